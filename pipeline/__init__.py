@@ -1,0 +1,1 @@
+"""All that is Beam: the plan, readers, thin PTransforms, commit and runners."""
