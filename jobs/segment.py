@@ -1,0 +1,161 @@
+"""What `duologue segment` prints: spans as JSON lines, in colour, or with reasons."""
+
+import bisect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+import orjson
+import polars as pl
+import pyarrow as pa
+from rich.console import Console
+from rich.text import Text
+
+from jobs.view import Segment, escape, show_heading, show_legend, show_segments
+from schemas.episode import CONTENT_KINDS, Player, SegmentKind
+from transforms.cues import FAMILIES
+from transforms.lines import Lines, split_lines
+
+_LONGEST_LINE_SHOWN = 100
+
+
+def spans_as_json_lines(documents: pa.Table, out: BinaryIO) -> None:
+    """Writes one JSON object a span, in the order of documents and bytes.
+
+    The keys are document, start, end (bytes of its UTF-8 text), kind, player, episode and cue;
+    the last two are null outside episodes.
+
+    Args:
+      documents: columns `source`, what names the document, and `spans`, list<SPAN>.
+      out: where to, in UTF-8.
+    """
+    spans = pl.from_arrow(documents.select(["source", "spans"]))
+    if not isinstance(spans, pl.DataFrame):
+        msg = f"expected a table of documents, got {type(spans).__name__}"
+        raise TypeError(msg)
+    field = pl.col("spans").struct.field
+    spans.filter(pl.col("spans").list.len() > 0).explode("spans").select(
+        pl.col("source").alias("document"),
+        field("byte_start").alias("start"),
+        field("byte_end").alias("end"),
+        field("kind"),
+        field("player"),
+        field("episode"),
+        field("cue"),
+    ).write_ndjson(out)
+
+
+def undecodable_as_json_line(document: str, size_bytes: int, out: BinaryIO) -> None:
+    """Writes a file that is not valid UTF-8 as one span of text over its bytes."""
+    span = {
+        "document": document,
+        "start": 0,
+        "end": size_bytes,
+        "kind": SegmentKind.TEXT.value,
+        "player": int(Player.NATURE),
+        "episode": None,
+        "cue": None,
+    }
+    out.write(orjson.dumps(span, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def view_documents(documents: pa.Table, console: Console) -> None:
+    """Prints documents with their players told apart.
+
+    Args:
+      documents: columns `source`, `text` and `spans`; a document without text is left out.
+      console: where to.
+    """
+    show_legend(console)
+    for _, source, text, spans in _rows(documents):
+        show_heading(console, source)
+        show_segments(
+            console,
+            (
+                Segment(
+                    kind=span["kind"],
+                    text=text[span["byte_start"] : span["byte_end"]].decode(),
+                    game=span["game"],
+                    episode=span["episode"],
+                    cue=span["cue"],
+                )
+                for span in spans
+            ),
+        )
+
+
+def explain_documents(documents: pa.Table, console: Console) -> None:
+    """Prints a line an episode, with its family and cue, and one for each line passed over.
+
+    Passed over is a line that a family looked at, because it might open an episode or continue
+    one, and that lies outside every episode.
+
+    Args:
+      documents: as for `view_documents`.
+      console: where to.
+    """
+    lines = split_lines(documents["text"])
+    families_of_line = _families_of_line(lines)
+    for ordinal, source, text, spans in _rows(documents):
+        notes = dict(_passed_over(lines, ordinal, spans, families_of_line))
+        notes |= _taken(lines, ordinal, spans)
+        for line in sorted(notes):
+            number = line - int(lines.first_line[ordinal]) + 1
+            start, end = lines.start[line : line + 2] - lines.document_start[ordinal]
+            words = f"{escape(source)}:{number}: {notes[line]}: {_excerpt(text[start:end])}"
+            console.print(Text(words), soft_wrap=True, highlight=False)
+
+
+def _rows(documents: pa.Table) -> Iterator[tuple[int, str, bytes, Sequence[Mapping[str, Any]]]]:
+    """Ordinal, source, text and spans of the documents that have text."""
+    ordinal = 0
+    for batch in documents.select(["source", "text", "spans"]).to_batches():
+        for row in range(batch.num_rows):
+            source, text, spans = (column[row].as_py() for column in batch.columns)
+            if text is not None:
+                yield ordinal, source, text.encode(), spans or []
+            ordinal += 1
+
+
+def _families_of_line(lines: Lines) -> dict[int, list[str]]:
+    """For each line that some family looks at, the families' names."""
+    found: dict[int, list[str]] = {}
+    for family in FAMILIES:
+        for line in lines.text.str.contains(family.candidate).arg_true():
+            found.setdefault(line, []).append(family.name)
+    return found
+
+
+def _taken(lines: Lines, ordinal: int, spans: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """The line that each episode's first content begins on, with the episode's game and cue."""
+    notes: dict[int, str] = {}
+    episode: int | None = None
+    for span in spans:
+        if span["kind"] not in CONTENT_KINDS or span["episode"] == episode:
+            continue
+        episode = span["episode"]
+        offset = lines.document_start[ordinal] + span["byte_start"]
+        cue = "" if span["cue"] is None else f", cue {escape(span['cue'])!r}"
+        line = int(np.searchsorted(lines.start, offset, side="right")) - 1
+        notes[line] = f"episode {episode}, {span['game']}{cue}"
+    return notes
+
+
+def _passed_over(
+    lines: Lines,
+    ordinal: int,
+    spans: Sequence[Mapping[str, Any]],
+    families_of_line: Mapping[int, Sequence[str]],
+) -> Iterator[tuple[int, str]]:
+    starts = [span["byte_start"] for span in spans]
+    for line in range(*lines.first_line[ordinal : ordinal + 2].tolist()):
+        if line in families_of_line:
+            offset = int(lines.content_start[line] - lines.document_start[ordinal])
+            if spans[bisect.bisect_right(starts, offset) - 1]["kind"] == SegmentKind.TEXT:
+                yield line, f"no episode, looked at by {' and '.join(families_of_line[line])}"
+
+
+def _excerpt(line: bytes) -> str:
+    text = line.decode().strip()
+    is_long = len(text) > _LONGEST_LINE_SHOWN
+    return escape(text[:_LONGEST_LINE_SHOWN] + "…" if is_long else text)

@@ -1,0 +1,166 @@
+"""Corpus text in a terminal: who speaks, what kind it is, and which cue said so.
+
+Text of a corpus is shown, never obeyed: control characters become visible symbols and nothing in
+it is read as markup. Without colour (a pipe, NO_COLOR) every segment is a line that begins with a
+tag, and lines that go on are indented, so no text can pass for a tag.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from schemas.episode import SegmentKind
+
+_BIDIRECTIONAL = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+# A terminal may break a line at these, or show nothing where there is something.
+_UNSEEN = (0x2028, 0x2029, 0xFEFF, *range(0xD800, 0xE000))
+_SYMBOLS: dict[int, str] = {
+    # Unicode's control pictures stand at a fixed distance.
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
+    0x7F: "\u2421",
+    **{code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *_BIDIRECTIONAL, *_UNSEEN)},
+}
+
+_STYLES: dict[str, str] = {
+    SegmentKind.QUESTION: "cyan",
+    SegmentKind.REASONING: "yellow",
+    SegmentKind.ANSWER: "green",
+    SegmentKind.TEXT: "dim",
+    SegmentKind.MARKER: "dim",
+    SegmentKind.DELIMITER: "bold reverse",
+}
+_TAGS: dict[str, str] = {
+    SegmentKind.QUESTION: "Q",
+    SegmentKind.REASONING: "C",
+    SegmentKind.ANSWER: "A",
+    SegmentKind.TEXT: "text",
+    SegmentKind.MARKER: "marker",
+    SegmentKind.DELIMITER: "delimiter",
+}
+_INDENT = "    "
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """A stretch of text as it is shown."""
+
+    kind: str
+    text: str
+    game: str = "text"
+    episode: int | None = None
+    """Ordinal in its document; None outside episodes."""
+    cue: str | None = None
+
+
+def escape(text: str) -> str:
+    r"""Text with control and bidirectional characters as visible symbols.
+
+    Newlines and tabs stay. C0 controls and DEL become Unicode's control pictures, the others
+    <U+XXXX>.
+
+    Example:
+      >>> escape("\x1b[31mred\u202e")
+      '␛[31mred<U+202E>'
+    """
+    return text.translate(_SYMBOLS)
+
+
+def in_colour(console: Console) -> bool:
+    """Whether colour can tell the players apart on a console."""
+    return console.color_system is not None and not console.no_color
+
+
+def show_legend(console: Console) -> None:
+    """Prints what the colours, or the tags, stand for."""
+    legend = Text("player one asks: ")
+    tagged = not in_colour(console)
+    for kind, words, gap in (
+        (SegmentKind.QUESTION, "question", "   player two: "),
+        (SegmentKind.REASONING, "reasoning", " "),
+        (SegmentKind.ANSWER, "answer", "   nature: "),
+        (SegmentKind.TEXT, "text", "   "),
+        (SegmentKind.MARKER, "marker", "   inserted: "),
+        (SegmentKind.DELIMITER, "delimiter", ""),
+    ):
+        tag = _TAGS[kind]
+        label = f"[{tag}] {words}" if tagged and tag != words else f"[{tag}]" if tagged else words
+        legend.append(label, _STYLES[kind]).append(gap)
+    _print(console, legend)
+
+
+def show_heading(console: Console, words: str) -> None:
+    """Prints the line above a document or a row; `words` may hold text of the corpus."""
+    _print(console, Text(f"── {_on_one_line(words)} ──", "bold"))
+
+
+def show_segments(
+    console: Console, segments: Iterable[Segment], *, text_lines: int | None = None
+) -> None:
+    """Prints segments in order, each episode under a line with its game and cue.
+
+    Args:
+      console: where to; colours if it has them, tags otherwise.
+      segments: what tiles a document or a row.
+      text_lines: how many lines of a stretch of nature's text to show at most; None for all.
+    """
+    episode: int | None = None
+    shown = Text()
+    for segment in segments:
+        if segment.episode is not None and segment.episode != episode:
+            shown.append("" if _at_line_start(shown) else "\n").append_text(_badge(segment))
+        episode = segment.episode
+        text = escape(segment.text)
+        if segment.kind == SegmentKind.TEXT and text_lines is not None:
+            text = _shortened(text, text_lines)
+        if in_colour(console):
+            shown.append(text, _STYLES.get(segment.kind, ""))
+        else:
+            shown.append(_tagged(segment, text))
+        if len(shown) > 1 << 16 and _at_line_start(shown):
+            shown.right_crop(1)
+            _print(console, shown)
+            shown = Text()
+    if _at_line_start(shown):
+        shown.right_crop(1)
+    _print(console, shown)
+
+
+def _badge(segment: Segment) -> Text:
+    cue = "" if segment.cue is None else f", cue {_on_one_line(segment.cue)!r}"
+    return Text(
+        f"‹episode {segment.episode}: {_on_one_line(segment.game)}{cue}›\n", "italic magenta"
+    )
+
+
+def _tagged(segment: Segment, text: str) -> str:
+    """The segment as lines of a log; white space between content says nothing there."""
+    if not text.strip():
+        return ""
+    tag = _TAGS.get(segment.kind, segment.kind)
+    label = tag if segment.episode is None else f"{tag}|{_on_one_line(segment.game)}"
+    return f"[{label}] " + text.strip("\n").replace("\n", "\n" + _INDENT) + "\n"
+
+
+def _shortened(text: str, n_lines: int) -> str:
+    lines = text.splitlines(keepends=True)
+    n_left_out = len(lines) - n_lines
+    if n_left_out < 2:
+        return text
+    head = (n_lines + 1) // 2
+    tail = lines[len(lines) - (n_lines - head) :]
+    return "".join([*lines[:head], f"… {n_left_out} lines …\n", *tail])
+
+
+def _on_one_line(text: str) -> str:
+    return escape(text).replace("\n", "\u240a").replace("\t", "\u2409")
+
+
+def _at_line_start(shown: Text) -> bool:
+    return not shown or shown.plain[-1] == "\n"
+
+
+def _print(console: Console, text: Text) -> None:
+    # Wrapping and cropping are left to the terminal, so that piped lines stay whole.
+    console.print(text, soft_wrap=True, highlight=False)
