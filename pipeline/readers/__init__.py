@@ -1,0 +1,33 @@
+"""Corpus formats. A new one is a module with a READER and an entry here."""
+
+from pathlib import PurePosixPath
+
+from pipeline.readers import jsonl, parquet, text
+from pipeline.readers.base import DAMAGED as DAMAGED
+from pipeline.readers.base import Document as Document
+from pipeline.readers.base import InputRange as InputRange
+from pipeline.readers.base import Reader as Reader
+from pipeline.readers.base import tables as tables
+from pipeline.streams import COMPRESSIONS
+
+READERS: tuple[Reader, ...] = (text.READER, jsonl.READER, parquet.READER)
+
+READER_OF_NAME = {reader.name: reader for reader in READERS}
+
+
+def reader_of(path: str) -> Reader | None:
+    """The reader that a file's suffix asks for, or None.
+
+    Example:
+      >>> reader_of("a/b.jsonl.zst").name
+      'jsonl'
+      >>> reader_of("photo.png") is None
+      True
+    """
+    name = PurePosixPath(path.lower())
+    compressed = name.suffix in COMPRESSIONS
+    suffix = name.with_suffix("").suffix if compressed else name.suffix
+    for reader in READERS:
+        if suffix in reader.suffixes and (reader.can_be_compressed or not compressed):
+            return reader
+    return None

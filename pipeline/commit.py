@@ -1,0 +1,277 @@
+"""What makes a chunk count: files under temporary names, synced, renamed; its record comes last.
+
+`OUT/_chunks/<digest>.json` is the commit point. What no record names is left over from a run that
+was killed, and is swept. Everything here is safe to repeat: the same chunk gives the same bytes.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from schemas.errors import UserError
+
+TEMPORARY_SUFFIX = ".tmp"
+RUN = "_run"
+CHUNKS = "_chunks"
+PIECES = f"{RUN}/pieces"
+REJECTED = "rejected"
+
+
+class HashingFile:
+    """A binary file for writing that counts and hashes what goes through it (sha256)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._state = hashlib.sha256()
+        self.n_bytes = 0
+        self.closed = False
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of it."""
+        view = memoryview(data)
+        self._state.update(view)
+        self.n_bytes += view.nbytes
+        self._file.write(view)
+        return view.nbytes
+
+    def flush(self) -> None:
+        """Pass on to the file below."""
+        self._file.flush()
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of all that was written."""
+        return self._state.hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[HashingFile]:
+    """Write a file that is there whole or not at all: temporary name, sync, rename, sync folder.
+
+    Raises:
+      UserError: if it can't be written (disk full, no permission); the temporary file is removed.
+    """
+    # Two processes may write the same chunk after a retry: each has a temporary file of its own.
+    unique = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name}.{unique}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            hashing = HashingFile(file)
+            yield hashing
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        msg = (
+            f"cannot write {path}: {error.strerror or error}; make room or give write permission, "
+            "then run the same command again: what is committed is kept"
+        )
+        raise UserError(msg) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 JSON holds anything
+    """Write JSON atomically: sorted keys, indented, the same bytes for the same value."""
+    with atomic_file(path) as file:
+        file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardRecord:
+    """One file of rows, as written.
+
+    Attributes:
+      path: relative to the output.
+      config: "documents" or "episodes".
+      split: "train", "validation" or "test".
+      rows: number of rows.
+      tokens: number of tokens.
+      tokens_by_player: the same by player 0, 1, 2.
+      size_bytes: of the file.
+      sha256: of the file.
+    """
+
+    path: str
+    config: str
+    split: str
+    rows: int
+    tokens: int
+    tokens_by_player: list[int]
+    size_bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChunkRecord:
+    """All that a chunk, or a piece of one, wrote and counted.
+
+    Attributes:
+      shards: files of rows.
+      rejected: {path, rows, sha256} of the files of rejected documents.
+      counts: sums, by name; nested dicts of ints.
+      damaged: {path, source_offset, reason} of unreadable inputs.
+      n_bytes: bytes that the readers consumed; of the last piece: of the whole chunk.
+      blake2b: their hash.
+      is_last: False for a piece that others follow.
+    """
+
+    shards: list[ShardRecord]
+    rejected: list[dict[str, Any]]
+    counts: dict[str, Any]
+    damaged: list[dict[str, Any]]
+    n_bytes: int
+    blake2b: str
+    is_last: bool = True
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Rebuild from what `dataclasses.asdict` gave."""
+        return cls(**{**fields, "shards": [ShardRecord(**shard) for shard in fields["shards"]]})
+
+    @property
+    def paths(self) -> list[str]:
+        """Relative paths of all files that the record names."""
+        return [shard.path for shard in self.shards] + [each["path"] for each in self.rejected]
+
+
+def add_counts(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    """Sum of nested dicts of ints.
+
+    Example:
+      >>> add_counts({"a": 1, "b": {"x": 1}}, {"b": {"x": 2, "y": 3}})
+      {'a': 1, 'b': {'x': 3, 'y': 3}}
+    """
+    total = dict(one)
+    for name, value in two.items():
+        if isinstance(value, dict):
+            total[name] = add_counts(total.get(name, {}), value)
+        else:
+            total[name] = total.get(name, 0) + value
+    return total
+
+
+def record_path(out: Path, digest: str) -> Path:
+    """Where a chunk's record is."""
+    return out / CHUNKS / f"{digest}.json"
+
+
+def is_committed(out: Path, digest: str) -> bool:
+    """Whether the chunk's record is there."""
+    return record_path(out, digest).exists()
+
+
+def read_record(path: Path) -> ChunkRecord:
+    """Read a record.
+
+    Raises:
+      UserError: if the file is no record.
+    """
+    try:
+        return ChunkRecord.from_json(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, KeyError) as error:
+        msg = f"{path} is damaged ({error}): run prepare with --repair to make its chunk again"
+        raise UserError(msg) from error
+
+
+def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> bool:
+    """Note what a piece wrote; commit the chunk when this makes it whole.
+
+    No order is assumed: whichever piece finds all of them noted commits, and doing so twice writes
+    the same record.
+
+    Returns:
+      whether the chunk is committed.
+    """
+    if piece == 0 and record.is_last:
+        write_json(record_path(out, digest), dataclasses.asdict(record))
+        return True
+    folder = out / PIECES / digest
+    write_json(folder / f"{piece:05d}.json", dataclasses.asdict(record))
+    noted = [read_record(path) for path in sorted(folder.glob("*.json"))]
+    ends = [i for i, each in enumerate(noted) if each.is_last]
+    if not ends or not all((folder / f"{i:05d}.json").exists() for i in range(ends[0] + 1)):
+        return False
+    write_json(record_path(out, digest), dataclasses.asdict(_joined(noted)))
+    return True
+
+
+def _joined(pieces: list[ChunkRecord]) -> ChunkRecord:
+    counts: dict[str, Any] = {}
+    for piece in pieces:
+        counts = add_counts(counts, piece.counts)
+    return ChunkRecord(
+        shards=[shard for piece in pieces for shard in piece.shards],
+        rejected=[each for piece in pieces for each in piece.rejected],
+        counts=counts,
+        damaged=[each for piece in pieces for each in piece.damaged],
+        n_bytes=pieces[-1].n_bytes,
+        blake2b=pieces[-1].blake2b,
+    )
+
+
+def records(out: Path) -> Iterator[tuple[str, ChunkRecord]]:
+    """(digest, record) of all committed chunks, sorted by digest."""
+    for path in sorted((out / CHUNKS).glob("*.json")):
+        yield path.stem, read_record(path)
+
+
+def drop_chunk(out: Path, digest: str) -> None:
+    """Take back a commit: the record first, so that what is left is never half a chunk."""
+    path = record_path(out, digest)
+    try:
+        paths = read_record(path).paths
+    except UserError:
+        paths = []
+    path.unlink(missing_ok=True)
+    for each in paths:
+        (out / each).unlink(missing_ok=True)
+
+
+def sweep(out: Path) -> None:
+    """Remove what no record names: temporary files, files of uncommitted chunks, noted pieces."""
+    named = {path for _, record in records(out) for path in record.paths}
+    for folder in (*out.glob("*/*/"), out / REJECTED):
+        if folder.is_dir() and not folder.relative_to(out).parts[0].startswith("_"):
+            for path in folder.iterdir():
+                if path.is_file() and path.relative_to(out).as_posix() not in named:
+                    path.unlink()
+    for path in (*out.glob(f".*{TEMPORARY_SUFFIX}"), *out.glob(f"_*/**/.*{TEMPORARY_SUFFIX}")):
+        path.unlink()
+    for path in (out / PIECES).glob("*/*.json"):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def locked(out: Path, *, is_slice: bool = False) -> Iterator[None]:
+    """Hold the output, alone or as one of several slices; the system frees it when we die.
+
+    Raises:
+      UserError: if another job holds it.
+    """
+    path = out / RUN / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if is_slice else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError as error:
+            msg = f"another job is writing to {out}: wait for it or choose another --out"
+            raise UserError(msg) from error
+        yield

@@ -1,0 +1,153 @@
+"""What the user named, as a sorted list of files."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from schemas.errors import UserError
+
+if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
+
+_MAGIC = frozenset("*?[")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class InputFile:
+    """One file of the corpus.
+
+    Attributes:
+      path: how to open it: an absolute path or a URL.
+      relative: its name in the output: relative to the input given, valid UTF-8.
+      size_bytes: as listed.
+      modified: seconds since the epoch, as listed; to notice a change, never in the output.
+    """
+
+    path: str
+    relative: str
+    size_bytes: int
+    modified: float
+
+
+def list_inputs(inputs: Iterable[str], *, exclude: Path | None = None) -> list[InputFile]:
+    """All files of the inputs (files, folders, globs, URLs), sorted by relative path.
+
+    With several inputs each relative path begins with its input's name.
+
+    Args:
+      inputs: as typed.
+      exclude: a local folder to leave out (the output, when it lies inside an input).
+
+    Raises:
+      UserError: no such input, or two inputs of one name.
+    """
+    inputs = list(inputs)
+    names: dict[str, str] = {}
+    files: list[InputFile] = []
+    for given in inputs:
+        name = _name(given)
+        if name in names:
+            msg = (
+                f"two inputs are called {name!r} ({names[name]} and {given}): their documents "
+                "would get the same sources; rename one, or give the folder that holds both"
+            )
+            raise UserError(msg)
+        names[name] = given
+        found = _list_url(given) if "://" in given else _list_local(given, exclude)
+        # A file that is an input itself is already called by its name.
+        prefix = f"{name}/" if len(inputs) > 1 else ""
+        files += [
+            dataclasses.replace(file, relative=prefix + file.relative)
+            if file.relative != name
+            else file
+            for file in found
+        ]
+    return sorted(files, key=lambda file: file.relative)
+
+
+def _name(given: str) -> str:
+    return _printable(given.rstrip("/").rsplit("/", 1)[-1] or given)
+
+
+def _printable(path: str) -> str:
+    """Names need not be UTF-8; Arrow strings and JSON must be."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _list_local(given: str, exclude: Path | None) -> Iterator[InputFile]:
+    path = Path(given).absolute()
+    if path.is_dir():
+        return _local_files(path, _walk(path, exclude and exclude.absolute()))
+    if path.exists():
+        return _local_files(path.parent, iter([path]))
+    if _MAGIC & set(given):
+        # The part without wildcards is what the rest is relative to.
+        fixed = Path(*_take_plain(path.parts))
+        found = sorted(_expand(fixed, path.relative_to(fixed), exclude))
+        if found:
+            return _local_files(fixed, iter(found))
+    msg = f"no such input: {given}; give a file, a folder, a glob in quotes, or a URL"
+    raise UserError(msg)
+
+
+def _take_plain(parts: Iterable[str]) -> Iterator[str]:
+    for part in parts:
+        if _MAGIC & set(part):
+            return
+        yield part
+
+
+def _expand(fixed: Path, pattern: Path, exclude: Path | None) -> Iterator[Path]:
+    for path in fixed.glob(str(pattern)):
+        if path.is_dir():
+            yield from _walk(path, exclude and exclude.absolute())
+        else:
+            yield path
+
+
+def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
+    """Regular files below a folder; hidden ones and the output left out."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "." and exclude != Path(root, name)]
+        yield from (Path(root, name) for name in names if name[0] != ".")
+
+
+def _local_files(base: Path, paths: Iterator[Path]) -> Iterator[InputFile]:
+    for path in paths:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            msg = f"cannot read {path}: {error.strerror}; mend or remove it"
+            raise UserError(msg) from error
+        yield InputFile(
+            path=str(path),
+            relative=_printable(path.relative_to(base).as_posix()),
+            size_bytes=stat.st_size,
+            modified=stat.st_mtime,
+        )
+
+
+def _list_url(given: str) -> Iterator[InputFile]:
+    pattern = given.rstrip("/")
+    found = _match(pattern) or _match(f"{pattern}/**")
+    if not found:
+        msg = f"no such input: {given} (asked the filesystem of {given.split('://')[0]}://)"
+        raise UserError(msg)
+    plain = "/".join(_take_plain(pattern.split("/")))
+    base = plain.rsplit("/", 1)[0] if [file.path for file in found] == [pattern] else plain
+    for file in found:
+        yield InputFile(
+            path=file.path,
+            relative=_printable(str(PurePosixPath(file.path.removeprefix(base).lstrip("/")))),
+            size_bytes=file.size_in_bytes,
+            modified=file.last_updated_in_seconds,
+        )
+
+
+def _match(pattern: str) -> list["FileMetadata"]:
+    # Imported here: a second of start-up that local files can do without.
+    from apache_beam.io.filesystems import FileSystems
+
+    return list(FileSystems.match([pattern])[0].metadata_list)

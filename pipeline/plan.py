@@ -1,0 +1,209 @@
+"""The plan: inputs cut into chunks whose names follow from their content, not from their count.
+
+A big file that can be cut is cut into ranges, a chunk each. Everything else is bundled: sorted by
+path, a bundle ends where the hash of a path says so, or where it is full. So a file that comes or
+goes changes the bundle that it stands in, and seldom its neighbours.
+"""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from pipeline.inputs import InputFile
+from pipeline.readers import READER_OF_NAME, READERS, InputRange, Reader, reader_of
+from pipeline.streams import compression_of
+from schemas.config import PrepareConfig
+from schemas.errors import UserError
+from schemas.keys import digest
+
+OPEN_COST_BYTES = 4096
+"""What opening a file costs beside reading it, so that tiny files do not make huge bundles."""
+
+COMPRESSED_COST = 4
+"""How much text a compressed byte is taken for."""
+
+
+class Chunk(NamedTuple):
+    """A part of the work that is committed as one.
+
+    Attributes:
+      digest: hash of relative paths, ranges and the config's digest.
+      ranges: what to read, in order.
+    """
+
+    digest: str
+    ranges: tuple[InputRange, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All chunks of a job, with the inputs that they come from.
+
+    Attributes:
+      files: what will be read, sorted by relative path.
+      chunks: in the order of their first file.
+      skipped: count of files without a reader, by suffix.
+      uncut: relative paths of inputs over a chunk's size that are read as one.
+    """
+
+    files: tuple[InputFile, ...]
+    chunks: tuple[Chunk, ...]
+    skipped: dict[str, int]
+    uncut: tuple[str, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all inputs, as stored."""
+        return sum(file.size_bytes for file in self.files)
+
+
+def usable_files(
+    files: Iterable[InputFile], *, reader: str | None
+) -> tuple[list[InputFile], dict[str, int]]:
+    """Split off the files that no reader takes, counted by suffix.
+
+    Args:
+      files: as listed.
+      reader: name of the one for all files, or None to go by suffix.
+
+    Raises:
+      UserError: if nothing is left, or all of it is empty.
+    """
+    files = list(files)
+    if reader is None and len(files) == 1 and reader_of(files[0].path) is None:
+        suffix = PurePosixPath(files[0].path).suffix
+        msg = (
+            f"no reader for {files[0].relative} ({suffix or 'no suffix'}): "
+            f"say --format {' or '.join(READER_OF_NAME)}"
+        )
+        raise UserError(msg)
+    usable = [file for file in files if reader is not None or reader_of(file.path)]
+    skipped = Counter(
+        PurePosixPath(file.path).suffix or "(no suffix)"
+        for file in files
+        if reader is None and not reader_of(file.path)
+    )
+    if not usable:
+        known = ", ".join(suffix for each in READERS for suffix in each.suffixes)
+        found = f"{len(files)} files, none of them readable" if files else "no files"
+        msg = (
+            f"no usable file: found {found}; readable are {known} (and .gz, .zst), or say --format"
+        )
+        raise UserError(msg)
+    if not any(file.size_bytes for file in usable):
+        msg = f"no usable file: all {len(usable)} are empty, such as {usable[0].relative}"
+        raise UserError(msg)
+    return usable, dict(sorted(skipped.items()))
+
+
+def cut_ranges(
+    files: Iterable[InputFile], *, reader: str | None, chunk_bytes: int
+) -> Iterator[tuple[InputFile, InputRange, bool]]:
+    """(file, range, whether it is one of several of the file), in order."""
+    for file in files:
+        chosen = _reader(file, reader)
+        small = file.size_bytes <= chunk_bytes
+        cuts = chosen.cut(file, chunk_bytes) if not small or chosen.name == "parquet" else None
+        for start, end in cuts or [(0, file.size_bytes)]:
+            part = InputRange(file.path, file.relative, chosen.name, start, end)
+            yield file, part, len(cuts or ()) > 1
+
+
+def _reader(file: InputFile, name: str | None) -> Reader:
+    chosen = READER_OF_NAME[name] if name else reader_of(file.path)
+    if chosen is None:
+        msg = f"{file.relative} has no reader; usable_files() leaves such files out"
+        raise ValueError(msg)
+    return chosen
+
+
+def make_plan(files: list[InputFile], skipped: dict[str, int], config: PrepareConfig) -> Plan:
+    """Cut usable files into chunks.
+
+    Args:
+      files: sorted by relative path.
+      skipped: kept in the plan, for people.
+      config: its digest is part of every chunk's.
+    """
+    cuts = list(cut_ranges(files, reader=config.format, chunk_bytes=config.chunk_bytes))
+    uncut = [
+        file.relative
+        for file, _, is_part in cuts
+        if not is_part and _cost(file) > config.chunk_bytes + OPEN_COST_BYTES
+    ]
+    chunks = tuple(
+        Chunk(_chunk_digest(ranges, config.digest), ranges)
+        for ranges in _bundles(cuts, config.chunk_bytes)
+    )
+    return Plan(files=tuple(files), chunks=chunks, skipped=skipped, uncut=tuple(uncut))
+
+
+def _bundles(
+    cuts: Iterable[tuple[InputFile, InputRange, bool]], chunk_bytes: int
+) -> Iterator[tuple[InputRange, ...]]:
+    bundle: list[InputRange] = []
+    total = 0
+    for file, part, is_part in cuts:
+        if is_part:
+            if bundle:
+                yield tuple(bundle)
+                bundle, total = [], 0
+            yield (part,)
+            continue
+        cost = _cost(file)
+        if bundle and total + cost > chunk_bytes:
+            yield tuple(bundle)
+            bundle, total = [], 0
+        bundle.append(part)
+        total += cost
+        # An expected half chunk between cuts, decided by this file alone.
+        share = int(digest(["bundle", part.relative], size_bytes=8), 16) / 2**64
+        if share < 2 * cost / chunk_bytes:
+            yield tuple(bundle)
+            bundle, total = [], 0
+    if bundle:
+        yield tuple(bundle)
+
+
+def _cost(file: InputFile) -> int:
+    factor = COMPRESSED_COST if compression_of(file.path) else 1
+    return file.size_bytes * factor + OPEN_COST_BYTES
+
+
+def _chunk_digest(ranges: Iterable[InputRange], config_digest: str) -> str:
+    fields: list[str | int] = ["chunk", config_digest]
+    for part in ranges:
+        fields += [part.relative, part.reader, part.start, part.end]
+    return digest(fields)
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write one JSON line a chunk, so that a worker reads only its own."""
+    with path.open("w", encoding="ascii") as file:
+        for chunk in plan.chunks:
+            file.write(json.dumps([chunk.digest, chunk.ranges]) + "\n")
+
+
+def read_chunk(path: Path, offset: int) -> Chunk:
+    """The chunk at a byte offset of a written plan."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return _chunk(file.readline())
+
+
+def planned_offsets(path: Path) -> Iterator[tuple[str, int]]:
+    """(chunk digest, byte offset of its line), in order; one line in memory at a time."""
+    offset = 0
+    with path.open("rb") as file:
+        for line in file:
+            # The digest stands first in the line: [" then 32 hex digits.
+            yield line[2:34].decode("ascii"), offset
+            offset += len(line)
+
+
+def _chunk(line: bytes) -> Chunk:
+    name, ranges = json.loads(line)
+    return Chunk(name, tuple(InputRange(*part) for part in ranges))

@@ -1,0 +1,114 @@
+"""What a reader is, and how the documents it yields become tables."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from pipeline.inputs import InputFile
+from pipeline.streams import ReadBytes
+from schemas.config import PrepareConfig
+from schemas.episode import DOCUMENTS, REJECTED_BYTES
+
+DAMAGED = "damaged input: "
+"""Begins the reason of what an unreadable file lost; such a file is named in the manifest."""
+
+DOCUMENT_OVERHEAD_BYTES = 256
+"""What a row costs beside its text, so that a million empty documents are not one table."""
+
+
+class InputRange(NamedTuple):
+    """A part of one file that one worker reads.
+
+    Attributes:
+      path: how to open the file.
+      relative: the file's name in the output.
+      reader: name of the reader.
+      start: begin of the range, in the reader's own unit (bytes, row groups).
+      end: end of the range, exclusive.
+    """
+
+    path: str
+    relative: str
+    reader: str
+    start: int
+    end: int
+
+
+class Document(NamedTuple):
+    """One document as read; the fields are the columns of `schemas.episode.DOCUMENTS`."""
+
+    source: str
+    source_offset: int | None
+    id_key: str | None
+    text: str | None
+    reason: str | None = None
+    raw: bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """A corpus format.
+
+    Attributes:
+      name: of `--format`.
+      suffixes: of file names, lower case, without a compression's suffix.
+      can_be_compressed: whether `.gz` and `.zst` of it are read.
+      cut: the ranges of a file, each of about the given number of bytes.
+      read: the documents of a range, in order; bytes consumed are counted and hashed.
+      columns: the columns of a file that has some, else None; to check options before work starts.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    can_be_compressed: bool
+    cut: Callable[[InputFile, int], list[tuple[int, int]]]
+    read: Callable[[InputRange, PrepareConfig, ReadBytes], Iterator[Document]]
+    columns: Callable[[InputFile], list[str] | None]
+
+
+def rejected(source: str, offset: int | None, reason: str, raw: bytes) -> Document:
+    """A document that can't be used, with the reason and its first bytes."""
+    return Document(source, offset, None, None, reason, raw[:REJECTED_BYTES])
+
+
+def decoded(source: str, offset: int, data: bytes, config: PrepareConfig) -> Document:
+    """The document of some bytes; rejected where they are not UTF-8, or replaced as configured."""
+    if len(data) > config.max_document_bytes:
+        return rejected(source, offset, too_long(config), data)
+    try:
+        return Document(source, offset, None, data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        if config.encoding_errors == "replace":
+            return Document(source, offset, None, data.decode("utf-8", "replace"))
+        return rejected(source, offset, f"invalid UTF-8 at byte {error.start}", data)
+
+
+def too_long(config: PrepareConfig) -> str:
+    """The reason of a document over the limit."""
+    return f"over max_document_bytes ({config.max_document_bytes})"
+
+
+def tables(documents: Iterable[Document], table_bytes: int) -> Iterator[pa.Table]:
+    """Group documents into DOCUMENTS tables of about `table_bytes` of text; at least one table.
+
+    A table is closed when it is full, so it holds at most one document more than fits.
+    """
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        if batch and size >= table_bytes:
+            yield _table(batch)
+            batch, size = [], 0
+        batch.append(document)
+        size += len(document.text or document.raw or "") + DOCUMENT_OVERHEAD_BYTES
+    yield _table(batch)
+
+
+def _table(batch: list[Document]) -> pa.Table:
+    columns = zip(*batch, strict=True) if batch else ([] for _ in DOCUMENTS)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, DOCUMENTS, strict=True)],
+        schema=DOCUMENTS,
+    )

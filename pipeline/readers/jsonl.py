@@ -1,0 +1,195 @@
+"""JSON lines: a line is a record, one of its fields the text. Cut by byte ranges."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, BinaryIO
+
+import orjson
+
+from pipeline.inputs import InputFile
+from pipeline.readers.base import (
+    DAMAGED,
+    Document,
+    InputRange,
+    Reader,
+    rejected,
+    too_long,
+)
+from pipeline.streams import (
+    BLOCK_BYTES,
+    DamagedInputError,
+    ReadBytes,
+    blocks,
+    compression_of,
+    open_input,
+)
+from schemas.config import PrepareConfig
+
+_BOM = b"\xef\xbb\xbf"
+_COLUMNS_LINE_BYTES = 64 << 20
+
+
+def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
+    """Even ranges; a record belongs to the one that its first byte lies in."""
+    if compression_of(file.path):
+        return [(0, file.size_bytes)]
+    starts = [*range(0, file.size_bytes, range_bytes), file.size_bytes]
+    return list(pairwise(starts))
+
+
+def _columns(file: InputFile) -> list[str] | None:
+    """Fields of the first record that is one; None where there is none."""
+    compression = compression_of(file.path)
+    try:
+        with open_input(file.path) as stream:
+            for _, line in _lines(blocks(stream, compression, ReadBytes()), _COLUMNS_LINE_BYTES):
+                record = _parsed(line)
+                if isinstance(record, dict):
+                    return list(record)
+    except (DamagedInputError, OSError):
+        return None  # Reading proper says what is wrong with the file.
+    return None
+
+
+def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
+    compression = compression_of(part.path)
+    limit = config.max_document_bytes
+    try:
+        with open_input(part.path) as stream:
+            start = part.start if compression else _first_line(stream, part.start, part.end)
+            if compression:
+                data = blocks(stream, compression, read)
+            else:
+                data = _range_blocks(stream, start, part.end, limit, read)
+            for offset, line in _lines(data, limit):
+                if line.strip():
+                    yield _document(part.relative, start + offset, line, config)
+    except _BrokenLineError as error:
+        yield _damaged(part, error.offset, str(error), error.begun)
+    except PermissionError as error:
+        yield _damaged(part, part.start, str(error), b"")
+
+
+def _damaged(part: InputRange, offset: int, reason: str, raw: bytes) -> Document:
+    return rejected(f"{part.relative}#{offset}", offset, f"{DAMAGED}{reason}", raw)
+
+
+def _first_line(stream: BinaryIO, start: int, end: int) -> int:
+    """Seek to the first line that begins in [start, end); returns its offset, or `end`."""
+    if start == 0:
+        return 0
+    stream.seek(start - 1)
+    at = start - 1
+    while at < end:
+        block = stream.read(min(BLOCK_BYTES, end - at))
+        found = block.find(b"\n")
+        if found >= 0:
+            stream.seek(at + found + 1)
+            return at + found + 1
+        if not block:
+            break
+        at += len(block)
+    return end
+
+
+def _range_blocks(
+    stream: BinaryIO, start: int, end: int, limit: int, read: ReadBytes
+) -> Iterator[bytes]:
+    """The bytes of the lines that begin in [start, end); of the last one at most the limit."""
+    at, ended = start, True
+    while at < end and (block := stream.read(min(BLOCK_BYTES, end - at))):
+        read.update(block)
+        yield block
+        at += len(block)
+        ended = block.endswith(b"\n")
+    while start < end and not ended and at <= end + limit and (block := stream.read(BLOCK_BYTES)):
+        found = block.find(b"\n")
+        ended = found >= 0
+        block = block[: found + 1] if ended else block
+        read.update(block)
+        yield block
+        at += len(block)
+
+
+class _BrokenLineError(DamagedInputError):
+    """A stream broke off; carries the offset of the line that it broke off in, and its begin."""
+
+    def __init__(self, reason: str, offset: int, begun: bytes) -> None:
+        super().__init__(reason)
+        self.offset = offset
+        self.begun = begun
+
+
+def _lines(data: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes]]:
+    """(offset, line with its end) of a stream; of a line over the limit only that many bytes.
+
+    Raises:
+      _BrokenLineError: where the stream does; whole lines before it are yielded first.
+    """
+    offset, size, rest = 0, 0, bytearray()
+    try:
+        for block in data:
+            *whole, tail = block.split(b"\n")
+            for line in whole:
+                yield offset, bytes(rest) + line + b"\n"
+                offset += size + len(line) + 1
+                size, rest = 0, bytearray()
+            rest += tail[: max(0, limit + 1 - len(rest))]
+            size += len(tail)
+    except DamagedInputError as error:
+        raise _BrokenLineError(str(error), offset, bytes(rest)) from error
+    if rest:
+        yield offset, bytes(rest)
+
+
+def _parsed(line: bytes) -> Any:  # noqa: ANN401 JSON holds anything
+    """The record of a line, or the error that orjson raised."""
+    try:
+        return orjson.loads(line.removeprefix(_BOM))
+    except orjson.JSONDecodeError as error:
+        return error
+
+
+def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) -> Document:
+    source = f"{relative}#{offset}"
+    if len(line) > config.max_document_bytes:
+        return rejected(source, offset, too_long(config), line)
+    record = _parsed(line)
+    if isinstance(record, ValueError) and config.encoding_errors == "replace":
+        record = _parsed(line.decode("utf-8", "replace").encode())
+    if not isinstance(record, dict):
+        why = record if isinstance(record, ValueError) else f"a {type(record).__name__}"
+        return rejected(source, offset, _not_a_record(line, why), line)
+    text = record.get(config.text_column)
+    if not isinstance(text, str):
+        return rejected(source, offset, _no_text(record, config.text_column), line)
+    for column in (config.id_column, config.source_column):
+        if column is not None and not isinstance(record.get(column), str | int):
+            return rejected(source, offset, f"no string or integer in column {column!r}", line)
+    id_key = None if config.id_column is None else str(record[config.id_column])
+    named = source if config.source_column is None else str(record[config.source_column])
+    return Document(named, offset, id_key, text)
+
+
+def _not_a_record(line: bytes, why: object) -> str:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"invalid UTF-8 at byte {error.start}"
+    return f"invalid JSON: {why}" if isinstance(why, ValueError) else f"no JSON object but {why}"
+
+
+def _no_text(record: dict[str, Any], column: str) -> str:
+    if column in record:
+        return f"column {column!r} holds a {type(record[column]).__name__}, not a string"
+    return f"no column {column!r}; there are: {', '.join(map(repr, record))}"[:500]
+
+
+READER = Reader(
+    name="jsonl",
+    suffixes=(".jsonl", ".ndjson"),
+    can_be_compressed=True,
+    cut=_cut,
+    read=_read,
+    columns=_columns,
+)

@@ -1,0 +1,136 @@
+"""Parquet: a row is a document, one column the text. Cut by row groups."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.inputs import InputFile
+from pipeline.readers.base import (
+    DAMAGED,
+    Document,
+    InputRange,
+    Reader,
+    decoded,
+    rejected,
+)
+from pipeline.streams import ReadBytes, open_input
+from schemas.config import PrepareConfig
+
+_BATCH_ROWS = 256
+
+
+def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
+    """Ranges of row groups, by their sizes in memory."""
+    try:
+        with open_input(file.path) as stream:
+            metadata = pq.read_metadata(stream)
+    except (pa.ArrowException, OSError):
+        return [(0, 0)]  # Reading proper says what is wrong with the file.
+    starts, size = [0], 0
+    for group in range(metadata.num_row_groups):
+        if size >= range_bytes:
+            starts.append(group)
+            size = 0
+        size += metadata.row_group(group).total_byte_size
+    return list(pairwise([*starts, metadata.num_row_groups]))
+
+
+def _columns(file: InputFile) -> list[str] | None:
+    try:
+        with open_input(file.path) as stream:
+            return list(pq.read_schema(stream).names)
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
+    row = 0
+    try:
+        with open_input(part.path) as stream:
+            file = pq.ParquetFile(stream)
+            row = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
+            for batch in _batches(file, part, config):
+                for document in _documents(batch, part.relative, row, config, read):
+                    yield document
+                    row += 1
+    except (pa.ArrowException, PermissionError, OSError) as error:
+        if isinstance(error, OSError) and error.errno and not isinstance(error, PermissionError):
+            raise
+        reason = f"{DAMAGED}{' '.join(str(error).split())[:300]}"
+        yield rejected(f"{part.relative}#{row}", None, reason, b"")
+
+
+def _batches(
+    file: pq.ParquetFile, part: InputRange, config: PrepareConfig
+) -> Iterator[pa.RecordBatch]:
+    wanted = {config.text_column, config.id_column, config.source_column}
+    columns = [name for name in file.schema_arrow.names if name in wanted]
+    groups = list(range(part.start, part.end))
+    yield from file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=columns, use_threads=False)
+
+
+def _documents(
+    batch: pa.RecordBatch, relative: str, first_row: int, config: PrepareConfig, read: ReadBytes
+) -> Iterator[Document]:
+    texts = _texts(batch, config.text_column)
+    ids = _values(batch, config.id_column)
+    sources = _values(batch, config.source_column)
+    for row, (data, id_key, source) in enumerate(zip(texts, ids, sources, strict=True), first_row):
+        record = f"{relative}#{row}"
+        if data is None:
+            reason = f"no text in column {config.text_column!r}; there are: {batch.schema.names}"
+            yield rejected(record, None, reason, b"")
+            continue
+        # What the columns hold, not the file's pages: those are read in no fixed order.
+        read.update(repr((len(data), id_key, source)).encode() + data)
+        for column, value in ((config.id_column, id_key), (config.source_column, source)):
+            if column is not None and not isinstance(value, str | int):
+                yield rejected(record, None, f"no string or integer in column {column!r}", data)
+                break
+        else:
+            yield decoded(record, 0, data, config)._replace(
+                source=record if source is None else str(source),
+                source_offset=None,
+                id_key=None if id_key is None else str(id_key),
+            )
+
+
+def _values(batch: pa.RecordBatch, name: str | None) -> list[object]:
+    present = name is not None and name in batch.schema.names
+    return batch.column(name).to_pylist() if present else [None] * batch.num_rows
+
+
+def _texts(batch: pa.RecordBatch, name: str) -> list[bytes | None]:
+    """The text column as bytes: nothing checks that a file's strings are UTF-8."""
+    if name not in batch.schema.names:
+        return [None] * batch.num_rows
+    column = batch.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not _is_text(column.type):
+        return [None] * batch.num_rows
+    values: list[bytes | None] = column.cast(pa.large_binary()).to_pylist()
+    return values
+
+
+def _is_text(column: pa.DataType) -> bool:
+    tests = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_string_view,
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+    )
+    return any(test(column) for test in tests)
+
+
+READER = Reader(
+    name="parquet",
+    suffixes=(".parquet",),
+    can_be_compressed=False,
+    cut=_cut,
+    read=_read,
+    columns=_columns,
+)

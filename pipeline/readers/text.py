@@ -1,0 +1,45 @@
+"""Plain text: a file is a document."""
+
+from collections.abc import Iterator
+
+from pipeline.inputs import InputFile
+from pipeline.readers.base import (
+    DAMAGED,
+    Document,
+    InputRange,
+    Reader,
+    decoded,
+    rejected,
+    too_long,
+)
+from pipeline.streams import DamagedInputError, ReadBytes, blocks, compression_of, open_input
+from schemas.config import PrepareConfig
+
+
+def _cut(file: InputFile, _bytes: int) -> list[tuple[int, int]]:
+    return [(0, file.size_bytes)]
+
+
+def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
+    data = bytearray()
+    try:
+        with open_input(part.path) as stream:
+            for block in blocks(stream, compression_of(part.path), read):
+                data += block
+                if len(data) > config.max_document_bytes:
+                    yield rejected(part.relative, 0, too_long(config), bytes(data))
+                    return
+    except (DamagedInputError, PermissionError) as error:
+        yield rejected(part.relative, 0, f"{DAMAGED}{error}", bytes(data))
+        return
+    yield decoded(part.relative, 0, bytes(data), config)
+
+
+READER = Reader(
+    name="text",
+    suffixes=(".txt", ".text", ".md", ".markdown", ".rst"),
+    can_be_compressed=True,
+    cut=_cut,
+    read=_read,
+    columns=lambda _file: None,
+)

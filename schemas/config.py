@@ -1,0 +1,106 @@
+"""What a prepared corpus was asked to be: everything that decides the bytes of its shards."""
+
+import dataclasses
+import json
+from typing import Any, Self
+
+from schemas.delimiters import SCHEMES
+from schemas.errors import UserError
+from schemas.keys import digest
+
+SCHEMA_VERSION = 1
+CONFIGS = ("documents", "episodes")
+ENCODING_ERRORS = ("reject", "replace")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """The part of `prepare`'s options that its output depends on.
+
+    Where things run and where they are written is not here: the same config and inputs give the
+    same bytes on any machine.
+
+    Raises:
+      UserError: if a value is out of its range; the text names the option.
+    """
+
+    tokenizer_sha256: str
+    """Of the output's tokenizer.json."""
+    tokenizer_entries: int | None = None
+    """N of `train:N`; None for a tokenizer that was given."""
+    eos: str
+    """The end-of-turn token."""
+    delimiters: str = "eos"
+    configs: tuple[str, ...] = CONFIGS
+    format: str | None = None
+    """Name of one reader for all inputs; None goes by suffix."""
+    text_column: str = "text"
+    id_column: str | None = None
+    source_column: str | None = None
+    max_tokens: int | None = None
+    holdout: float = 0.01
+    """Share of validation and of test, each."""
+    chunk_bytes: int = 32 << 20
+    max_document_bytes: int = 64 << 20
+    encoding_errors: str = "reject"
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run could honour."""
+        _check(self.delimiters in SCHEMES, "--delimiters", self.delimiters, f"one of {[*SCHEMES]}")
+        _check(
+            bool(self.configs) and set(self.configs) <= set(CONFIGS),
+            "--configs",
+            ",".join(self.configs),
+            f"one or more of {[*CONFIGS]}",
+        )
+        _check(
+            self.encoding_errors in ENCODING_ERRORS,
+            "--encoding-errors",
+            self.encoding_errors,
+            f"one of {[*ENCODING_ERRORS]}",
+        )
+        _check(0 <= self.holdout < 0.5, "--holdout", self.holdout, "a share in [0, 0.5)")
+        _check(self.chunk_bytes >= 1, "--chunk-bytes", self.chunk_bytes, "at least 1")
+        _check(
+            self.max_document_bytes >= 1,
+            "--max-document-bytes",
+            self.max_document_bytes,
+            "at least 1",
+        )
+        _check(
+            self.max_tokens is None or self.max_tokens >= 1,
+            "--max-tokens",
+            self.max_tokens,
+            "at least 1",
+        )
+
+    @property
+    def digest(self) -> str:
+        """Names the config; part of every chunk's key."""
+        return digest(["config", json.dumps(self.to_json(), sort_keys=True)])
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict that `json` writes and `from_json` reads."""
+        return {**dataclasses.asdict(self), "configs": list(self.configs)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Rebuild from `to_json`.
+
+        Raises:
+          UserError: if the fields are another schema version's.
+        """
+        if fields.get("schema_version") != SCHEMA_VERSION:
+            msg = (
+                f"the folder has schema version {fields.get('schema_version')}, this duologue "
+                f"writes {SCHEMA_VERSION}: prepare the corpus again into a new folder"
+            )
+            raise UserError(msg)
+        return cls(**{**fields, "configs": tuple(fields["configs"])})
+
+
+def _check(holds: bool, option: str, value: object, expected: str) -> None:
+    if not holds:
+        msg = f"{option} {value}: expected {expected}"
+        raise UserError(msg)
