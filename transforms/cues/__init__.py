@@ -1,0 +1,10 @@
+"""Cue families: where in raw text one player asks and the other answers.
+
+A new family is one module and one entry of FAMILIES.
+"""
+
+from transforms.cues import doctest, heading, label
+from transforms.cues.family import CueFamily as CueFamily
+
+# Of two episodes over the same bytes the earlier family's wins.
+FAMILIES: tuple[CueFamily, ...] = (label.FAMILY, heading.FAMILY, doctest.FAMILY)

@@ -1,0 +1,50 @@
+"""Candidate lines: the few that cue families look at closely."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from transforms.lines import Int64s, Lines
+from transforms.outline import OUTLINE, Heading, read_outline
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Candidates:
+    """The lines that matched some family's candidate expression or may shape the outline.
+
+    Attributes:
+      lines: all lines.
+      number: int64 [n_candidates], numbers of the candidate lines, ascending.
+      text: String [n_candidates], the lines, each with its newline.
+    """
+
+    lines: Lines
+    number: Int64s
+    text: pl.Series
+
+    def matching(self, pattern: str) -> tuple[Int64s, pl.Series]:
+        """The candidates that a Rust regular expression matches: their numbers and texts."""
+        is_match = self.text.str.contains(pattern)
+        return self.number[is_match.to_numpy()], self.text.filter(is_match)
+
+    @functools.cached_property
+    def outline(self) -> list[Heading]:
+        """The headings that markup shows, of all documents, in order."""
+        return read_outline(self.lines, *self.matching(OUTLINE))
+
+
+def find_candidates(lines: Lines, patterns: Iterable[str]) -> Candidates:
+    """Tests every line once against all patterns.
+
+    Args:
+      lines: of all documents.
+      patterns: Rust regular expressions.
+    """
+    alternation = "|".join(f"(?:{pattern})" for pattern in (*patterns, OUTLINE))
+    is_candidate = lines.text.str.contains(alternation)
+    return Candidates(
+        lines, np.flatnonzero(is_candidate.to_numpy()), lines.text.filter(is_candidate)
+    )

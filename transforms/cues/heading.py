@@ -1,0 +1,110 @@
+"""Headings that ask: "## How do I ...?", "3.1. Why ...?", or a question in a line of its own.
+
+Where markup shows a heading, one that asks is a question by itself. A plain line is one only beside
+others like it: a document in which many lines at one indentation stand alone and ask, and have
+something other than the next question below them, is a list of questions and answers. The rest is
+rhetoric, or a table of contents.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+
+from transforms.candidates import Candidates
+from transforms.cues.family import CueFamily, Episode, pair
+from transforms.cues.standing import ASKS, CAPITALS, STANDING, find_standing
+from transforms.lines import Lines
+from transforms.outline import Heading, link_targets
+
+GAME = "heading"
+_ASKS = re.compile(rf"{ASKS}[*_`]*$")
+# Among peers of one rank, this share must ask before those that do not are questions by place.
+_MAJORITY = 0.6
+
+
+def find(candidates: Candidates) -> Sequence[Episode]:
+    """Questions in headings of the outline and in lines that stand alone."""
+    return [*_find_outlined(candidates), *find_standing(candidates)]
+
+
+def _find_outlined(candidates: Candidates) -> Iterator[Episode]:
+    targets = set(link_targets(candidates.number, candidates.text).tolist())
+    by_document = itertools.groupby(candidates.outline, lambda heading: heading.document)
+    for _, group in by_document:
+        headings = list(group)
+        asks = [_asks(heading.title) for heading in headings]
+        if not any(asks):
+            continue
+        is_question = _with_peers(headings, asks)
+        ends = _section_ends(candidates.lines, headings)
+        ends = _without_parts(headings, is_question, ends)
+        for heading, is_asked, end in zip(headings, is_question, ends, strict=True):
+            if is_asked:
+                last = _before_targets(candidates.lines, targets, end)
+                yield _episode(candidates.lines, heading, last)
+
+
+def _episode(lines: Lines, heading: Heading, end: int) -> Episode:
+    body = int(lines.start[heading.last_line + 1])
+    return pair(
+        (heading.title_start, heading.title_end),
+        (body, int(lines.start[end])),
+        start=int(lines.start[heading.first_line]),
+        cue=f"{heading.notation[0]} heading",
+    )
+
+
+def _asks(title: str) -> bool:
+    return _ASKS.search(title) is not None
+
+
+def _with_peers(headings: Sequence[Heading], asks: Sequence[bool]) -> list[bool]:
+    """Adds headings that do not ask but stand between peers of which most do."""
+    is_question = list(asks)
+    for rank in {heading.rank for heading in headings}:
+        peers = [i for i, heading in enumerate(headings) if heading.rank == rank]
+        asking = [i for i in peers if asks[i]]
+        if len(asking) < 2 or len(asking) < _MAJORITY * len(peers):
+            continue
+        # Outside the run of questions stand introductions and licences.
+        for i in peers:
+            is_question[i] = asking[0] <= i <= asking[-1]
+    return is_question
+
+
+def _section_ends(lines: Lines, headings: Sequence[Heading]) -> list[int]:
+    """For each heading of a document, the first line of the next that is its peer or higher."""
+    document_end = int(lines.first_line[headings[0].document + 1])
+    ends = [document_end] * len(headings)
+    open_headings: list[int] = []
+    for i, heading in enumerate(headings):
+        while open_headings and headings[open_headings[-1]].rank >= heading.rank:
+            ends[open_headings.pop()] = heading.first_line
+        open_headings.append(i)
+    return ends
+
+
+def _without_parts(
+    headings: Sequence[Heading], is_question: Sequence[bool], ends: Sequence[int]
+) -> list[int]:
+    """Ends a section before its parts where they ask too: then it is a title, not a question."""
+    cut = list(ends)
+    for i in range(len(headings) - 1):
+        following = headings[i + 1]
+        if is_question[i] and is_question[i + 1] and following.first_line < ends[i]:
+            cut[i] = following.first_line
+    return cut
+
+
+def _before_targets(lines: Lines, targets: set[int], end: int) -> int:
+    """The line after an answer's last, link targets that name the next heading left out."""
+    while targets:
+        ordinal = int(lines.filled.searchsorted(end)) - 1
+        if ordinal < 0 or int(lines.filled[ordinal]) not in targets:
+            break
+        end = int(lines.filled[ordinal])
+    return end
+
+
+CANDIDATE = f"{STANDING}|{CAPITALS}"
+FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)

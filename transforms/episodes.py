@@ -1,0 +1,167 @@
+"""From proposed episodes to spans: trim them, keep those that do not overlap, tile the documents.
+
+Offsets are bytes of UTF-8 into the buffer that holds all documents of a table.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.episode import PLAYER_OF_KIND, Player, SegmentKind
+from transforms.cues.family import Content, Episode
+
+# White space as `str.isspace` has it, in UTF-8.
+_WHITE = re.compile(
+    rb"(?:[\t-\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]"
+    rb"|\xe2\x81\x9f|\xe3\x80\x80)*+"
+)
+_TAIL_BYTES = 64
+
+
+class Span(NamedTuple):
+    """One span of a document; `schemas.SPAN` with offsets into the table's buffer."""
+
+    kind: SegmentKind
+    player: Player
+    game: str
+    episode: int | None
+    turn: int | None
+    start: int
+    end: int
+    cue: str | None
+
+
+def trim(buffer: npt.NDArray[np.uint8], start: int, end: int) -> tuple[int, int]:
+    r"""The range without the white space at its ends; empty (end, end) when it holds nothing else.
+
+    Example:
+      >>> trim(np.frombuffer(" a\u3000".encode(), np.uint8), 0, 5)
+      (1, 2)
+    """
+    match = _WHITE.match(buffer.data, start, end)
+    start = end if match is None else match.end()
+    size = _TAIL_BYTES
+    while start < end:
+        # Most tails are short. Looking ever further back keeps a long one linear.
+        low = max(start, end - size)
+        tail = buffer[low:end].tobytes().decode("utf-8", "surrogateescape")
+        kept = len(tail.rstrip().encode("utf-8", "surrogateescape"))
+        if kept:
+            return start, low + kept
+        end, size = low, 2 * size
+    return start, start
+
+
+def trim_episode(buffer: npt.NDArray[np.uint8], episode: Episode) -> Episode | None:
+    """The episode with its ends and its contents trimmed; None if a content is empty."""
+    contents = []
+    for content in episode.contents:
+        start, end = trim(buffer, content.start, content.end)
+        if start == end:
+            return None
+        contents.append(content._replace(start=start, end=end))
+    start, _ = trim(buffer, episode.start, contents[0].end)
+    # Nothing but a label stands behind the last content, so its end is cheap to find.
+    _, end = trim(buffer, contents[-1].start, episode.end)
+    return episode._replace(start=start, end=end, contents=tuple(contents))
+
+
+def resolve(proposed: Sequence[tuple[str, Sequence[Episode]]]) -> list[tuple[str, Episode]]:
+    """Keeps episodes that do not overlap: the outer of two, else the one that starts earlier.
+
+    Args:
+      proposed: for each family, in the order that breaks ties, its name and episodes.
+
+    Returns:
+      (family's name, episode), ascending.
+    """
+    ranked = [
+        (episode.start, -episode.end, order, episode)
+        for order, (_, episodes) in enumerate(proposed)
+        for episode in episodes
+    ]
+    ranked.sort(key=lambda entry: entry[:3])
+    kept: list[tuple[str, Episode]] = []
+    free_from = 0
+    for start, _, order, episode in ranked:
+        if start >= free_from:
+            kept.append((proposed[order][0], episode))
+            free_from = episode.end
+    return kept
+
+
+def tile(
+    buffer: npt.NDArray[np.uint8],
+    start: int,
+    end: int,
+    episodes: Sequence[tuple[str, Episode]],
+) -> Iterator[Span]:
+    """The spans of one document.
+
+    Args:
+      buffer: uint8, the text of all documents.
+      start: where the document starts.
+      end: where it ends.
+      episodes: (game, trimmed episode) of this document, ascending, not overlapping.
+    """
+    at = start
+    for ordinal, (game, episode) in enumerate(episodes):
+        if at < episode.start:
+            yield _text(at, episode.start)
+        yield from _tile_episode(buffer, ordinal, game, episode)
+        at = episode.end
+    if at < end:
+        yield _text(at, end)
+
+
+def _text(start: int, end: int) -> Span:
+    return Span(SegmentKind.TEXT, Player.NATURE, "text", None, None, start, end, None)
+
+
+def _tile_episode(
+    buffer: npt.NDArray[np.uint8], ordinal: int, game: str, episode: Episode
+) -> Iterator[Span]:
+    at, player, turn = episode.start, Player.NATURE, 0
+    for content in episode.contents:
+        # What stands before the first content was chosen by neither player; what stands between
+        # two turns belongs to the following one.
+        if content is not episode.contents[0]:
+            player = PLAYER_OF_KIND[content.kind]
+        turn = content.turn
+        for low, high in _markers(buffer, at, content.start):
+            yield Span(SegmentKind.MARKER, player, game, ordinal, turn, low, high, episode.cue)
+        player = PLAYER_OF_KIND[content.kind]
+        yield Span(
+            content.kind, player, game, ordinal, turn, content.start, content.end, episode.cue
+        )
+        at = content.end
+    for low, high in _markers(buffer, at, episode.end):
+        yield Span(SegmentKind.MARKER, player, game, ordinal, turn, low, high, episode.cue)
+
+
+def _markers(buffer: npt.NDArray[np.uint8], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cuts what stands between two contents into white space and labels, a line's label in one."""
+    at = start
+    while at < end:
+        low, _ = trim(buffer, at, end)
+        if at < low:
+            yield at, low
+        if low == end:
+            return
+        line_end = _line_end(buffer, low, end)
+        _, high = trim(buffer, low, line_end)
+        yield low, high
+        at = high
+
+
+def _line_end(buffer: npt.NDArray[np.uint8], start: int, end: int) -> int:
+    match = re.compile(rb"[^\n]*+").match(buffer.data, start, end)
+    return end if match is None else match.end()
+
+
+def contents_of(episode: Episode, kind: SegmentKind) -> list[Content]:
+    """The contents of one kind, in order."""
+    return [content for content in episode.contents if content.kind is kind]

@@ -1,0 +1,144 @@
+"""A table's text as lines: where they start, how they are indented, which are blank.
+
+All documents of a table stand in one buffer, and lines are views into it, so that one vectorised
+test sees every line of every document. Offsets are bytes of UTF-8 into that buffer.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_NEWLINE = 10
+_TAB = 9
+_TAB_COLUMNS = 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lines:
+    """The lines of a table's documents, in order.
+
+    A line ends with its newline, which belongs to it, or with its document. No line spans two
+    documents. Empty documents have no lines.
+
+    Attributes:
+      buffer: uint8 [n_bytes], the UTF-8 text of all documents, one after the other.
+      document_start: int64 [n_documents + 1], offsets into buffer.
+      start: int64 [n_lines + 1], offsets into buffer; line i is [start[i], start[i + 1]).
+      first_line: int64 [n_documents + 1]; document d has the lines [first_line[d],
+        first_line[d + 1]).
+    """
+
+    buffer: npt.NDArray[np.uint8]
+    document_start: Int64s
+    start: Int64s
+    first_line: Int64s
+
+    @property
+    def n_lines(self) -> int:
+        """How many lines there are."""
+        return len(self.start) - 1
+
+    @functools.cached_property
+    def text(self) -> pl.Series:
+        """String [n_lines], each line with its newline; views into the buffer, nothing copied."""
+        buffers = [None, pa.py_buffer(self.start), pa.py_buffer(self.buffer)]
+        array = pa.Array.from_buffers(pa.large_string(), self.n_lines, buffers)
+        series = pl.from_arrow(array)
+        assert isinstance(series, pl.Series)
+        return series
+
+    @functools.cached_property
+    def _filled_bytes(self) -> Int64s:
+        """int64 [n_lines], the bytes from the first that is not white space; 0 in a blank line."""
+        filled = self.text.str.strip_chars_start().str.len_bytes()
+        return filled.to_numpy().astype(np.int64)
+
+    @functools.cached_property
+    def is_blank(self) -> Bools:
+        """Bool [n_lines], whether a line is white space only."""
+        return self._filled_bytes == 0
+
+    @functools.cached_property
+    def content_start(self) -> Int64s:
+        """int64 [n_lines], byte offset of a line's first byte that is not white space."""
+        return self.start[1:] - self._filled_bytes
+
+    @functools.cached_property
+    def filled(self) -> Int64s:
+        """int64 [n_filled], the numbers of the lines that are not blank, ascending."""
+        return np.flatnonzero(~self.is_blank)
+
+    @functools.cached_property
+    def indent(self) -> Int64s:
+        """int64 [n_lines], columns of leading white space, a tab counting as eight."""
+        size = np.diff(self.start)
+        indent = size - self._filled_bytes
+        first = self.start[:-1]
+        # One tab at either end of the indentation is told apart from spaces; that is all that
+        # comparing a heading's indentation with its body's needs.
+        last = first + np.maximum(indent - 1, 0)
+        has_tab = (indent > 0) & ((self.buffer[first] == _TAB) | (self.buffer[last] == _TAB))
+        indent[has_tab] += _TAB_COLUMNS - 1
+        return indent
+
+    def document_of(self, lines: Int64s) -> Int64s:
+        """int64 [n], the ordinal of the document that each line belongs to."""
+        return np.searchsorted(self.first_line, lines, side="right").astype(np.int64) - 1
+
+    def opens_paragraph(self, lines: Int64s) -> Bools:
+        """Bool [n], whether nothing or a blank line stands before each line."""
+        is_first = np.isin(lines, self.first_line)
+        return is_first | self.is_blank[np.maximum(lines - 1, 0)]
+
+    def closes_paragraph(self, lines: Int64s) -> Bools:
+        """Bool [n], whether nothing or a blank line follows each line."""
+        is_last = np.isin(lines + 1, self.first_line)
+        return is_last | self.is_blank[np.minimum(lines + 1, self.n_lines - 1)]
+
+    def next_filled(self, lines: Int64s) -> Int64s:
+        """int64 [n], the first line after each that is not blank; n_lines where there is none."""
+        ordinal = np.searchsorted(self.filled, lines, side="right")
+        return np.append(self.filled, self.n_lines)[ordinal]
+
+    def next_blank(self, lines: Int64s) -> Int64s:
+        """int64 [n], the first blank line at or after each; n_lines where there is none."""
+        blank = np.append(np.flatnonzero(self.is_blank), self.n_lines)
+        return blank[np.searchsorted(blank, lines, side="left")]
+
+
+def split_lines(text: pa.ChunkedArray) -> Lines:
+    r"""Splits the documents of a column into lines.
+
+    Args:
+      text: large_string [n_documents]; null counts as empty.
+
+    Example:
+      >>> lines = split_lines(pa.chunked_array([["Q: ?\nA: !", None, "x\n"]], pa.large_string()))
+      >>> lines.text.to_list(), lines.first_line.tolist()
+      (['Q: ?\n', 'A: !', 'x\n'], [0, 2, 2, 3])
+    """
+    column = pc.fill_null(text, "") if text.null_count else text
+    array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    buffer, document_start = _text_buffer(array)
+    # A line starts after each newline and where a document starts; the last start is the end.
+    start = np.union1d(np.flatnonzero(buffer == _NEWLINE) + 1, document_start)
+    first_line = np.searchsorted(start, document_start).astype(np.int64)
+    return Lines(buffer, document_start, start.astype(np.int64), first_line)
+
+
+def _text_buffer(array: pa.LargeStringArray) -> tuple[npt.NDArray[np.uint8], Int64s]:
+    """The bytes that an array's strings cover and the offsets of the strings in them."""
+    if len(array) == 0:
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    everything = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    return everything[ends[0] : ends[-1]], ends - ends[0]

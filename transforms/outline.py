@@ -1,0 +1,155 @@
+"""The outline of documents: headings that markup shows, with their ranks.
+
+Two notations are read: a line that opens with up to six "#" (Markdown's ATX), and a line underlined
+with a run of one punctuation mark, with or without the same run above it (Markdown's Setext, and
+reStructuredText).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from transforms.lines import Int64s, Lines
+
+_RULE = r"""(?:={3,}|-{3,}|~{3,}|\^{3,}|"{3,}|'{3,}|\*{3,}|\+{3,}|#{3,}|_{3,}|:{3,}|`{3,})"""
+OUTLINE = rf"^(?:#{{1,6}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)|\.\. _[^\n]*:\s*$)"
+"""Rust regular expression of the lines that make up an outline: headings, rules, fences of code
+and reStructuredText's link targets."""
+
+_ATX = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*(?:[ \t]#+)?[ \t]*$")
+_FENCE = re.compile(r"[ \t]*(```|~~~)")
+_MAX_TITLE = 200
+# A title is about as long as the run under it; more than that and the run is a rule of its own.
+_SLACK = 3
+
+
+class Heading(NamedTuple):
+    """A heading of a document.
+
+    Attributes:
+      document: ordinal of the document in the table.
+      first_line: number of its first line, an overline included.
+      title_line: number of the line that holds its title.
+      last_line: number of its last line, the underline included.
+      notation: "#" with its depth, or the run's mark, twice with an overline.
+      rank: 1 is the highest; comparable inside a document.
+      title_start: byte offset into the table's buffer.
+      title_end: byte offset into the table's buffer.
+      title: its text.
+    """
+
+    document: int
+    first_line: int
+    title_line: int
+    last_line: int
+    notation: str
+    rank: int
+    title_start: int
+    title_end: int
+    title: str
+
+
+def read_outline(lines: Lines, number: Int64s, text: pl.Series) -> list[Heading]:
+    """Finds the headings of all documents.
+
+    Args:
+      lines: all lines.
+      number: int64 [n], the lines that match OUTLINE, ascending.
+      text: String [n], these lines.
+
+    Returns:
+      Headings in order of their lines.
+    """
+    headings: list[Heading] = []
+    ranks: dict[str, int] = {}
+    current = -1
+    for heading in _unranked(lines, number, text):
+        if heading.document != current:
+            ranks, current = {}, heading.document
+        if heading.notation.startswith("#"):
+            rank = len(heading.notation)
+        else:
+            # In reStructuredText the first notation met is the highest.
+            rank = ranks.setdefault(heading.notation, len(ranks) + 1)
+        headings.append(heading._replace(rank=rank))
+    return headings
+
+
+def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading]:
+    documents = lines.document_of(number).tolist()
+    fenced = _fenced(text, documents)
+    opens = lines.opens_paragraph(number).tolist()
+    numbers, texts = number.tolist(), text.to_list()
+    for i, (line, document) in enumerate(zip(numbers, documents, strict=True)):
+        if fenced[i]:
+            continue
+        content = texts[i].rstrip()
+        atx = _ATX.match(content)
+        if atx is not None and (opens[i] or (i > 0 and numbers[i - 1] == line - 1)):
+            at = int(lines.start[line])
+            start = at + len(content[: atx.start(2)].encode())
+            end = start + len(atx[2].encode())
+            if len(atx[2]) <= _MAX_TITLE:
+                yield Heading(document, line, line, line, atx[1], 0, start, end, atx[2])
+        elif atx is None and not content.startswith(("..", " ", "\t")):
+            heading = _underlined(lines, document, line, content)
+            if heading is not None:
+                yield heading
+
+
+def _fenced(text: pl.Series, documents: list[int]) -> list[bool]:
+    """Whether each line stands in fenced code; a fence that is never closed fences nothing."""
+    fenced = [False] * len(documents)
+    opened, mark = -1, ""
+    for i, line in enumerate(text.to_list()):
+        if opened >= 0 and documents[opened] != documents[i]:
+            opened = -1
+        fence = _FENCE.match(line)
+        if fence is None:
+            continue
+        if opened < 0:
+            opened, mark = i, fence[1]
+        elif fence[1] == mark:
+            fenced[opened : i + 1] = [True] * (i + 1 - opened)
+            opened = -1
+    return fenced
+
+
+def _underlined(lines: Lines, document: int, underline: int, run: str) -> Heading | None:
+    """The heading that a run of marks closes, if the line above it is a title."""
+    first = int(lines.first_line[document])
+    title_line = underline - 1
+    if title_line < first or lines.is_blank[title_line]:
+        return None
+    start, end = int(lines.start[title_line]), int(lines.start[underline])
+    if end - start > 4 * _MAX_TITLE:
+        return None
+    raw = lines.buffer[start:end].tobytes().decode()
+    title = raw.strip()
+    if len(title) > min(len(run) + _SLACK, _MAX_TITLE) or not any(map(str.isalnum, title)):
+        return None
+    above = title_line - 1
+    notation, first_line = run[0], title_line
+    if above >= first and not lines.is_blank[above]:
+        over = lines.buffer[lines.start[above] : lines.start[title_line]][: len(run) + 2].tobytes()
+        if over.rstrip() != run.encode():
+            return None
+        notation, first_line = run[0] * 2, above
+    title_start = start + len(raw[: len(raw) - len(raw.lstrip())].encode())
+    title_end = title_start + len(title.encode())
+    rank = 0
+    return Heading(
+        document, first_line, title_line, underline, notation, rank, title_start, title_end, title
+    )
+
+
+def link_targets(number: Int64s, text: pl.Series) -> Int64s:
+    """int64 [n], the lines that hold nothing but a reStructuredText link target.
+
+    They name what follows, so they do not belong to the answer before them.
+    """
+    is_target = text.str.contains(r"^\.\. _[^\n]*:\s*$").to_numpy()
+    return np.asarray(number[is_target], np.int64)
