@@ -39,6 +39,8 @@ _TAGS: dict[str, str] = {
     SegmentKind.MARKER: "marker",
     SegmentKind.DELIMITER: "delimiter",
 }
+# Printed at a time, so that a long document shows at once and is not held as styled text.
+_MANY_CHARACTERS = 1 << 16
 _INDENT = "    "
 
 
@@ -118,12 +120,9 @@ def show_segments(
             shown.append(text, _STYLES.get(segment.kind, ""))
         else:
             shown.append(_tagged(segment, text))
-        if len(shown) > 1 << 16 and _at_line_start(shown):
-            shown.right_crop(1)
+        if len(shown) > _MANY_CHARACTERS and _at_line_start(shown):
             _print(console, shown)
             shown = Text()
-    if _at_line_start(shown):
-        shown.right_crop(1)
     _print(console, shown)
 
 
@@ -163,4 +162,5 @@ def _at_line_start(shown: Text) -> bool:
 
 def _print(console: Console, text: Text) -> None:
     # Wrapping and cropping are left to the terminal, so that piped lines stay whole.
-    console.print(text, soft_wrap=True, highlight=False)
+    end = "" if _at_line_start(text) else "\n"
+    console.print(text, soft_wrap=True, highlight=False, end=end)
