@@ -3,7 +3,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -39,6 +39,7 @@ def is_safe(text: str) -> bool:
     )
 
 
+@settings(deadline=None)  # machines are shared
 @given(any_text)
 @example(HOSTILE)
 def test_escaped_text_holds_no_control_and_no_bidirectional_character(text):
@@ -46,11 +47,13 @@ def test_escaped_text_holds_no_control_and_no_bidirectional_character(text):
     escape(text).encode()
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs"))))
 def test_ordinary_text_is_shown_as_it_is(text):
     assert escape(text) == text
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.lists(st.tuples(kinds, any_text, any_text)), any_text, st.booleans())
 @example([("answer", HOSTILE, HOSTILE)], HOSTILE, True)
 @example([("answer", HOSTILE, HOSTILE)], HOSTILE, False)
@@ -65,6 +68,7 @@ def test_only_our_own_styling_reaches_the_terminal(parts, heading, colour):
     assert is_safe(STYLING.sub("", shown) if colour else shown)
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.lists(st.tuples(kinds, any_text)))
 @example([("text", "fine\n[A|label] forged\n‹episode 0: label›\n── other ──")])
 def test_without_colour_no_text_passes_for_a_tag(parts):
@@ -75,6 +79,7 @@ def test_without_colour_no_text_passes_for_a_tag(parts):
     assert sum(not line.startswith("    ") for line in lines) == n_shown
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.lists(st.tuples(kinds, st.text("ab [/]\n\\:é"), st.none())))
 def test_in_colour_the_text_is_whole(parts):
     target = console(colour=True)

@@ -1,0 +1,154 @@
+import io
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from jobs.segment import (
+    explain_documents,
+    spans_as_json_lines,
+    undecodable_as_json_line,
+    view_documents,
+)
+from schemas.episode import DOCUMENTS, PLAYER_OF_KIND, SPAN
+
+TEXT = "Über alles.\nQ: Who?\nA: Nobody.\n\nQ: And then?\n"
+
+
+def span(kind, start, end, *, episode=None, player=None):
+    return {
+        "kind": kind,
+        "player": int(PLAYER_OF_KIND[kind]) if player is None else player,
+        "game": "text" if episode is None else "label",
+        "episode": episode,
+        "turn": None,
+        "byte_start": start,
+        "byte_end": end,
+        "cue": None if episode is None else "Q:",
+    }
+
+
+SPANS = [
+    span("text", 0, 13),  # Ü has two bytes
+    span("marker", 13, 16, episode=0, player=0),
+    span("question", 16, 20, episode=0),
+    span("marker", 20, 24, episode=0, player=2),
+    span("answer", 24, 31, episode=0),
+    span("text", 31, 47),
+]
+
+
+def table(*documents):
+    """Documents of (source, text, spans); a text of None is a rejected document."""
+    rows = [{"source": source, "text": text} for source, text, _ in documents]
+    spans = pa.array([spans for _, _, spans in documents], pa.list_(SPAN))
+    return pa.Table.from_pylist(rows, schema=DOCUMENTS).append_column("spans", spans)
+
+
+def lines_of(documents):
+    out = io.BytesIO()
+    spans_as_json_lines(documents, out)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def printed(show, documents):
+    console = Console(file=io.StringIO(), width=80, _environ={})
+    show(documents, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_the_hand_made_spans_tile_their_text():
+    pieces = [TEXT.encode()[s["byte_start"] : s["byte_end"]].decode() for s in SPANS]
+    assert pieces == [
+        "Über alles.\n",
+        "Q: ",
+        "Who?",
+        "\nA: ",
+        "Nobody.",
+        "\n\nQ: And then?\n",
+    ]
+
+
+def test_a_line_a_span_in_order():
+    found = lines_of(table(("dir/a.txt", TEXT, SPANS), ("b.jsonl#17", "x", [span("text", 0, 1)])))
+    assert [(line["document"], line["start"], line["end"]) for line in found] == [
+        *(("dir/a.txt", s["byte_start"], s["byte_end"]) for s in SPANS),
+        ("b.jsonl#17", 0, 1),
+    ]
+    assert found[2] == {
+        "document": "dir/a.txt",
+        "start": 16,
+        "end": 20,
+        "kind": "question",
+        "player": 1,
+        "episode": 0,
+        "cue": "Q:",
+    }
+    assert found[0] == found[-1] | {"document": "dir/a.txt", "end": 13}
+
+
+def test_keys_are_in_the_documented_order():
+    (line,) = lines_of(table(("a", "x", [span("text", 0, 1)])))
+    assert list(line) == ["document", "start", "end", "kind", "player", "episode", "cue"]
+
+
+# None: rejected; an empty list: an empty document.
+@pytest.mark.parametrize("spans", [None, []])
+def test_a_document_without_spans_gives_no_line(spans):
+    documents = table(("a", None if spans is None else "", spans), ("b", "x", [span("text", 0, 1)]))
+    assert [line["document"] for line in lines_of(documents)] == ["b"]
+    assert lines_of(documents.slice(0, 1)) == []
+
+
+@settings(deadline=None)  # machines are shared
+@given(st.text(st.characters(exclude_categories=("Cs",))))
+def test_any_name_and_cue_survive_json(name):
+    spans = [span("question", 0, 1, episode=0) | {"cue": name}]
+    (line,) = lines_of(table((name, "x", spans)))
+    assert (line["document"], line["cue"]) == (name, name)
+
+
+def test_a_file_that_is_not_utf8_is_one_span_of_text():
+    out = io.BytesIO()
+    undecodable_as_json_line("a.txt", 12, out)
+    (usual,) = lines_of(table(("a.txt", "x" * 12, [span("text", 0, 12)])))
+    assert json.loads(out.getvalue()) == usual
+    assert out.getvalue().endswith(b"}\n")
+
+
+def test_view_shows_each_document_by_player():
+    documents = table(("a.txt", TEXT, SPANS), ("bad", None, None), ("b", "x", [span("text", 0, 1)]))
+    legend, *shown = printed(view_documents, documents)
+    assert "[Q] question" in legend
+    assert shown == [
+        "── a.txt ──",
+        "[text] Über alles.",
+        "‹episode 0: label, cue 'Q:'›",
+        "[marker|label] Q: ",
+        "[Q|label] Who?",
+        "[marker|label] A: ",
+        "[A|label] Nobody.",
+        "[text] Q: And then?",
+        "── b ──",
+        "[text] x",
+    ]
+
+
+def test_explain_names_what_was_taken_and_what_was_passed_over():
+    # A rejected document before it: line numbers count from each document's own start.
+    documents = table(("bad", None, None), ("x", "-\n", [span("text", 0, 2)]), ("a", TEXT, SPANS))
+    taken, passed_over = printed(explain_documents, documents)
+    assert taken == "a:2: episode 0, label, cue 'Q:': Q: Who?"
+    assert passed_over.startswith("a:5: no episode, looked at by label")
+    assert passed_over.endswith(": Q: And then?")
+
+
+def test_explain_cuts_long_lines_and_shows_controls():
+    text = "Q: \x1b[2J" + "long " * 50 + "\n"
+    (line,) = printed(explain_documents, table(("a", text, [span("text", 0, len(text))])))
+    assert "Q: ␛[2Jlong" in line
+    assert len(line) < 200
