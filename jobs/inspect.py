@@ -99,13 +99,11 @@ def show_summary(manifest: Mapping[str, Any], console: Console) -> None:
     if games:
         _show_table(console, _games_table(games, bytes_by_game, n_bytes))
     for config, reasons in sorted(manifest.get("drops", {}).items()):
-        _reasons(console, f"dropped from {config}", reasons)
-    _reasons(console, "rejected", manifest.get("rejected", {}))
-    damaged = manifest.get("damaged_inputs", [])
-    if damaged:
-        _line(console, f"damaged inputs: {len(damaged):,}")
-    for entry in damaged[:_DAMAGED_SHOWN]:
-        _line(console, f"  {entry.get('path')}: {entry.get('reason')}")
+        _reasons(console, f"documents dropped from {config}", reasons)
+    for config, reasons in sorted(manifest.get("episode_drops", {}).items()):
+        _reasons(console, f"episodes dropped from {config}", reasons)
+    _reasons(console, "documents rejected", manifest.get("rejected", {}))
+    _damage(console, manifest.get("damaged_inputs", []))
 
 
 def draw_rows(shards: Sequence[Path], n_rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -235,6 +233,15 @@ def _reasons(console: Console, words: str, reasons: Mapping[str, int]) -> None:
         by_number = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
         listing = ", ".join(f"{reason} {number:,}" for reason, number in by_number)
         _line(console, f"{words}: {listing}")
+
+
+def _damage(console: Console, damaged: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
+    if isinstance(damaged, Mapping):  # too many for the manifest, which names their file
+        _line(console, f"damaged inputs: {damaged['rows']:,}, listed in {damaged['path']}")
+    elif damaged:
+        _line(console, f"damaged inputs: {len(damaged):,}")
+        for entry in damaged[:_DAMAGED_SHOWN]:
+            _line(console, f"  {entry.get('source')}: {entry.get('reason')}")
 
 
 def _line(console: Console, words: str) -> None:

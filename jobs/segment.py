@@ -85,10 +85,10 @@ def view_documents(documents: pa.Table, console: Console) -> None:
 
 
 def explain_documents(documents: pa.Table, console: Console) -> None:
-    """Prints a line an episode, with its family and cue, and one for each line passed over.
+    """Prints a line an episode, with its family and cue, and one for lines passed over.
 
     Passed over is a line that a family looked at, because it might open an episode or continue
-    one, and that lies outside every episode.
+    one, and that lies outside every episode; of several in a row the first is printed.
 
     Args:
       documents: as for `view_documents`.
@@ -147,12 +147,17 @@ def _passed_over(
     spans: Sequence[Mapping[str, Any]],
     families_of_line: Mapping[int, Sequence[str]],
 ) -> Iterator[tuple[int, str]]:
+    """The first line of each run of lines that families looked at and that stayed text."""
     starts = [span["byte_start"] for span in spans]
+    previous = -1
     for line in range(*lines.first_line[ordinal : ordinal + 2].tolist()):
-        if line in families_of_line:
-            offset = int(lines.content_start[line] - lines.document_start[ordinal])
-            if spans[bisect.bisect_right(starts, offset) - 1]["kind"] == SegmentKind.TEXT:
+        if line not in families_of_line:
+            continue
+        offset = int(lines.content_start[line] - lines.document_start[ordinal])
+        if spans[bisect.bisect_right(starts, offset) - 1]["kind"] == SegmentKind.TEXT:
+            if line != previous + 1:
                 yield line, f"no episode, looked at by {' and '.join(families_of_line[line])}"
+            previous = line
 
 
 def _excerpt(line: bytes) -> str:

@@ -109,8 +109,9 @@ def output(tmp_path):
             "episodes_by_game": {"doctest": 12, "label": 1234567},
         },
         "drops": {"episodes": {"too-long": 3, "empty": 14}},
+        "episode_drops": {"episodes": {"over max-tokens": 5}},
         "rejected": {"invalid UTF-8": 2},
-        "damaged_inputs": [{"path": "bad\x1b[31m.gz", "reason": "ends too early"}],
+        "damaged_inputs": [{"source": "bad\x1b[31m.gz", "reason": "ends too early"}],
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
@@ -143,10 +144,18 @@ def test_summary_shows_games_drops_rejects_and_damage(output):
     rows = [cells(line) for line in shown.splitlines()]
     games = [row for row in rows if row[:1] in (["label"], ["doctest"])]
     assert games == [["label", "1,234,567", "1,400", "70.0%"], ["doctest", "12", "100", "5.0%"]]
-    assert "dropped from episodes: empty 14, too-long 3" in shown
-    assert "rejected: invalid UTF-8 2" in shown
+    assert "documents dropped from episodes: empty 14, too-long 3" in shown
+    assert "episodes dropped from episodes: over max-tokens 5" in shown
+    assert "documents rejected: invalid UTF-8 2" in shown
     assert "bad␛[31m.gz: ends too early" in shown
     assert "\x1b" not in shown
+
+
+def test_damage_too_long_for_the_manifest_is_named(output):
+    manifest = json.loads((output / "manifest.json").read_text())
+    manifest["damaged_inputs"] = {"path": "damaged.parquet", "rows": 123456}
+    (output / "manifest.json").write_text(json.dumps(manifest))
+    assert "damaged inputs: 123,456, listed in damaged.parquet" in printed(output, n_rows=0)
 
 
 def test_rows_are_decoded_segment_by_segment(output):

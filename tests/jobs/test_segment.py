@@ -147,6 +147,12 @@ def test_explain_names_what_was_taken_and_what_was_passed_over():
     assert passed_over.endswith(": Q: And then?")
 
 
+def test_explain_names_the_first_of_lines_passed_over_in_a_row():
+    text = "Q: one\nQ: two\n\nQ: three\n"
+    shown = printed(explain_documents, table(("a", text, [span("text", 0, len(text))])))
+    assert [line.rpartition(": ")[2] for line in shown] == ["one", "three"]
+
+
 def test_explain_cuts_long_lines_and_shows_controls():
     text = "Q: \x1b[2J" + "long " * 50 + "\n"
     (line,) = printed(explain_documents, table(("a", text, [span("text", 0, len(text))])))
