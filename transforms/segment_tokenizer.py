@@ -1,0 +1,314 @@
+"""Turns text into ids, none of which is a control token.
+
+`tokenizers` is the reference. It hands ids over as lists of Python integers, which live no longer
+than a batch of about 1 MiB of text; everything past that is Arrow and NumPy.
+"""
+
+import array
+import json
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tokenizers import Tokenizer
+
+from schemas.delimiters import Control, Piece
+from schemas.episode import token_type
+from transforms.control_tokens import control_ids, text_tokens, with_control_tokens
+from transforms.flat import Ints
+from transforms.lossless import byte_lengths, nasty_texts
+
+BLOCK_BYTES = 1 << 20
+"""Text given to `tokenizers` at once; its encodings take about a hundred times as much memory."""
+
+NOT_A_CUT = -1
+"""Token start that falls inside a character, where text cannot be cut."""
+
+MAX_CUTS_DEEP = 8
+"""How often a text is cut anew around control tokens before it is cut into characters."""
+
+Ids = npt.NDArray[np.unsignedinteger]
+
+
+class SegmentTokenizer:
+    """Tokenises the text of segments, as nothing but text.
+
+    Attributes:
+      token_type: uint16, or uint32 if the vocabulary has ids past 65,535.
+      control_ids: ids that text never becomes: bos, eos, pad, the schemes' tokens and added tokens
+        flagged special, but not unk. Other added tokens (runs of white space) are text.
+      eos_id: id of the token that ends a turn.
+      bos_id: id of the token that stands before a document in training.
+      pad_id: id of the token that fills a batch.
+      is_lossless: True if decoding the ids of texts, also of several joined, gives the texts back;
+        decided by a fixed set of nasty texts.
+    """
+
+    def __init__(self, tokenizer_json: str, *, eos: str, bos: str, pad: str) -> None:
+        """Loads a tokenizer.
+
+        Args:
+          tokenizer_json: the text of a tokenizer.json; control tokens that it lacks are added as
+            `with_control_tokens` does.
+          eos: the token that ends a turn.
+          bos: the token that stands before a document in training.
+          pad: the token that fills a batch.
+        """
+        config = json.loads(with_control_tokens(tokenizer_json, eos=eos, bos=bos, pad=pad))
+        # It would add control tokens, and trim white space off the offsets that cutting needs.
+        config["post_processor"] = None
+        self._tokenizer = Tokenizer.from_str(json.dumps(config))
+        self._tokenizer.encode_special_tokens = True
+        self._eos = eos
+        self.eos_id, self.bos_id, self.pad_id = map(self._tokenizer.token_to_id, (eos, bos, pad))
+        self.control_ids = control_ids(config, (eos, bos, pad))
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        # Ids have to fit, not entries: a vocabulary may have gaps.
+        n_ids = max(vocabulary.values()) + 1
+        self.token_type = token_type(n_ids)
+        self._typecode = "H" if self.token_type == pa.uint16() else "I"
+        self._is_control = np.zeros(n_ids, np.bool_)
+        self._is_control[list(self.control_ids)] = True
+        self.is_lossless = self._keeps(nasty_texts(text_tokens(config, self.control_ids)))
+        self._byte_lengths = byte_lengths(config, vocabulary) if self.is_lossless else None
+
+    def encode(self, texts: pa.Array) -> pa.ListArray:
+        """Tokenises texts, each on its own and as nothing but text.
+
+        A text over BLOCK_BYTES is tokenised in blocks that end after the last line end in reach,
+        else after the last white space, else before a character. A text (or block) that would give
+        a control id is tokenised in pieces, cut inside what would become the control token.
+
+        Args:
+          texts: string or large_string [n], without nulls.
+
+        Returns:
+          list<token_type> [n]; null where the text holds a control token of a single character,
+          which no cut keeps from its id.
+        """
+        offsets = text_offsets(texts)
+        batches = [
+            self._encode_batch(texts.slice(start, end - start).to_pylist())
+            for start, end in _batches(offsets)
+        ]
+        return pa.concat_arrays([self._lists([]), *batches])
+
+    def encode_text(self, text: str) -> Ids | None:
+        """Ids of one text as `encode` gives them, token_type [tokens]; None for its null."""
+        blocks = [self._block_ids(block) for block in _blocks(text)]
+        known = [ids for ids in blocks if ids is not None]
+        return np.concatenate(known) if len(known) == len(blocks) else None
+
+    def delimiter_ids(self, pieces: Sequence[Piece]) -> Ids:
+        """Ids of a delimiter: control tokens by name, strings tokenised as text.
+
+        Args:
+          pieces: a side of a pair of schemas.delimiters.
+
+        Returns:
+          token_type [tokens].
+
+        Raises:
+          ValueError: if a string holds a control token of a single character.
+        """
+        return np.concatenate([self._ids([])[0], *map(self._piece_ids, pieces)])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, control tokens included."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
+        return text
+
+    def decode_lists(self, tokens: pa.ListArray) -> list[str]:
+        """The text of each list of ids, control tokens included."""
+        lists = tokens.to_pylist()
+        texts: list[str] = self._tokenizer.decode_batch(lists, skip_special_tokens=False)
+        return texts
+
+    def is_control(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """True for each id that text never becomes."""
+        return self._is_control[ids]
+
+    def token_starts(self, text: str, ids: Ids) -> Ints:
+        """Where in its text each token begins.
+
+        Args:
+          text: what was tokenised.
+          ids: what `encode` gave for it, token_type [tokens].
+
+        Returns:
+          int64 [tokens], bytes from the start of text; NOT_A_CUT for a token that begins inside a
+          character. White space that a lossy tokenizer leaves out goes to the token before it.
+        """
+        if self._byte_lengths is not None:
+            raw = np.frombuffer(text.encode(), np.uint8)
+            sizes = self._byte_lengths[ids]
+            # A vocabulary whose entries do not add up to the text is asked for offsets instead.
+            if sizes.sum() == len(raw):
+                starts = np.cumsum(sizes) - sizes
+                return np.where(raw[starts] & 0xC0 == 0x80, NOT_A_CUT, starts)
+        return self._starts_by_offsets(text)
+
+    def _starts_by_offsets(self, text: str) -> Ints:
+        """`token_starts` by the offsets that `tokenizers` gives, in code points."""
+        starts = [np.zeros(0, np.int64)]
+        base = 0
+        for piece in chain.from_iterable(self._pieces(block) or () for block in _blocks(text)):
+            encoding = self._tokenizer.encode(piece, add_special_tokens=False)
+            begin, end = np.array(encoding.offsets, np.int64).reshape(-1, 2).T
+            is_inside = np.zeros(len(begin), np.bool_)
+            is_inside[1:] = begin[1:] < np.maximum.accumulate(end)[:-1]
+            in_bytes = _bytes_before(piece)
+            starts.append(np.where(is_inside, NOT_A_CUT, base + in_bytes[begin]))
+            base += int(in_bytes[-1])
+        return np.concatenate(starts)
+
+    def _encode_batch(self, texts: list[str]) -> pa.ListArray:
+        """`encode` for texts of BLOCK_BYTES together, or for a single one of any size."""
+        if len(texts) == 1:
+            return self._lists([self.encode_text(texts[0])])
+        ids, sizes = self._ids(texts)
+        ends = np.cumsum(sizes)
+        offsets = np.concatenate([[0], ends]).astype(np.int32)
+        lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids))
+        places = np.flatnonzero(self._is_control[ids])
+        if not len(places):
+            return lists
+        forged = np.unique(np.searchsorted(ends, places, side="right"))
+        mended = self._lists([self.encode_text(texts[index]) for index in forged])
+        chosen = np.arange(len(texts))
+        chosen[forged] = len(texts) + np.arange(len(forged))
+        return pa.concat_arrays([lists, mended]).take(pa.array(chosen))
+
+    def _block_ids(self, block: str) -> Ids | None:
+        """Ids of a text of at most BLOCK_BYTES; None where a control id cannot be kept off."""
+        ids = self._ids([block])[0]
+        if not self._is_control[ids].any():
+            return ids
+        pieces = self._pieces(block)
+        return None if pieces is None else self._ids(pieces)[0]
+
+    def _pieces(self, text: str) -> list[str] | None:
+        """Cuts a text so that no piece becomes a control id; None where that cannot be.
+
+        A cut may let another control token come into being beside it, so pieces are looked at
+        again; those that resist are cut into characters, which keeps the work linear.
+        """
+        pieces, clean = [text], [False]
+        for depth in range(MAX_CUTS_DEEP + 1):
+            cut = [
+                [piece] if is_clean else self._cut(piece, into_characters=depth == MAX_CUTS_DEEP)
+                for piece, is_clean in zip(pieces, clean, strict=True)
+            ]
+            if any(not parts for parts in cut):
+                return None
+            clean = [len(parts) == 1 for parts in cut for _ in parts]
+            pieces = [part for parts in cut for part in parts]
+            if all(clean):
+                break
+        return pieces
+
+    def _cut(self, text: str, *, into_characters: bool) -> list[str]:
+        """Cuts a text in the middle of all that would become a control token.
+
+        Returns:
+          [text] where nothing would, [] where a single character would.
+        """
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        forged = np.flatnonzero(self._is_control[np.array(encoding.ids, np.int64)])
+        if not len(forged):
+            return [text]
+        if into_characters:
+            characters = [self._cut(each, into_characters=False) for each in text]
+            return list(text) if all(characters) else []
+        begin, end = np.array(encoding.offsets, np.int64)[forged].T
+        if (end - begin < 2).any():
+            return []
+        cuts = np.unique([0, *((begin + end) // 2), len(text)]).tolist()
+        return [text[start:stop] for start, stop in pairwise(cuts)]
+
+    def _ids(self, texts: list[str]) -> tuple[Ids, Ints]:
+        """What `tokenizers` gives: ids, token_type [tokens], and int64 [n], tokens of each text."""
+        buffer = array.array(self._typecode)
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        for encoding in encodings:
+            buffer.fromlist(encoding.ids)
+        sizes = np.fromiter(map(len, encodings), np.int64, len(encodings))
+        return np.array(buffer), sizes
+
+    def _lists(self, encoded: Sequence[Ids | None]) -> pa.ListArray:
+        """list<token_type> of encoded texts."""
+        sizes = [0 if ids is None else len(ids) for ids in encoded]
+        offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int32)]).astype(np.int32)
+        nothing = np.zeros(0, self.token_type.to_pandas_dtype())
+        ids = np.concatenate([nothing, *(ids for ids in encoded if ids is not None)])
+        is_null = pa.array([ids is None for ids in encoded], pa.bool_())
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids), mask=is_null)
+
+    def _piece_ids(self, piece: Piece) -> Ids:
+        if isinstance(piece, Control):
+            token = self._eos if piece.token is None else piece.token
+            return np.array([self._tokenizer.token_to_id(token)], self.token_type.to_pandas_dtype())
+        ids = self.encode_text(piece)
+        if ids is None:
+            msg = (
+                f"the delimiter text {piece!r} holds a control token of a single character; "
+                "choose a scheme of control tokens, such as eos or tags"
+            )
+            raise ValueError(msg)
+        return ids
+
+    def _keeps(self, texts: list[str]) -> bool:
+        """True if each of texts, and all of them joined, come back from their ids."""
+        # A text that cannot be tokenised at all makes a rejected document, not a changed one.
+        known = [(text, ids) for text in texts if (ids := self.encode_text(text)) is not None]
+        joined = np.concatenate([ids for _, ids in known])
+        return all(self.decode(ids.tolist()) == text for text, ids in known) and (
+            self.decode(joined.tolist()) == "".join(text for text, _ in known)
+        )
+
+
+def text_offsets(texts: pa.Array) -> Ints:
+    """Where each text begins in the array's bytes, and where the last one ends, int64 [n + 1].
+
+    Args:
+      texts: string or large_string [n]; a slice is taken for what it is.
+    """
+    if not len(texts):
+        return np.zeros(1, np.int64)
+    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    offsets = np.frombuffer(texts.buffers()[1], width, len(texts) + 1 + texts.offset)
+    return offsets[texts.offset :].astype(np.int64)
+
+
+def _batches(offsets: Ints) -> Iterator[tuple[int, int]]:
+    """Ranges of texts that hold at most BLOCK_BYTES together; a longer text stands alone."""
+    start, n_texts = 0, len(offsets) - 1
+    while start < n_texts:
+        reach = np.searchsorted(offsets, offsets[start] + BLOCK_BYTES, side="right") - 1
+        end = max(start + 1, int(reach))
+        yield start, end
+        start = end
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Cuts a text into blocks of at most BLOCK_BYTES; see `SegmentTokenizer.encode`."""
+    raw = text.encode()
+    start = 0
+    while len(raw) - start > BLOCK_BYTES:
+        block = raw[start : start + BLOCK_BYTES]
+        end = block.rfind(b"\n") + 1 or max(block.rfind(white) for white in b" \t\r\v\f") + 1
+        end = start + (end or BLOCK_BYTES)
+        while raw[end] & 0xC0 == 0x80:
+            end -= 1
+        yield raw[start:end].decode()
+        start = end
+    yield raw[start:].decode()
+
+
+def _bytes_before(text: str) -> Ints:
+    """UTF-8 bytes before each character and, last, of the whole text, int64 [characters + 1]."""
+    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    widths = 1 + (codes > 0x7F).astype(np.int64) + (codes > 0x7FF) + (codes > 0xFFFF)
+    return np.concatenate([[0], np.cumsum(widths)])
