@@ -149,7 +149,7 @@ def _passed_over(
 ) -> Iterator[tuple[int, str]]:
     """The first line of each run of lines that families looked at and that stayed text."""
     starts = [span["byte_start"] for span in spans]
-    previous = -1
+    previous = -2  # of no line, nor of the one before the first
     for line in range(*lines.first_line[ordinal : ordinal + 2].tolist()):
         if line not in families_of_line:
             continue
