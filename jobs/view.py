@@ -139,7 +139,7 @@ def _tagged(segment: Segment, text: str) -> str:
         return ""
     tag = _TAGS.get(segment.kind, segment.kind)
     label = tag if segment.episode is None else f"{tag}|{_on_one_line(segment.game)}"
-    return f"[{label}] " + text.strip("\n").replace("\n", "\n" + _INDENT) + "\n"
+    return f"[{label}] " + text.lstrip("\n").rstrip().replace("\n", "\n" + _INDENT) + "\n"
 
 
 def _shortened(text: str, n_lines: int) -> str:

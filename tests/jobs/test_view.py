@@ -104,7 +104,7 @@ def test_piped_episode_is_a_tagged_line_a_segment():
     show_segments(target, EPISODE)
     assert printed(target) == (
         "‹episode 0: label, cue 'Q:'›\n"
-        "[marker|label] Q: \n"
+        "[marker|label] Q:\n"
         "[Q|label] Why?\n"
         "[delimiter|label] <eos>\n"
         "[C|label] One\n"
