@@ -1,22 +1,33 @@
 """What `duologue segment` prints: spans as JSON lines, in colour, or with reasons."""
 
 import bisect
+import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.text import Text
 
 from jobs.view import Segment, escape, show_heading, show_legend, show_segments
+from pipeline.inputs import InputFile
+from pipeline.readers import READER_OF_NAME, Document, InputRange, reader_of, tables
+from pipeline.streams import DamagedInputError, ReadBytes, blocks, compression_of
+from schemas.config import PrepareConfig
 from schemas.episode import CONTENT_KINDS, Player, SegmentKind
+from schemas.errors import UserError
 from transforms.cues import FAMILIES
 from transforms.lines import Lines, split_lines
+from transforms.segment import segment_documents
 
 _LONGEST_LINE_SHOWN = 100
+_TABLE_BYTES = 8 << 20
 
 
 def spans_as_json_lines(documents: pa.Table, out: BinaryIO) -> None:
@@ -164,3 +175,66 @@ def _excerpt(line: bytes) -> str:
     text = line.decode().strip()
     is_long = len(text) > _LONGEST_LINE_SHOWN
     return escape(text[:_LONGEST_LINE_SHOWN] + "…" if is_long else text)
+
+
+def segment_files(
+    paths: Sequence[str], *, reader: str | None, text_column: str, view: bool, explain: bool
+) -> None:
+    """Segment files and print what was found; see `duologue segment`.
+
+    Args:
+      paths: as typed; so are the documents named (with #record for record formats).
+      reader: name of one for all files; None goes by suffix, and is text where that says nothing.
+      text_column: of record formats.
+      view: show the text in colour.
+      explain: say why lines were or were not taken.
+
+    Raises:
+      UserError: if a file is not there or is a folder.
+    """
+    config = PrepareConfig(
+        tokenizer_sha256="", eos="", text_column=text_column, max_document_bytes=1 << 40
+    )
+    console = Console()
+    for path in paths:
+        for table, _ in tables(_documents(path, reader, config), _TABLE_BYTES):
+            documents = segment_documents(table)
+            if view:
+                view_documents(documents, console)
+            if explain:
+                explain_documents(documents, console)
+            if not view and not explain:
+                _print_lines(documents)
+
+
+def _documents(path: str, reader: str | None, config: PrepareConfig) -> Iterator[Document]:
+    if not Path(path).is_file():
+        what = "is a folder; name files" if Path(path).is_dir() else "does not exist"
+        msg = f"{path} {what}"
+        raise UserError(msg)
+    chosen = READER_OF_NAME[reader] if reader else reader_of(path) or READER_OF_NAME["text"]
+    file = InputFile(path=path, relative=path, size_bytes=Path(path).stat().st_size, modified=0.0)
+    for start, end in chosen.cut(file, 1 << 62) or [(0, 0)]:
+        part = InputRange(path, path, chosen.name, start, end)
+        yield from chosen.read(part, config, ReadBytes())
+
+
+def _print_lines(documents: pa.Table) -> None:
+    """One table's spans; a rejected document is one span of text over its bytes."""
+    out = sys.stdout.buffer
+    usable = pc.is_valid(documents["text"])
+    spans_as_json_lines(documents.filter(usable), out)
+    for row in documents.filter(pc.invert(usable)).to_pylist():
+        path = Path(row["source"])
+        size_bytes = _text_bytes(path) if path.is_file() else len(row["raw"] or b"")
+        undecodable_as_json_line(row["source"], size_bytes, out)
+    out.flush()
+
+
+def _text_bytes(path: Path) -> int:
+    """Bytes of a file, decompressed as far as it can be."""
+    size_bytes = 0
+    with contextlib.suppress(DamagedInputError), path.open("rb") as stream:
+        for block in blocks(stream, compression_of(str(path)), ReadBytes()):
+            size_bytes += len(block)
+    return size_bytes

@@ -12,12 +12,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from pipeline.commit import atomic_file, write_json
 from pipeline.inputs import InputFile
 from pipeline.readers import READER_OF_NAME, READERS, InputRange, Reader, reader_of
 from pipeline.streams import compression_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import digest
+
+PLAN = "plan.jsonl"
+PLAN_INPUTS = "inputs.json"
 
 OPEN_COST_BYTES = 4096
 """What opening a file costs beside reading it, so that tiny files do not make huge bundles."""
@@ -180,11 +184,36 @@ def _chunk_digest(ranges: Iterable[InputRange], config_digest: str) -> str:
     return digest(fields)
 
 
-def write_plan(plan: Plan, path: Path) -> None:
-    """Write one JSON line a chunk, so that a worker reads only its own."""
-    with path.open("w", encoding="ascii") as file:
+def write_plan(plan: Plan, folder: Path) -> None:
+    """Write PLAN, one JSON line a chunk so that a worker reads only its own, and its inputs.
+
+    Raises:
+      UserError: if they can't be written.
+    """
+    with atomic_file(folder / PLAN) as file:
         for chunk in plan.chunks:
-            file.write(json.dumps([chunk.digest, chunk.ranges]) + "\n")
+            file.write((json.dumps([chunk.digest, chunk.ranges]) + "\n").encode("ascii"))
+    files = [dataclasses.astuple(each) for each in plan.files]
+    write_json(folder / PLAN_INPUTS, {"files": files, "skipped": plan.skipped})
+
+
+def read_plan(folder: Path) -> Plan:
+    """What `write_plan` wrote.
+
+    Raises:
+      UserError: if it is not there.
+    """
+    try:
+        noted = json.loads((folder / PLAN_INPUTS).read_bytes())
+        chunks = tuple(map(_chunk, (folder / PLAN).read_bytes().splitlines()))
+    except (OSError, ValueError) as error:
+        msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
+        raise UserError(msg) from error
+    files = (
+        InputFile(path=path, relative=relative, size_bytes=size, modified=modified)
+        for path, relative, size, modified in noted["files"]
+    )
+    return Plan(files=tuple(files), chunks=chunks, skipped=noted["skipped"], uncut=())
 
 
 def read_chunk(path: Path, offset: int) -> Chunk:

@@ -7,6 +7,7 @@ from pipeline.readers.base import DAMAGED as DAMAGED
 from pipeline.readers.base import Document as Document
 from pipeline.readers.base import InputRange as InputRange
 from pipeline.readers.base import Reader as Reader
+from pipeline.readers.base import reason_kind as reason_kind
 from pipeline.readers.base import tables as tables
 from pipeline.streams import COMPRESSIONS
 

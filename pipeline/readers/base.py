@@ -82,28 +82,38 @@ def decoded(source: str, offset: int, data: bytes, config: PrepareConfig) -> Doc
     except UnicodeDecodeError as error:
         if config.encoding_errors == "replace":
             return Document(source, offset, None, data.decode("utf-8", "replace"))
-        return rejected(source, offset, f"invalid UTF-8 at byte {error.start}", data)
+        return rejected(source, offset, f"invalid UTF-8: at byte {error.start}", data)
 
 
 def too_long(config: PrepareConfig) -> str:
     """The reason of a document over the limit."""
-    return f"over max_document_bytes ({config.max_document_bytes})"
+    return f"too long: over max_document_bytes ({config.max_document_bytes})"
 
 
-def tables(documents: Iterable[Document], table_bytes: int) -> Iterator[pa.Table]:
-    """Group documents into DOCUMENTS tables of about `table_bytes` of text; at least one table.
+def reason_kind(reason: str) -> str:
+    """What reasons are counted by: what stands before the colon.
 
-    A table is closed when it is full, so it holds at most one document more than fits.
+    Example:
+      >>> reason_kind("invalid UTF-8: at byte 12")
+      'invalid UTF-8'
+    """
+    return reason.partition(":")[0]
+
+
+def tables(documents: Iterable[Document], table_bytes: int) -> Iterator[tuple[pa.Table, bool]]:
+    """Group documents into (DOCUMENTS table, whether it is the last), at least one.
+
+    A table is closed when it has `table_bytes` of text or more and another document follows.
     """
     batch: list[Document] = []
     size = 0
     for document in documents:
         if batch and size >= table_bytes:
-            yield _table(batch)
+            yield _table(batch), False
             batch, size = [], 0
         batch.append(document)
         size += len(document.text or document.raw or "") + DOCUMENT_OVERHEAD_BYTES
-    yield _table(batch)
+    yield _table(batch), True
 
 
 def _table(batch: list[Document]) -> pa.Table:

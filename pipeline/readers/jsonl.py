@@ -165,7 +165,9 @@ def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) ->
         return rejected(source, offset, _no_text(record, config.text_column), line)
     for column in (config.id_column, config.source_column):
         if column is not None and not isinstance(record.get(column), str | int):
-            return rejected(source, offset, f"no string or integer in column {column!r}", line)
+            return rejected(
+                source, offset, f"no id: column {column!r} has no string or integer", line
+            )
     id_key = None if config.id_column is None else str(record[config.id_column])
     named = source if config.source_column is None else str(record[config.source_column])
     return Document(named, offset, id_key, text)
@@ -175,14 +177,14 @@ def _not_a_record(line: bytes, why: object) -> str:
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
-        return f"invalid UTF-8 at byte {error.start}"
-    return f"invalid JSON: {why}" if isinstance(why, ValueError) else f"no JSON object but {why}"
+        return f"invalid UTF-8: at byte {error.start}"
+    return f"invalid JSON: {why}" if isinstance(why, ValueError) else f"no JSON object: {why}"
 
 
 def _no_text(record: dict[str, Any], column: str) -> str:
     if column in record:
-        return f"column {column!r} holds a {type(record[column]).__name__}, not a string"
-    return f"no column {column!r}; there are: {', '.join(map(repr, record))}"[:500]
+        return f"no text: column {column!r} holds a {type(record[column]).__name__}"
+    return f"no text: no column {column!r}; there are {', '.join(map(repr, record))}"[:500]
 
 
 READER = Reader(

@@ -80,14 +80,15 @@ def _documents(
     for row, (data, id_key, source) in enumerate(zip(texts, ids, sources, strict=True), first_row):
         record = f"{relative}#{row}"
         if data is None:
-            reason = f"no text in column {config.text_column!r}; there are: {batch.schema.names}"
+            reason = f"no text: column {config.text_column!r} is null or no text"
             yield rejected(record, None, reason, b"")
             continue
         # What the columns hold, not the file's pages: those are read in no fixed order.
         read.update(repr((len(data), id_key, source)).encode() + data)
         for column, value in ((config.id_column, id_key), (config.source_column, source)):
             if column is not None and not isinstance(value, str | int):
-                yield rejected(record, None, f"no string or integer in column {column!r}", data)
+                reason = f"no id: column {column!r} has no string or integer"
+                yield rejected(record, None, reason, data)
                 break
         else:
             yield decoded(record, 0, data, config)._replace(

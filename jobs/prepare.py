@@ -1,0 +1,306 @@
+"""`duologue prepare`: raw text in, tokenised two-player episodes out."""
+
+import dataclasses
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.changes import drop_damaged, refuse_changes, stale_chunks
+from pipeline.commit import REJECTED, RUN, drop_chunk, is_committed, locked, sweep
+from pipeline.inputs import InputFile, list_inputs
+from pipeline.manifest import write_manifest
+from pipeline.output import (
+    MANIFEST,
+    begin,
+    check_free,
+    check_same_config,
+    is_output,
+    read_config,
+)
+from pipeline.plan import Plan, make_plan, read_plan, usable_files, write_plan
+from pipeline.readers import READER_OF_NAME, reader_of
+from pipeline.supervise import beam_options, run_driver, write_options
+from pipeline.tokenizer import (
+    OutputTokenizer,
+    given_tokenizer,
+    load_output_tokenizer,
+    trained_tokenizer,
+)
+from schemas.config import PrepareConfig
+from schemas.errors import UserError
+
+DEFAULT_TOKENIZER = "train:32768"
+PLAIN_PROGRESS_SECONDS = 10
+MAX_NAMED = 5
+
+# Of English prose and documentation, for the estimate of --plan.
+BYTES_PER_TOKEN = 4
+DISK_BYTES_PER_TOKEN = 3.5
+BYTES_PER_WORKER_SECOND = 2_000_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareOptions:
+    """What decides how a run goes, but not what it writes.
+
+    Attributes:
+      tokenizer: a tokenizer.json, a model folder, or "train:N".
+      eos: the end-of-turn token; None finds it.
+      workers: local worker processes; None is one a core.
+      which: (I, N) for every Nth chunk from the Ith, or None for all and the manifest.
+      update: take changed inputs in.
+      repair: make damaged shards again.
+      beam: Beam's own options.
+    """
+
+    tokenizer: str = DEFAULT_TOKENIZER
+    eos: str | None = None
+    workers: int | None = None
+    which: tuple[int, int] | None = None
+    update: bool = False
+    repair: bool = False
+    beam: tuple[str, ...] = ()
+
+
+def list_files(
+    inputs: list[str], out: Path, config: PrepareConfig
+) -> tuple[list[InputFile], dict[str, int]]:
+    """The files to read, and the counts of those left out by suffix; columns are checked.
+
+    Raises:
+      UserError: no such input, no usable file, or a column that is not there.
+    """
+    if config.format is not None and config.format not in READER_OF_NAME:
+        msg = f"--format {config.format}: expected one of {[*READER_OF_NAME]}"
+        raise UserError(msg)
+    files, skipped = usable_files(list_inputs(inputs, exclude=out), reader=config.format)
+    checked = set()
+    for file in files:
+        reader = READER_OF_NAME[config.format] if config.format else reader_of(file.path)
+        if reader is not None and reader.name not in checked:
+            # The first file of a format stands for all; records that differ are rejected singly.
+            checked.add(reader.name)
+            _check_columns(file, reader.columns(file), config)
+    return files, skipped
+
+
+def _check_columns(file: InputFile, columns: list[str] | None, config: PrepareConfig) -> None:
+    if columns is None:
+        return
+    options = {
+        "--text-column": config.text_column,
+        "--id-column": config.id_column,
+        "--source-column": config.source_column,
+    }
+    for option, column in options.items():
+        if column is not None and column not in columns:
+            msg = (
+                f"{file.relative} has no column {column!r}; there are: {', '.join(columns)}. "
+                f"Name one with {option}"
+            )
+            raise UserError(msg)
+
+
+def prepare(
+    inputs: list[str],
+    out: Path,
+    config: PrepareConfig,
+    options: PrepareOptions,
+    *,
+    console: Console,
+) -> dict[str, Any] | None:
+    """Prepare a corpus, or go on where a run of the same command was interrupted.
+
+    Args:
+      inputs: files, folders, globs or URLs.
+      out: the output folder; made if need be.
+      config: what to make; its tokenizer fields are filled in here.
+      options: how to run.
+      console: for progress and notes.
+
+    Returns:
+      The manifest; None for a slice, which leaves that to `finish`.
+
+    Raises:
+      UserError: for anything that the person can mend; what is committed is kept.
+    """
+    files, skipped = list_files(inputs, out, config)
+    check_free(out)
+    _make_folder(out)
+    with locked(out, is_slice=options.which is not None):
+        tokenizer, config = _settle_tokenizer(files, out, config, options, console)
+        plan = make_plan(files, skipped, config)
+        _settle_output(out, plan, config, options, console)
+        _run(out, plan, options, console)
+        return None if options.which else write_manifest(out, plan, config, tokenizer)
+
+
+def finish(out: Path) -> dict[str, Any]:
+    """Write manifest and card of an output whose slices are all done; returns the manifest.
+
+    Raises:
+      UserError: if it is no output, or chunks are missing.
+    """
+    config = read_config(out)
+    with locked(out):
+        sweep(out)
+        return write_manifest(out, read_plan(out / RUN), config, load_output_tokenizer(out))
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        (out / RUN).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"cannot write to {out}: {error.strerror}; choose another --out"
+        raise UserError(msg) from error
+
+
+def _settle_tokenizer(
+    files: list[InputFile],
+    out: Path,
+    config: PrepareConfig,
+    options: PrepareOptions,
+    console: Console,
+) -> tuple[OutputTokenizer, PrepareConfig]:
+    """The output's tokenizer, and the config with it; trained or saved if the output is new."""
+    found = re.fullmatch(r"train:(\d+)", options.tokenizer)
+    entries = int(found[1]) if found else None
+    if entries is None:
+        tokenizer = given_tokenizer(Path(options.tokenizer), eos=options.eos)
+    elif is_output(out):
+        tokenizer = load_output_tokenizer(out)
+    else:
+        console.print(f"training a tokenizer of {entries} entries on the corpus", highlight=False)
+        tokenizer = trained_tokenizer(files, config, entries, eos=options.eos)
+    if not is_output(out):
+        tokenizer.save(out)
+    config = dataclasses.replace(
+        config,
+        tokenizer_sha256=tokenizer.sha256,
+        tokenizer_entries=entries,
+        eos=options.eos or tokenizer.eos,
+    )
+    return tokenizer, config
+
+
+def _settle_output(
+    out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions, console: Console
+) -> None:
+    """Make a new output, or bring an old one to where the job can go on."""
+    if not is_output(out):
+        begin(out, config)
+    check_same_config(out, config)
+    if options.repair:
+        damaged = drop_damaged(out)
+        console.print(f"repair: {len(damaged)} damaged chunks will be made again", highlight=False)
+    if options.update:
+        stale = stale_chunks(out, plan, config)
+        # Not finished any more, until the new manifest says so.
+        (out / MANIFEST).unlink(missing_ok=True)
+        for digest in stale:
+            drop_chunk(out, digest)
+        console.print(f"update: {len(stale)} chunks are out of date", highlight=False)
+    else:
+        refuse_changes(out, plan, config)
+    if options.which is None:
+        sweep(out)
+    write_plan(plan, out / RUN)
+
+
+def _run(out: Path, plan: Plan, options: PrepareOptions, console: Console) -> None:
+    which = options.which or (0, 1)
+    mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
+    before = sum(is_committed(out, digest) for digest in mine)
+    if before == len(mine):
+        console.print(f"all {len(mine)} chunks are committed already", highlight=False)
+        return
+    if before:
+        console.print(f"resuming: {before} of {len(mine)} chunks are committed", highlight=False)
+    workers = options.workers or len(os.sched_getaffinity(0))
+    beam = beam_options(list(options.beam), workers=min(workers, len(mine) - before))
+    write_options(out, {"workers": workers, "beam": beam, "options": dataclasses.asdict(options)})
+    with _progress(out, mine, console) as tick:
+        run_driver(
+            out, which, beam, tick=tick, say=lambda line: console.print(line, highlight=False)
+        )
+
+
+@contextmanager
+def _progress(out: Path, mine: list[str], console: Console) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal, a line now and then elsewhere; from what is committed."""
+    waiting = set(mine)
+
+    def committed() -> int:
+        waiting.difference_update([each for each in waiting if is_committed(out, each)])
+        return len(mine) - len(waiting)
+
+    if console.is_terminal:
+        columns = (TextColumn("prepare"), BarColumn(), MofNCompleteColumn(), TextColumn("chunks"))
+        with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+            task = bar.add_task("", total=len(mine), completed=committed())
+            yield lambda: bar.update(task, completed=committed())
+            bar.update(task, completed=committed())
+        return
+    spoken = time.monotonic()
+
+    def tick() -> None:
+        nonlocal spoken
+        if time.monotonic() - spoken >= PLAIN_PROGRESS_SECONDS:
+            spoken = time.monotonic()
+            console.print(f"prepare: {committed()} of {len(mine)} chunks", highlight=False)
+
+    yield tick
+
+
+def show_plan(inputs: list[str], out: Path, config: PrepareConfig, options: PrepareOptions) -> None:
+    """Print what a run would do, and what it would take; writes nothing.
+
+    Raises:
+      UserError: as `prepare` would, before any work.
+    """
+    files, skipped = list_files(inputs, out, config)
+    plan = make_plan(files, skipped, config)
+    counts = Counter(part.reader for chunk in plan.chunks for part in chunk.ranges)
+    print(f"{len(plan.files)} files, {plan.n_bytes / 1e6:.1f} MB, {len(plan.chunks)} chunks")
+    for name, count in sorted(counts.items()):
+        print(f"  {name}: {count} ranges")
+    for suffix, count in plan.skipped.items():
+        print(f"  left out: {count} files, no reader for {suffix}")
+    for name in plan.uncut:
+        print(f"  cannot be cut, read as one: {name}")
+    workers = options.workers or len(os.sched_getaffinity(0))
+    tokens = plan.n_bytes / BYTES_PER_TOKEN
+    disk = tokens * DISK_BYTES_PER_TOKEN * len(config.configs)
+    seconds = plan.n_bytes / BYTES_PER_WORKER_SECOND / min(workers, len(plan.chunks))
+    print(
+        f"about {tokens / 1e6:.1f} M tokens, at most {disk / 1e6:.0f} MB on disk, "
+        f"{seconds / 60:.1f} minutes with {workers} workers (rough; nothing was written)"
+    )
+
+
+def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
+    """Print what an output holds and lacks; returns whether nothing was rejected or damaged."""
+    for name in manifest["config"]["configs"]:
+        shards = [shard for shard in manifest["shards"] if shard["config"] == name]
+        rows, tokens = (sum(shard[key] for shard in shards) for key in ("rows", "tokens"))
+        drops = ", ".join(f"{n} {why}" for why, n in sorted(manifest["drops"][name].items()))
+        dropped = f" (documents without a row: {drops})" if drops else ""
+        print(f"{name}: {rows} rows, {tokens} tokens, {len(shards)} shards{dropped}")
+    for why, count in sorted(manifest["rejected"].items()):
+        print(f"rejected: {count} documents, {why}; see {out / REJECTED}")
+    for each in manifest["damaged_inputs"][:MAX_NAMED]:
+        print(f"damaged: {each['source']}: {each['reason']}")
+    if len(manifest["damaged_inputs"]) > MAX_NAMED:
+        print(f"damaged: and {len(manifest['damaged_inputs']) - MAX_NAMED} more; see {MANIFEST}")
+    for suffix, count in manifest["skipped_inputs"].items():
+        print(f"left out: {count} files, no reader for {suffix}")
+    print(f"shards: {out}")
+    return not manifest["rejected"]

@@ -1,0 +1,98 @@
+"""The Beam job: chunk keys are spread, then one fused chain takes each chunk to its commit."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import apache_beam as beam
+
+from pipeline.coder import PieceCoder
+from pipeline.piece import Piece, read_pieces
+from pipeline.plan import read_chunk
+from pipeline.tokenizer import segment_tokenizer
+from pipeline.write_shards import write_piece
+from schemas.config import PrepareConfig
+from transforms.segment import segment_documents
+from transforms.tokenize import tokenize_documents
+
+beam.coders.registry.register_coder(Piece, PieceCoder)
+
+
+@dataclasses.dataclass
+class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped here
+    """From offsets in a written plan to committed chunks.
+
+    Only offsets are shuffled: no text crosses a runner's shuffle. The output is one element a
+    piece: whether it committed its chunk.
+
+    Attributes:
+      out: the output folder, seen by all workers under this path.
+      plan: the written plan, likewise.
+      config: what to make.
+    """
+
+    out: Path
+    plan: Path
+    config: PrepareConfig
+
+    def expand(self, offsets: "beam.PCollection[int]") -> "beam.PCollection[bool]":
+        """Read, segment, tokenise, write."""
+        return (
+            offsets
+            | "Spread" >> beam.Reshuffle()
+            | "Read" >> beam.ParDo(ReadChunks(self.plan, self.config))
+            | "Segment" >> beam.Map(_segmented).with_output_types(Piece)
+            | "Tokenize" >> beam.ParDo(TokenizePieces(self.out))
+            | "Write" >> beam.ParDo(WritePieces(self.out, self.config))
+        )
+
+
+@beam.typehints.with_input_types(int)
+@beam.typehints.with_output_types(Piece)
+class ReadChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
+    """Offset of a chunk in the plan -> its pieces, one in memory at a time."""
+
+    def __init__(self, plan: Path, config: PrepareConfig) -> None:
+        self._plan = plan
+        self._config = config
+
+    def process(self, offset: int) -> Iterator[Piece]:
+        """Read a chunk."""
+        yield from read_pieces(read_chunk(self._plan, offset), self._config)
+
+
+def _segmented(piece: Piece) -> Piece:
+    return dataclasses.replace(piece, table=segment_documents(piece.table))
+
+
+@beam.typehints.with_input_types(Piece)
+@beam.typehints.with_output_types(Piece)
+class TokenizePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
+    """Adds the tokens of every span."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+
+    def process(self, piece: Piece) -> Iterator[Piece]:
+        """Tokenise a piece."""
+        tokenizer = segment_tokenizer(self._out)
+        yield dataclasses.replace(piece, table=tokenize_documents(piece.table, tokenizer))
+
+
+@beam.typehints.with_input_types(Piece)
+@beam.typehints.with_output_types(bool)
+class WritePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
+    """Writes shards and commits; counts for people to watch (the records count for the output)."""
+
+    def __init__(self, out: Path, config: PrepareConfig) -> None:
+        self._out = out
+        self._config = config
+        self._documents = beam.metrics.Metrics.counter("duologue", "documents")
+        self._committed = beam.metrics.Metrics.counter("duologue", "chunks_committed")
+
+    def process(self, piece: Piece) -> Iterator[bool]:
+        """Write a piece."""
+        committed = write_piece(self._out, piece, segment_tokenizer(self._out), self._config)
+        self._documents.inc(len(piece.table))
+        self._committed.inc(int(committed))
+        yield committed

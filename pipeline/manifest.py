@@ -1,0 +1,179 @@
+"""The manifest and the dataset card, built from the records on disk and from nothing else.
+
+So they are the same whoever made the chunks, in whatever order, however often it was killed.
+"""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from pipeline.commit import ChunkRecord, ShardRecord, add_counts, atomic_file, records, write_json
+from pipeline.inputs import InputFile
+from pipeline.output import MANIFEST
+from pipeline.plan import Plan
+from pipeline.tokenizer import OutputTokenizer
+from schemas.config import SCHEMA_VERSION, PrepareConfig
+from schemas.errors import UserError
+from schemas.keys import SPLITS
+
+INLINE_INPUTS = 100_000
+"""More inputs than this stand in a Parquet file beside the manifest."""
+
+INPUTS_FILE = "inputs.parquet"
+
+
+def write_manifest(
+    out: Path, plan: Plan, config: PrepareConfig, tokenizer: OutputTokenizer
+) -> dict[str, Any]:
+    """Write OUT/manifest.json and OUT/README.md; the manifest comes last and means: finished.
+
+    Raises:
+      UserError: if a chunk of the plan has no record, or a record is of no chunk.
+    """
+    committed = dict(records(out))
+    planned = [chunk.digest for chunk in plan.chunks]
+    missing = [digest for digest in planned if digest not in committed]
+    if missing:
+        msg = (
+            f"{out}: {len(missing)} of {len(planned)} chunks are not committed, such as "
+            f"{missing[0]}: run prepare again (or the missing slices) with the same options"
+        )
+        raise UserError(msg)
+    if len(committed) > len(set(planned)):
+        msg = f"{out}: holds chunks of other inputs: run prepare with --update"
+        raise UserError(msg)
+    manifest = _manifest([committed[digest] for digest in sorted(planned)], config, tokenizer)
+    manifest["inputs"] = _inputs(out, plan.files)
+    manifest["skipped_inputs"] = plan.skipped
+    _write_card(out, manifest)
+    write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def _manifest(
+    done: list[ChunkRecord], config: PrepareConfig, tokenizer: OutputTokenizer
+) -> dict[str, Any]:
+    counts: dict[str, Any] = {}
+    for record in done:
+        counts = add_counts(counts, record.counts)
+    shards = sorted((shard for record in done for shard in record.shards), key=_shard_order)
+    refused = sorted((each for record in done for each in record.rejected), key=lambda e: e["path"])
+    damaged = sorted(
+        (each for record in done for each in record.damaged), key=lambda each: each["source"]
+    )
+    of_configs = counts.pop("configs", {})
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "config": config.to_json(),
+        "tokenizer_sha256": tokenizer.sha256,
+        "tokenizer": {
+            "eos": tokenizer.eos,
+            "bos": tokenizer.bos,
+            "pad": tokenizer.pad,
+            "is_lossless": tokenizer.segment_tokenizer().is_lossless,
+        },
+        "shards": [dataclasses.asdict(shard) for shard in shards],
+        "rejected": counts.pop("rejected", {}),
+        "rejected_files": refused,
+        "damaged_inputs": damaged,
+        "drops": {name: each["documents_dropped"] for name, each in of_configs.items()},
+        "episode_drops": {name: each["episodes_dropped"] for name, each in of_configs.items()},
+        "bytes_left_out": {name: each["bytes_left_out"] for name, each in of_configs.items()},
+        "counts": counts,
+    }
+
+
+def _shard_order(shard: ShardRecord) -> tuple[str, int, str]:
+    return shard.config, SPLITS.index(shard.split), shard.path
+
+
+def _inputs(out: Path, files: tuple[InputFile, ...]) -> list[dict[str, Any]] | dict[str, Any]:
+    if len(files) <= INLINE_INPUTS:
+        (out / INPUTS_FILE).unlink(missing_ok=True)
+        return [{"path": file.relative, "size_bytes": file.size_bytes} for file in files]
+    table = pa.table(
+        {
+            "path": [file.relative for file in files],
+            "size_bytes": [file.size_bytes for file in files],
+        }
+    )
+    with atomic_file(out / INPUTS_FILE) as file:
+        pq.write_table(table, pa.PythonFile(file, mode="w"))
+    return {"path": INPUTS_FILE, "rows": len(files), "sha256": file.sha256}
+
+
+def _write_card(out: Path, manifest: dict[str, Any]) -> None:
+    """The dataset card: what `datasets.load_dataset` finds configs, splits and counts by."""
+    grouped: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for shard in manifest["shards"]:
+        grouped.setdefault(shard["config"], {}).setdefault(shard["split"], []).append(shard)
+    front = {
+        "configs": [
+            {
+                "config_name": name,
+                # datasets' cache knows a folder by its name and card alone.
+                "description": f"shards {_digest_of_shards(splits)}",
+                "data_files": [
+                    {"split": split, "path": f"{name}/{split}/*.arrow"} for split in splits
+                ],
+            }
+            | ({"default": True} if name == "documents" or len(grouped) == 1 else {})
+            for name, splits in grouped.items()
+        ],
+        "dataset_info": [
+            {
+                "config_name": name,
+                "splits": [
+                    {
+                        "name": split,
+                        "num_bytes": sum(shard["size_bytes"] for shard in shards),
+                        "num_examples": sum(shard["rows"] for shard in shards),
+                    }
+                    for split, shards in splits.items()
+                ],
+            }
+            for name, splits in grouped.items()
+        ],
+    }
+    text = f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n{_card_body(manifest, grouped)}"
+    with atomic_file(out / "README.md") as file:
+        file.write(text.encode())
+
+
+def _digest_of_shards(splits: dict[str, list[dict[str, Any]]]) -> str:
+    hashes = [shard["sha256"] for shards in splits.values() for shard in shards]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _card_body(
+    manifest: dict[str, Any], grouped: dict[str, dict[str, list[dict[str, Any]]]]
+) -> str:
+    rows = [
+        f"| {name} | {split} | {sum(shard['rows'] for shard in shards)} "
+        f"| {sum(shard['tokens'] for shard in shards)} |"
+        for name, splits in grouped.items()
+        for split, shards in splits.items()
+    ]
+    config = manifest["config"]
+    return "\n".join(
+        [
+            "# Two-player episodes",
+            "",
+            "Raw text as the log of a two-player game, made by duologue. A row of `documents` is a "
+            "document, a row of `episodes` an episode; `player` says who emits each token (0 "
+            "nature, 1 asks, 2 answers), `segments` which stretch is question, reasoning, answer.",
+            "",
+            f"Delimiters: {config['delimiters']}. End of turn: `{config['eos']}`. Tokenizer: "
+            "`tokenizer.json` in this folder. `manifest.json` has hashes, counts and drops.",
+            "",
+            "| config | split | rows | tokens |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )

@@ -1,0 +1,80 @@
+"""The output folder: whose it is, what it was asked to be, and what it was made from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.commit import CHUNKS, RUN, write_json
+from schemas.config import PrepareConfig
+from schemas.errors import UserError
+
+CONFIG = "config.json"
+MANIFEST = "manifest.json"
+
+
+def read_config(out: Path) -> PrepareConfig:
+    """The config that an output was started with.
+
+    Raises:
+      UserError: if the folder is not an output.
+    """
+    for path, field in ((out / RUN / CONFIG, None), (out / MANIFEST, "config")):
+        if path.exists():
+            try:
+                fields = json.loads(path.read_bytes())
+                return PrepareConfig.from_json(fields[field] if field else fields)
+            except (ValueError, TypeError, KeyError) as error:
+                msg = f"{path} is damaged ({error}): prepare the corpus into a new folder"
+                raise UserError(msg) from error
+    msg = f"{out} is not an output of duologue prepare: it has no {MANIFEST}"
+    raise UserError(msg)
+
+
+def is_output(out: Path) -> bool:
+    """Whether `prepare` has begun to write here."""
+    return (out / RUN / CONFIG).exists() or (out / MANIFEST).exists()
+
+
+def check_free(out: Path) -> None:
+    """Refuse a folder that holds something else.
+
+    Raises:
+      UserError: if it is a file or has content that is not ours.
+    """
+    if out.exists() and not out.is_dir():
+        msg = f"{out} is a file: choose a folder for --out"
+        raise UserError(msg)
+    if out.is_dir() and not is_output(out) and any(path.name != RUN for path in out.iterdir()):
+        msg = f"{out} is not empty and is no output of duologue: choose another --out"
+        raise UserError(msg)
+
+
+def check_same_config(out: Path, config: PrepareConfig) -> None:
+    """Refuse an output of another config.
+
+    Raises:
+      UserError: naming every option that differs.
+    """
+    old, new = read_config(out).to_json(), config.to_json()
+    differing = [
+        f"{name} is {_short(old.get(name))} there, {_short(new[name])} now"
+        for name in new
+        if old.get(name) != new[name]
+    ]
+    if differing:
+        msg = (
+            f"{out} was prepared with other options ({'; '.join(differing)}): "
+            "repeat them, or choose another --out"
+        )
+        raise UserError(msg)
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 JSON holds anything
+    text = ",".join(value) if isinstance(value, list) else str(value)
+    return text if len(text) <= 24 else f"{text[:12]}..."
+
+
+def begin(out: Path, config: PrepareConfig) -> None:
+    """Make the folders and write the config, before any chunk is worked on."""
+    (out / CHUNKS).mkdir(parents=True, exist_ok=True)
+    write_json(out / RUN / CONFIG, config.to_json())

@@ -1,0 +1,133 @@
+"""Runs the driver as a child, as often as its workers die, and ends all that it started."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.commit import CHUNKS, RUN
+from schemas.errors import UserError
+
+EXIT_USER_ERROR = 3
+"""The driver's last line on stdout is the text of a UserError."""
+
+EXIT_WORKER_DIED = 4
+"""A worker process was killed; what is not committed can be run again."""
+
+MAX_RESTARTS = 3
+POLL_SECONDS = 0.2
+LOG = "driver.log"
+
+LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+# One thread a worker: the workers are the parallelism, and pools of their own would fight over
+# the cores.
+SINGLE_THREADED = {
+    "POLARS_MAX_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_NUM_THREADS": "1",
+    "ARROW_IO_THREADS": "1",
+}
+
+
+def beam_options(given: list[str], *, workers: int) -> list[str]:
+    """Beam's options: the user's, or those of the local runner with single-threaded workers."""
+    if any(option.split("=")[0] == "--runner" for option in given):
+        return given
+    mode = "in_memory" if workers == 1 else "multi_processing"
+    return [
+        LOCAL_RUNNER,
+        f"--direct_running_mode={mode}",
+        f"--direct_num_workers={workers}",
+        *given,
+    ]
+
+
+def run_driver(
+    out: Path,
+    which: tuple[int, int],
+    options: list[str],
+    *,
+    tick: Callable[[], None],
+    say: Callable[[str], None],
+) -> None:
+    """Run the Beam job to its end.
+
+    Args:
+      out: an output with plan and config.
+      which: (I, N), the slice.
+      options: Beam's.
+      tick: called several times a second while the job runs.
+      say: called with a line for the person, when the job is restarted.
+
+    Raises:
+      UserError: what the job raised as one, or that it failed for another reason.
+    """
+    for restart in range(MAX_RESTARTS + 1):
+        code, last_line = _run_once(out, which, options, tick)
+        if code == 0:
+            return
+        if code == EXIT_USER_ERROR:
+            raise UserError(last_line)
+        # Negative: the driver itself was killed by a signal; with one worker it is the worker.
+        if not (code == EXIT_WORKER_DIED or code < 0):
+            break
+        if restart < MAX_RESTARTS:
+            done = sum(1 for _ in (out / CHUNKS).iterdir())
+            say(
+                f"a worker process died; resuming after {done} committed chunks "
+                f"(restart {restart + 1} of {MAX_RESTARTS})"
+            )
+    msg = (
+        f"the job failed ({_why(code)}); see {out / RUN / LOG}, then run the same command again: "
+        "what is committed is kept"
+    )
+    raise UserError(msg)
+
+
+def _why(code: int) -> str:
+    if code == EXIT_WORKER_DIED or code < 0:
+        return f"a worker process died {MAX_RESTARTS + 1} times; was it out of memory?"
+    return f"exit {code}"
+
+
+def _run_once(
+    out: Path, which: tuple[int, int], options: list[str], tick: Callable[[], None]
+) -> tuple[int, str]:
+    """(exit code, last line of stdout) of one run of the driver."""
+    command = [sys.executable, "-m", "pipeline.driver", str(out), "/".join(map(str, which))]
+    # Beam starts workers as "python": the one of this environment has to be found first.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    with (out / RUN / LOG).open("ab") as log:
+        # The pipe is how the driver learns that we are gone; a session of its own lets us end it
+        # with all its workers.
+        child = subprocess.Popen(
+            [*command, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=os.environ | SINGLE_THREADED | {"PATH": path},
+            start_new_session=True,
+        )
+        try:
+            while child.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(POLL_SECONDS)
+                tick()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        output = child.stdout.read() if child.stdout else b""
+    lines = output.decode(errors="replace").strip().splitlines()
+    return child.returncode, lines[-1] if lines else ""
+
+
+def write_options(out: Path, fields: dict[str, object]) -> None:
+    """Note how this run was started: for people, never read again."""
+    (out / RUN / "options.json").write_text(json.dumps(fields, indent=1) + "\n")

@@ -1,0 +1,192 @@
+"""The tokenizer of an output: found or trained once, saved, and loaded by every worker."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from pipeline.commit import atomic_file, write_json
+from pipeline.inputs import InputFile
+from pipeline.plan import cut_ranges
+from pipeline.readers import READER_OF_NAME, InputRange
+from pipeline.streams import ReadBytes
+from schemas.config import PrepareConfig
+from schemas.errors import UserError
+from schemas.keys import digest
+from transforms.tokenize import SegmentTokenizer, with_control_tokens
+from transforms.train_tokenizer import TRAINED_EOS, train_bpe
+
+TRAINING_BYTES = 64 << 20
+EOS_CANDIDATES = ("<eos>", "</s>", "<|endoftext|>", "<|im_end|>")
+DEFAULT_PAD = "<pad>"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OutputTokenizer:
+    """What OUT/tokenizer.json and OUT/tokenizer_config.json hold.
+
+    Attributes:
+      json: text of tokenizer.json, control tokens of all schemes included.
+      eos: the token that ends a turn.
+      bos: the token before a document in training.
+      pad: the token that fills batches.
+    """
+
+    json: str
+    eos: str
+    bos: str
+    pad: str
+
+    @property
+    def sha256(self) -> str:
+        """Of tokenizer.json's bytes and of what the three tokens are."""
+        names = json.dumps([self.eos, self.bos, self.pad])
+        return hashlib.sha256((self.json + names).encode()).hexdigest()
+
+    def save(self, out: Path) -> None:
+        """Write both files, each whole or not at all."""
+        with atomic_file(out / "tokenizer.json") as file:
+            file.write(self.json.encode())
+        fields = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": self.bos,
+            "eos_token": self.eos,
+            "pad_token": self.pad,
+            "clean_up_tokenization_spaces": False,
+        }
+        write_json(out / "tokenizer_config.json", fields)
+
+    def segment_tokenizer(self) -> SegmentTokenizer:
+        """The tokenizer that the transforms take."""
+        return SegmentTokenizer(self.json, eos=self.eos, bos=self.bos, pad=self.pad)
+
+
+def load_output_tokenizer(out: Path) -> OutputTokenizer:
+    """What an output was tokenised with.
+
+    Raises:
+      UserError: if the files are missing or damaged.
+    """
+    try:
+        names = json.loads((out / "tokenizer_config.json").read_bytes())
+        text = (out / "tokenizer.json").read_bytes().decode()
+        return OutputTokenizer(
+            json=text, eos=names["eos_token"], bos=names["bos_token"], pad=names["pad_token"]
+        )
+    except (OSError, ValueError, KeyError) as error:
+        msg = f"{out} has no whole tokenizer ({error}): prepare the corpus into a new folder"
+        raise UserError(msg) from error
+
+
+@functools.lru_cache(maxsize=1)
+def segment_tokenizer(out: Path) -> SegmentTokenizer:
+    """The tokenizer of an output, loaded once a process."""
+    return load_output_tokenizer(out).segment_tokenizer()
+
+
+def given_tokenizer(path: Path, *, eos: str | None) -> OutputTokenizer:
+    """A tokenizer that the user brings.
+
+    Args:
+      path: a tokenizer.json, or a model folder that holds one.
+      eos: the end-of-turn token, or None to find it.
+
+    Raises:
+      UserError: no tokenizer there, or no end-of-turn token to be found.
+    """
+    file = path / "tokenizer.json" if path.is_dir() else path
+    try:
+        text = file.read_bytes().decode()
+        tokenizer = Tokenizer.from_str(text)
+    except OSError as error:
+        msg = (
+            f"no tokenizer at {file}: {error.strerror}; give a tokenizer.json, a model folder that "
+            "holds one, or train:N to train one on the corpus"
+        )
+        raise UserError(msg) from error
+    except Exception as error:
+        # tokenizers raises plain Exception for anything that is no tokenizer.
+        msg = f"{file} is no tokenizer.json of the tokenizers library: {error}"
+        raise UserError(msg) from error
+    names = _special_names(file.with_name("tokenizer_config.json"))
+    eos = eos or names.get("eos_token") or _known_eos(tokenizer)
+    if eos is None:
+        msg = (
+            f"{file} has no end-of-turn token (looked for {', '.join(EOS_CANDIDATES)} and at "
+            "tokenizer_config.json): name one with --eos TOKEN; it is added if it is new"
+        )
+        raise UserError(msg)
+    return _output_tokenizer(
+        text, eos=eos, bos=names.get("bos_token") or eos, pad=names.get("pad_token") or DEFAULT_PAD
+    )
+
+
+def _output_tokenizer(text: str, *, eos: str, bos: str, pad: str) -> OutputTokenizer:
+    return OutputTokenizer(
+        json=with_control_tokens(text, eos=eos, bos=bos, pad=pad), eos=eos, bos=bos, pad=pad
+    )
+
+
+def _special_names(path: Path) -> dict[str, str]:
+    """Names of special tokens in a tokenizer_config.json, if there is one."""
+    if not path.exists():
+        return {}
+    try:
+        fields: dict[str, Any] = json.loads(path.read_bytes())
+        values = ((name, fields.get(name)) for name in ("bos_token", "eos_token", "pad_token"))
+        return {
+            name: value["content"] if isinstance(value, dict) else str(value)
+            for name, value in values
+            if value
+        }
+    except (ValueError, KeyError, AttributeError) as error:
+        msg = f"{path} is no tokenizer_config.json: {error}; mend or remove it"
+        raise UserError(msg) from error
+
+
+def _known_eos(tokenizer: Tokenizer) -> str | None:
+    return next((name for name in EOS_CANDIDATES if tokenizer.token_to_id(name) is not None), None)
+
+
+def trained_tokenizer(
+    files: list[InputFile], config: PrepareConfig, n_entries: int, *, eos: str | None
+) -> OutputTokenizer:
+    """Train a byte-level BPE on at most TRAINING_BYTES of the documents.
+
+    The sample is of the ranges whose hash is smallest: it does not depend on the order of the
+    inputs, and a file that comes or goes seldom changes it.
+
+    Raises:
+      UserError: if n_entries is too small.
+    """
+    try:
+        text = train_bpe(_sample(files, config), n_entries)
+    except ValueError as error:
+        msg = f"--tokenizer train:{n_entries}: {error}"
+        raise UserError(msg) from error
+    eos = eos or TRAINED_EOS
+    return _output_tokenizer(text, eos=eos, bos=eos, pad=DEFAULT_PAD)
+
+
+def _sample(files: Iterable[InputFile], config: PrepareConfig) -> Iterator[str]:
+    cuts = cut_ranges(files, reader=config.format, chunk_bytes=config.chunk_bytes)
+    parts = sorted((part for _, part, _ in cuts), key=_rank)
+    left = TRAINING_BYTES
+    for part in parts:
+        for document in READER_OF_NAME[part.reader].read(part, config, ReadBytes()):
+            if document.text is None:
+                continue
+            # By characters, not bytes: a bound, and no second copy of the text.
+            left -= len(document.text)
+            if left < 0:
+                return
+            yield document.text
+
+
+def _rank(part: InputRange) -> str:
+    return digest(["sample", part.relative, part.start, part.end])
