@@ -1,7 +1,7 @@
 #!/bin/sh
 # The main job on real text. Called by `make demo`, which sets BIN and CORPUS.
 set -eu
-OUT=demo/shards
+if [ "$CORPUS" = demo/corpus ]; then OUT=demo/shards; else OUT=demo/shards-$(basename "$CORPUS"); fi
 duologue() {
     printf '\n$ duologue %s\n' "$*"
     "$BIN/duologue" "$@"

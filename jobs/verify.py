@@ -1,4 +1,4 @@
-"""`duologue verify`: is what an output's manifest says true, and does every row keep its promises?"""
+"""`duologue verify`: does the manifest tell the truth, and does every row keep its promises?"""
 
 import json
 from collections import Counter
@@ -98,7 +98,7 @@ def _shard_faults(
             players += np.bincount(flat, minlength=len(Player))[: len(Player)]
     counted = (rows, players.tolist(), int(players.sum()))
     if counted != (shard["rows"], shard["tokens_by_player"], shard["tokens"]):
-        yield f"holds (rows, tokens by player, tokens) {counted}, which is not what the manifest says"
+        yield f"(rows, tokens by player, tokens) are {counted}: not what the manifest says"
 
 
 def _rejected_faults(out: Path, manifest: dict[str, Any]) -> Iterator[str]:
