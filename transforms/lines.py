@@ -64,7 +64,7 @@ class Lines:
     @functools.cached_property
     def is_blank(self) -> Bools:
         """Bool [n_lines], whether a line is white space only."""
-        return self._filled_bytes == 0
+        return np.equal(self._filled_bytes, 0)
 
     @functools.cached_property
     def content_start(self) -> Int64s:
@@ -89,29 +89,43 @@ class Lines:
         indent[has_tab] += _TAB_COLUMNS - 1
         return indent
 
+    @functools.cached_property
+    def opens(self) -> Bools:
+        """Bool [n_lines], whether a line's document starts there or a blank line stands above."""
+        opens = np.roll(self.is_blank, 1)
+        opens[self._document_lines()] = True
+        return opens
+
+    @functools.cached_property
+    def closes(self) -> Bools:
+        """Bool [n_lines], whether a line's document ends there or a blank line stands below."""
+        closes = np.roll(self.is_blank, -1)
+        closes[self._document_lines() - 1] = True
+        return closes
+
+    def _document_lines(self) -> Int64s:
+        """The first lines of the documents that have lines; 0 also stands for the end."""
+        return self.first_line % max(self.n_lines, 1) if self.n_lines else self.first_line[:0]
+
+    @functools.cached_property
+    def _filled_or_end(self) -> Int64s:
+        return np.append(self.filled, self.n_lines)
+
+    @functools.cached_property
+    def _blank_or_end(self) -> Int64s:
+        return np.append(np.flatnonzero(self.is_blank), self.n_lines)
+
     def document_of(self, lines: Int64s) -> Int64s:
         """int64 [n], the ordinal of the document that each line belongs to."""
         return np.searchsorted(self.first_line, lines, side="right").astype(np.int64) - 1
 
-    def opens_paragraph(self, lines: Int64s) -> Bools:
-        """Bool [n], whether nothing or a blank line stands before each line."""
-        is_first = np.isin(lines, self.first_line)
-        return is_first | self.is_blank[np.maximum(lines - 1, 0)]
-
-    def closes_paragraph(self, lines: Int64s) -> Bools:
-        """Bool [n], whether nothing or a blank line follows each line."""
-        is_last = np.isin(lines + 1, self.first_line)
-        return is_last | self.is_blank[np.minimum(lines + 1, self.n_lines - 1)]
-
     def next_filled(self, lines: Int64s) -> Int64s:
         """int64 [n], the first line after each that is not blank; n_lines where there is none."""
-        ordinal = np.searchsorted(self.filled, lines, side="right")
-        return np.append(self.filled, self.n_lines)[ordinal]
+        return self._filled_or_end[np.searchsorted(self.filled, lines, side="right")]
 
     def next_blank(self, lines: Int64s) -> Int64s:
         """int64 [n], the first blank line at or after each; n_lines where there is none."""
-        blank = np.append(np.flatnonzero(self.is_blank), self.n_lines)
-        return blank[np.searchsorted(blank, lines, side="left")]
+        return self._blank_or_end[np.searchsorted(self._blank_or_end, lines, side="left")]
 
 
 def split_lines(text: pa.ChunkedArray) -> Lines:
@@ -129,9 +143,12 @@ def split_lines(text: pa.ChunkedArray) -> Lines:
     array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     buffer, document_start = _text_buffer(array)
     # A line starts after each newline and where a document starts; the last start is the end.
-    start = np.union1d(np.flatnonzero(buffer == _NEWLINE) + 1, document_start)
-    first_line = np.searchsorted(start, document_start).astype(np.int64)
-    return Lines(buffer, document_start, start.astype(np.int64), first_line)
+    is_start = np.zeros(len(buffer) + 1, np.bool_)
+    np.equal(buffer, _NEWLINE, out=is_start[1:])
+    is_start[document_start] = True
+    start = np.flatnonzero(is_start).astype(np.int64, copy=False)
+    first_line = np.searchsorted(start, document_start).astype(np.int64, copy=False)
+    return Lines(buffer, document_start, start, first_line)
 
 
 def _text_buffer(array: pa.LargeStringArray) -> tuple[npt.NDArray[np.uint8], Int64s]:

@@ -21,6 +21,7 @@ and reStructuredText's link targets."""
 
 _ATX = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*(?:[ \t]#+)?[ \t]*$")
 _FENCE = re.compile(r"[ \t]*(```|~~~)")
+_VALUE_DEPTH = 4
 _MAX_TITLE = 200
 # A title is about as long as the run under it; more than that and the run is a rule of its own.
 _SLACK = 3
@@ -81,7 +82,7 @@ def read_outline(lines: Lines, number: Int64s, text: pl.Series) -> list[Heading]
 def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading]:
     documents = lines.document_of(number).tolist()
     fenced = _fenced(text, documents)
-    opens = lines.opens_paragraph(number).tolist()
+    opens = lines.opens[number].tolist()
     numbers, texts = number.tolist(), text.to_list()
     for i, (line, document) in enumerate(zip(numbers, documents, strict=True)):
         if fenced[i]:
@@ -92,7 +93,9 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
             at = int(lines.start[line])
             start = at + len(content[: atx.start(2)].encode())
             end = start + len(atx[2].encode())
-            if len(atx[2]) <= _MAX_TITLE:
+            # "#### 42" gives a final answer; no title of that depth is a mere number.
+            is_value = len(atx[1]) == _VALUE_DEPTH and not any(map(str.isalpha, atx[2]))
+            if len(atx[2]) <= _MAX_TITLE and not is_value:
                 yield Heading(document, line, line, line, atx[1], 0, start, end, atx[2])
         elif atx is None and not content.startswith(("..", " ", "\t")):
             heading = _underlined(lines, document, line, content)

@@ -1,12 +1,15 @@
 """Sessions of an interpreter: player one types after the prompt, the interpreter answers."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 from transforms.cues.family import Content, CueFamily, Episode
-from transforms.lines import Lines
+from transforms.lines import Bools, Lines
 
 GAME = "doctest"
 CUE = ">>>"
@@ -31,15 +34,32 @@ class _Example(NamedTuple):
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Sessions in which at least one example has output."""
     lines = candidates.lines
-    episodes: list[Episode] = []
-    session: list[_Example] = []
-    for example in _examples(candidates):
-        if session and not _continues(lines, session[-1], example):
-            episodes.extend(_episode(lines, session))
-            session = []
-        session.append(example)
-    episodes.extend(_episode(lines, session))
-    return episodes
+    examples = _examples(candidates)
+    opens = _opens_session(lines, examples)
+    starts = [*np.flatnonzero(opens).tolist(), len(examples)]
+    return [
+        episode
+        for low, high in itertools.pairwise(starts)
+        for episode in _episode(lines, examples[low:high])
+    ]
+
+
+def _opens_session(lines: Lines, examples: Sequence[_Example]) -> Bools:
+    """Bool [n], whether each example starts a session.
+
+    It goes on with the session before when it is alike indented and only blanks stand between.
+    """
+    first = np.array([example.first for example in examples], np.int64)
+    end = np.array([example.end for example in examples], np.int64)
+    opens = np.ones(len(examples), np.bool_)
+    documents, indent = lines.document_of(first), lines.indent[first]
+    continues = (
+        (documents[1:] == documents[:-1])
+        & (indent[1:] == indent[:-1])
+        & (lines.next_filled(end[:-1] - 1) == first[1:])
+    )
+    opens[1:] = ~continues
+    return opens
 
 
 def _examples(candidates: Candidates) -> list[_Example]:
@@ -85,14 +105,6 @@ def _output_end(lines: Lines, first: int, limit: int, indent: int) -> int:
         if lines.indent[line] < indent or lines.buffer[start : start + 3].tobytes() in _CLOSERS:
             return line
     return max(first, limit)
-
-
-def _continues(lines: Lines, before: _Example, after: _Example) -> bool:
-    """Whether two examples are of one session: alike indented, nothing but blanks between."""
-    between = int(lines.next_filled(before.end - 1))
-    same_document = lines.document_of(before.first) == lines.document_of(after.first)
-    same_indent = lines.indent[before.first] == lines.indent[after.first]
-    return bool(same_document and same_indent and between == after.first)
 
 
 def _episode(lines: Lines, session: Sequence[_Example]) -> list[Episode]:

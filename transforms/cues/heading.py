@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from transforms.candidates import Candidates
 from transforms.cues.family import CueFamily, Episode, pair
+from transforms.cues.labels import without_label
 from transforms.cues.standing import ASKS, CAPITALS, STANDING, find_standing
 from transforms.lines import Lines
 from transforms.outline import Heading, link_targets
@@ -46,8 +47,10 @@ def _find_outlined(candidates: Candidates) -> Iterator[Episode]:
 
 def _episode(lines: Lines, heading: Heading, end: int) -> Episode:
     body = int(lines.start[heading.last_line + 1])
+    # "## Q: Why?" is a heading even where no answer has a label.
+    title_start = heading.title_end - len(without_label(heading.title).encode())
     return pair(
-        (heading.title_start, heading.title_end),
+        (title_start, heading.title_end),
         (body, int(lines.start[end])),
         start=int(lines.start[heading.first_line]),
         cue=f"{heading.notation[0]} heading",

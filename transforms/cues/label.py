@@ -2,179 +2,139 @@
 
 A question runs from its label to the answer's label, an answer to the next question's label, to a
 heading or to the end of the document. What stands deeper than the question's label is quoted in the
-answer and stays part of it.
+answer and stays part of it. Where a document labels questions but no answer, a question ends with
+its question mark.
 """
 
 import bisect
-import dataclasses
-import re
+import itertools
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from transforms.candidates import Candidates
 from transforms.cues.family import CueFamily, Episode, pair
+from transforms.cues.labels import CANDIDATE, Label, read_labels
+from transforms.cues.words import QUESTION_MARKS
+from transforms.episodes import trim
 from transforms.lines import Lines
 
 GAME = "label"
 
-# What is asked under the words at the left is answered under those at the right. Words are compared
-# case-folded; one letter stands for what it abbreviates.
-WORD_PAIRS: tuple[tuple[str, str], ...] = (
-    ("q question quest ques", "a answer ans response reply solution"),
-    ("exercise problem example task puzzle riddle", "solution answer"),
-    ("instruction prompt", "response output completion answer"),
-    ("q question", "r réponse reponse"),
-    ("frage f", "antwort a"),
-    ("aufgabe übung", "lösung antwort"),
-    ("exercice problème", "solution réponse"),
-    ("pregunta p", "respuesta r"),
-    ("ejercicio problema", "solución respuesta"),
-    ("pergunta p", "resposta r"),
-    ("domanda d", "risposta r"),
-    ("vraag v", "antwoord a"),
-    ("fråga f spørgsmål spørsmål", "svar s"),
-    ("pytanie p", "odpowiedź o"),
-    ("вопрос в", "ответ о"),
-    ("задача упражнение", "решение ответ"),
-    ("питання п", "відповідь в"),
-    ("soru", "cevap yanıt"),
-    ("問 质问 質問 问 问题 問題", "答 回答 答案 解答 解"),
-    ("질문 문 문제", "답변 답 해답"),
-    ("سؤال س السؤال", "جواب ج الجواب"),
-    ("प्रश्न", "उत्तर"),
-    ("ερώτηση ε", "απάντηση α"),
-    ("otázka", "odpověď odpoveď"),
-    ("kérdés k", "válasz v"),
-    ("întrebare", "răspuns"),
-    ("kysymys k", "vastaus v"),
-    ("câu hỏi hỏi", "trả lời đáp"),
-    ("pertanyaan", "jawaban"),
-)
+FINAL_VALUE = r"^[ \t]*####[ \t]*[^\p{L}\n]*\d[^\p{L}\n]*\s*$"
+"""Rust regular expression of a line that gives a number as the final answer, "#### 42"."""
 
-
-def _roles() -> tuple[dict[str, frozenset[int]], dict[str, frozenset[int]]]:
-    """For each word, the pairs in which it asks, and those in which it answers."""
-    asks: dict[str, set[int]] = {}
-    answers: dict[str, set[int]] = {}
-    for ordinal, sides in enumerate(WORD_PAIRS):
-        for words, side in zip(sides, (asks, answers), strict=True):
-            for word in words.replace("câu hỏi", "câu·hỏi").replace("trả lời", "trả·lời").split():
-                side.setdefault(word.replace("·", " ").casefold(), set()).add(ordinal)
-    return (
-        {word: frozenset(ordinals) for word, ordinals in asks.items()},
-        {word: frozenset(ordinals) for word, ordinals in answers.items()},
-    )
-
-
-ASKS, ANSWERS = _roles()
-_WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
-_OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[|\()?"
-_NUMBER = r"(?:[ \t]*(?:no\.?|nr\.?|\#|№)?[ \t]*\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
-_SEPARATOR = r"(?:[:：]|\.|\)|\]|-|–|—)"
-CANDIDATE = (
-    rf"(?i)^[ \t]*{_OPEN}(?:{_WORD}){_NUMBER}[ \t]*(?:\*\*|__|\*|_)?[ \t]*(?:{_SEPARATOR}|\n|\r|$)"
-)
-"""Rust regular expression of lines that may open with a label."""
-
-_LABEL = re.compile(
-    rf"""[ \t]*(?P<open>{_OPEN})(?P<word>{_WORD})(?P<number>{_NUMBER})
-    [ \t]*(?:\*\*|__|\*|_)?
-    (?:[ \t]*(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*$)""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_EMPHASIS = ("**", "__", "*", "_")
 _SURE_LETTERS = "q问問문"
 _MAX_QUESTION_BYTES = 20_000
+_MIN_UNANSWERED = 2
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Label:
-    """A label at the start of a line.
+class Pair(NamedTuple):
+    """A labelled question and its answer.
 
     Attributes:
-      line: number of its line.
-      document: ordinal of its document.
-      start: byte offset of the label, markup included.
-      end: byte offset of what it labels.
-      word: its word, case-folded.
-      separator: what closes it; empty where the line does.
-      is_alone: whether nothing but the label stands in the line.
-      emphasis: the markup that opens before the label and is still open after it.
-      cue: the label for people.
+      question: the question's label.
+      question_end: byte offset.
+      answer: the answer's label; None where the answer has none.
+      answer_start: byte offset.
+      answer_end: byte offset.
     """
 
-    line: int
-    document: int
-    start: int
-    end: int
-    word: str
-    separator: str
-    is_alone: bool
-    emphasis: str
-    cue: str
-
-    @property
-    def asks(self) -> frozenset[int]:
-        """The word pairs in which it labels a question."""
-        return ASKS.get(self.word, frozenset())
-
-    @property
-    def answers(self) -> frozenset[int]:
-        """The word pairs in which it labels an answer."""
-        return ANSWERS.get(self.word, frozenset())
+    question: Label
+    question_end: int
+    answer: Label | None
+    answer_start: int
+    answer_end: int
 
 
-def read_labels(candidates: Candidates) -> list[Label]:
-    """The labels that open lines, in order; they need not be paired."""
-    lines = candidates.lines
-    number, text = candidates.matching(CANDIDATE)
-    documents = lines.document_of(number).tolist()
-    labels = []
-    for line, document, content in zip(number.tolist(), documents, text.to_list(), strict=True):
-        match = _LABEL.match(content.rstrip())
-        if match is None or not _is_label(match):
-            continue
-        start = int(lines.start[line])
-        spaces = len(content) - len(content.lstrip())
-        body = match.end() if match["sep"] is None else match.start("after")
-        opening = match["open"].lstrip("# \t")
-        label = content[spaces:body]
-        is_emphasis = opening in _EMPHASIS and opening not in label[len(match["open"]) :]
-        labels.append(
-            Label(
-                line,
-                document,
-                start + spaces,
-                start + len(content[:body].encode()),
-                match["word"].casefold(),
-                match["sep"] or "",
-                not content[body:].strip(" \t\r\n*_"),
-                opening if is_emphasis else "",
-                label.strip("#*_[( \t"),
-            )
+def find(candidates: Candidates) -> Sequence[Episode]:
+    """Pairs of a labelled question and its answer."""
+    buffer = candidates.lines.buffer
+    episodes = []
+    for found in find_pairs(candidates):
+        end = trim(buffer, found.answer_start, found.answer_end)[1]
+        asked = _without_emphasis(
+            candidates.lines, found.question.end, found.question_end, found.question.emphasis
         )
-    return labels
+        emphasis = found.answer.emphasis if found.answer is not None else ""
+        answered = _without_emphasis(candidates.lines, found.answer_start, end, emphasis)
+        episode = pair(
+            (found.question.end, asked),
+            (found.answer_start, answered),
+            start=found.question.start,
+            cue=found.question.cue,
+        )
+        episodes.append(episode._replace(end=end))
+    return episodes
 
 
-def _is_label(match: re.Match[str]) -> bool:
-    """Whether what looks like a label is one: its word, number, mark and markup go together."""
-    word, separator, opening = match["word"], match["sep"], match["open"]
-    is_marked = bool(match["number"].strip()) or bool(opening.strip())
-    if separator is None:
-        # A bare word is a word; "Exercise 3" or "**Answer**" alone in a line is a label.
-        return (is_marked or word.casefold() in ("solution", "answer")) and len(word) > 1
-    if len(word) == 1 and word.islower() and word not in "qa":
-        return False
-    if separator in ":：":
-        return match["next"] not in ("/", "\\", ":") or match["after"].startswith((" ", "\t"))
-    if separator in "])" and opening.strip("# \t") in ("[", "("):
-        return True
-    follows_space = match["after"][:1] in ("", " ", "\t")
-    if separator in "-–—":
-        return follows_space and is_marked
-    # "A." and "A)" count things unless the question has the same mark; see `_matches`.
-    return follows_space and (is_marked or len(word) == 1 or not match["next"])
+def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:
+    """The end of a content without the markup that its label opened."""
+    if not emphasis:
+        return end
+    end = trim(lines.buffer, start, end)[1]
+    size = len(emphasis)
+    closes = lines.buffer[max(start, end - size) : end].tobytes() == emphasis.encode()
+    return end - size if closes else end
+
+
+def find_pairs(candidates: Candidates) -> list[Pair]:
+    """Labelled questions with their answers; not in order."""
+    values, _ = candidates.matching(FINAL_VALUE)
+    # A heading ends the answer before it, a final answer is the last line of its own.
+    stops = [*(heading.first_line for heading in candidates.outline), *(values + 1).tolist()]
+    stops.sort()
+    labels = read_labels(candidates)
+    pairs = list(_find_answered(candidates.lines, stops, labels))
+    answered = {found.question.document for found in pairs}
+    unanswered = (label for label in labels if label.asks and label.document not in answered)
+    for _, group in itertools.groupby(unanswered, lambda label: label.document):
+        found = list(_find_unanswered(candidates.lines, stops, list(group)))
+        if len(found) >= _MIN_UNANSWERED:
+            pairs.extend(found)
+    return pairs
+
+
+def _find_answered(lines: Lines, stops: list[int], labels: Sequence[Label]) -> Iterator[Pair]:
+    """Questions whose answers have labels."""
+    question: Label | None = None
+    answer: Label | None = None
+    for label in labels:
+        if question is not None and label.document != question.document:
+            if answer is not None:
+                yield _pair(lines, stops, question, answer, None)
+            question = answer = None
+        if question is not None and answer is None and _matches(lines, question, label):
+            answer = label
+        elif _opens(label) and not _is_nested(question, answer, label):
+            if question is not None and answer is not None:
+                yield _pair(lines, stops, question, answer, label)
+            question, answer = label, None
+    if question is not None and answer is not None:
+        yield _pair(lines, stops, question, answer, None)
+
+
+def _pair(
+    lines: Lines, stops: list[int], question: Label, answer: Label, following: Label | None
+) -> Pair:
+    end = _answer_end(lines, stops, answer, following)
+    return Pair(question, answer.start, answer, answer.end, end)
+
+
+def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label]) -> Iterator[Pair]:
+    """Questions of one document without an answer's label: what follows their mark answers."""
+    for label, following in itertools.zip_longest(questions, questions[1:]):
+        paragraph_end = int(lines.next_blank(np.array([label.line]))[0])
+        limit = min(paragraph_end, int(lines.first_line[label.document + 1]))
+        for line in range(label.line, limit):
+            text = lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes()
+            if text.decode().rstrip().rstrip("*_").endswith(QUESTION_MARKS):
+                body = int(lines.start[line + 1])
+                end = _answer_end(lines, stops, label, following)
+                if trim(lines.buffer, body, end)[0] < end:
+                    yield Pair(label, body, None, body, end)
+                break
 
 
 def _matches(lines: Lines, question: Label, answer: Label) -> bool:
@@ -186,47 +146,13 @@ def _matches(lines: Lines, question: Label, answer: Label) -> bool:
     if len(question.word) == 1 and question.word not in _SURE_LETTERS:
         # "S:" and "C:" stand for many things, a server and a client among them.
         asked = lines.buffer[question.end : answer.start].tobytes().decode()
-        return asked.rstrip().endswith(("?", "？", "؟"))
+        return asked.rstrip().endswith(QUESTION_MARKS)
     if len(answer.word) == 1 and answer.separator not in ":：":
         return question.separator == answer.separator and len(question.word) == 1
     return True
 
 
-def find(candidates: Candidates) -> Sequence[Episode]:
-    """Pairs of a labelled question and its labelled answer."""
-    return [
-        pair(
-            (question.end, answer.start),
-            (answer.end, end),
-            start=question.start,
-            cue=question.cue,
-        )
-        for question, answer, end in find_pairs(candidates)
-    ]
-
-
-def find_pairs(candidates: Candidates) -> Iterator[tuple[Label, Label, int]]:
-    """For each pair its two labels and the byte offset at which the answer ends."""
-    lines = candidates.lines
-    stops = [heading.first_line for heading in candidates.outline]
-    question: Label | None = None
-    answer: Label | None = None
-    for label in read_labels(candidates):
-        if question is not None and label.document != question.document:
-            if answer is not None:
-                yield question, answer, _answer_end(lines, stops, answer, None)
-            question = answer = None
-        if question is not None and answer is None and _matches(lines, question, label):
-            answer = label
-        elif _opens(lines, label) and not _is_nested(lines, question, answer, label):
-            if question is not None and answer is not None:
-                yield question, answer, _answer_end(lines, stops, answer, label)
-            question, answer = label, None
-    if question is not None and answer is not None:
-        yield question, answer, _answer_end(lines, stops, answer, None)
-
-
-def _opens(lines: Lines, label: Label) -> bool:
+def _opens(label: Label) -> bool:
     """Whether a label opens a question.
 
     Words that are labels by chance ("example:" where a line breaks) do so only at the head of a
@@ -238,14 +164,14 @@ def _opens(lines: Lines, label: Label) -> bool:
         return True
     if any(map(str.isdigit, label.cue)) or label.emphasis:
         return True
-    return bool(lines.opens_paragraph(np.array([label.line]))[0])
+    return label.is_head
 
 
-def _is_nested(lines: Lines, question: Label | None, answer: Label | None, label: Label) -> bool:
+def _is_nested(question: Label | None, answer: Label | None, label: Label) -> bool:
     """Whether a question's label stands inside an answer, deeper than the question it answers."""
     if question is None or answer is None:
         return False
-    return bool(lines.indent[label.line] > lines.indent[question.line])
+    return label.indent > question.indent
 
 
 def _answer_end(lines: Lines, stops: list[int], answer: Label, following: Label | None) -> int:
@@ -257,4 +183,4 @@ def _answer_end(lines: Lines, stops: list[int], answer: Label, following: Label 
     return int(lines.start[end])
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, candidate=f"{CANDIDATE}|{FINAL_VALUE}", find=find)

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from transforms.candidates import Candidates
-from transforms.cues import label
+from transforms.cues import labels
 from transforms.cues.family import Episode, pair
 from transforms.lines import Bools, Int64s, Lines
 
@@ -103,11 +103,11 @@ def _read(candidates: Candidates) -> Questions:
     """The lines that stand alone and ask, in whatever document."""
     lines = candidates.lines
     number, text = candidates.matching(STANDING)
-    is_other = text.str.contains(label.CANDIDATE) | text.str.contains(_QUOTED)
+    is_other = text.str.contains(labels.CANDIDATE) | text.str.contains(_QUOTED)
     titles = [heading.title_line for heading in candidates.outline]
     plain = ~is_other.to_numpy() & ~np.isin(number, np.array(titles, np.int64))
     number, text = number[plain], text.filter(plain)
-    opens, closes = lines.opens_paragraph(number), lines.closes_paragraph(number)
+    opens, closes = lines.opens[number], lines.closes[number]
     indent = lines.indent[number]
     below = lines.indent[np.minimum(number + 1, lines.n_lines - 1)]
     layout = np.where(closes, Layout.SPACED, np.where(below > indent, Layout.HANGING, Layout.FLAT))
@@ -131,7 +131,7 @@ def _follows_title(lines: Lines, number: Int64s) -> Bools:
     """Bool [n], whether a title stands right above: a short line that opens a paragraph."""
     above = np.maximum(number - 1, 0)
     is_title = lines.text.gather(above).str.contains(_TITLE).to_numpy()
-    return is_title & lines.opens_paragraph(above) & ~np.isin(number, lines.first_line)
+    return is_title & lines.opens[above] & ~np.isin(number, lines.first_line)
 
 
 def _has_body(lines: Lines, questions: Questions) -> Bools:
@@ -144,7 +144,8 @@ def _has_body(lines: Lines, questions: Questions) -> Bools:
     is_bare = np.isin(questions.body, questions.line)
     is_second = is_bare & np.isin(questions.line, questions.body[is_bare])
     closes_run = np.isin(questions.line, questions.body[is_second])
-    return is_within & ~is_bare & ~(closes_run & (questions.layout != Layout.HANGING))
+    usable: Bools = is_within & ~is_bare & ~(closes_run & (questions.layout != Layout.HANGING))
+    return usable
 
 
 def _is_listed(lines: Lines, questions: Questions) -> Bools:
@@ -167,7 +168,7 @@ def _ends(candidates: Candidates, questions: Questions) -> Int64s:
     """int64 [n], the line after each answer's last."""
     lines = candidates.lines
     capitals, _ = candidates.matching(CAPITALS)
-    capitals = capitals[lines.opens_paragraph(capitals)]
+    capitals = capitals[lines.opens[capitals]]
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
     stops = np.unique(
         np.concatenate([_with_titles(lines, questions), capitals, headings, [lines.n_lines]])
@@ -182,9 +183,7 @@ def _with_titles(lines: Lines, questions: Questions) -> Int64s:
     before = np.searchsorted(lines.filled, questions.line) - 1
     above = lines.filled[np.maximum(before, 0)]
     is_title = lines.text.gather(above).str.contains(_TITLE).to_numpy()
-    is_alone = lines.opens_paragraph(above) & (
-        lines.closes_paragraph(above) | (above == questions.line - 1)
-    )
+    is_alone = lines.opens[above] & (lines.closes[above] | (above == questions.line - 1))
     is_shallow = lines.indent[above] <= questions.indent
     # The first line of the answer before is an answer, however short.
     is_free = ~np.isin(above, questions.body) & (before >= 0)

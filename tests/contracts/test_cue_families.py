@@ -1,0 +1,71 @@
+"""What every cue family owes; a newcomer is tested by being in FAMILIES."""
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+
+from schemas.episode import PLAYER_OF_KIND, SegmentKind
+from tests.transforms.test_segment import texts
+from transforms.candidates import find_candidates
+from transforms.cues import FAMILIES, CueFamily
+from transforms.lines import split_lines
+
+each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+
+
+def find(family: CueFamily, *documents: str):
+    lines = split_lines(pa.chunked_array([pa.array(documents, pa.large_string())]))
+    return family.find(find_candidates(lines, [other.candidate for other in FAMILIES]))
+
+
+def test_names_are_unique_and_none_is_text():
+    names = [family.name for family in FAMILIES]
+    assert len(set(names)) == len(names)
+    assert "text" not in names
+
+
+@each_family
+def test_the_candidate_expression_passes_over_prose(family):
+    prose = pl.Series(["It rained.\n", "\n", "  and went on, (see 3) - as it does.\n", ""])
+    assert not prose.str.contains(family.candidate).any()
+
+
+@each_family
+@settings(deadline=None)
+@given(text=texts)
+def test_contents_are_ordered_inside_their_episode(family, text):
+    for episode in find(family, text):
+        at = episode.start
+        for content in episode.contents:
+            assert at <= content.start <= content.end
+            at = content.end
+        assert at <= episode.end <= len(text.encode())
+        assert episode.cue
+
+
+@each_family
+@settings(deadline=None)
+@given(text=texts)
+def test_turns_alternate_and_end_with_player_two(family, text):
+    for episode in find(family, text):
+        turns = [content.turn for content in episode.contents]
+        assert turns == sorted(turns)
+        assert set(turns) == set(range(turns[-1] + 1))
+        assert turns[-1] % 2 == 1
+        for content in episode.contents:
+            assert PLAYER_OF_KIND[content.kind] == 1 + content.turn % 2
+            assert content.kind is not SegmentKind.TEXT
+
+
+@each_family
+@settings(deadline=None)
+@given(text=texts)
+def test_finding_is_deterministic_and_local_to_the_document(family, text):
+    alone = list(find(family, text))
+    assert list(find(family, text)) == alone
+    after = "Q: x?\n\n>>> f()\n"
+    shift = len(after.encode())
+    beside = [e for e in find(family, after, text) if e.start >= shift]
+    moved = [(e.start - shift, e.end - shift, e.cue, len(e.contents)) for e in beside]
+    assert moved == [(e.start, e.end, e.cue, len(e.contents)) for e in alone]

@@ -1,0 +1,109 @@
+import pytest
+
+from tests.transforms.segmenting import games, pairs, seen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: Why?\nA: So.\n",
+        "q: Why?\na: So.\n",
+        "Q. Why?\nA. So.\n",
+        "Q) Why?\nA) So.\n",
+        "Q1: Why?\nA1: So.\n",
+        "Q 1. Why?\nA 1. So.\n",
+        "Question: Why?\nAnswer: So.\n",
+        "QUESTION 3: Why?\nANSWER: So.\n",
+        "Question #3\nWhy?\n\nAnswer\nSo.\n",
+        "Exercise 4.\nWhy?\nSolution.\nSo.\n",
+        "**Q:** Why?\n\n**A:** So.\n",
+        "**Q: Why?**\n\nA: So.\n",
+        "*Q1.* Why?\n*A1.* So.\n",
+        "[Q] Why?\n[A] So.\n",
+        "### Question:\nWhy?\n\n### Answer:\nSo.\n",
+        "### Instruction:\nWhy?\n\n### Response:\nSo.\n",
+        "Q: Why? A: So.\n",  # both in a line
+        "  Q: Why?\n  A: So.\n",
+        "\ufeffQ: Why?\r\nA: So.\r\n",
+        "Frage: Why?\nAntwort: So.\n",
+        "Вопрос: Why?\nОтвет: So.\n",
+        "問：Why?\n答：So.\n",
+        "\u3000Q：Why?\n\u3000A：So.\n",
+    ],
+)
+def test_labels_in_their_varieties(text):
+    assert pairs(text) == [("Why?", "So.")]
+    assert games(text) == {"label"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A: So.\n",  # a lone answer
+        "Q: Why?\n",  # a lone question
+        "Q:\nA: So.\n",  # nothing asked
+        "Q: Why?\nA:\n",  # nothing answered
+        "Note: Why?\nAnswer: So.\n",  # no speaker
+        "We ask a\nquestion.\nThe\nanswer. So.\n",  # words where lines break
+        "S: 200 OK\nC: QUIT\n",  # a server and a client
+        "Which?\nA) one\nB) two\n",  # choices
+        "A:hover { }\nQ::x\n",
+    ],
+)
+def test_what_is_no_pair(text):
+    assert pairs(text) == []
+
+
+def test_questions_and_answers_of_several_paragraphs():
+    text = "Q: It fails\n\n    code\n\nwhy?\nA: One.\n\n* two\n\nThree.\n\nQ: b?\nA: c\n"
+    assert pairs(text) == [
+        ("It fails\n\n    code\n\nwhy?", "One.\n\n* two\n\nThree."),
+        ("b?", "c"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "end", ["# Licence\n\nMIT\n", "Licence\n=======\n\nMIT\n", "=======\nLicence\n=======\n"]
+)
+def test_a_heading_ends_the_last_answer(end):
+    assert pairs(f"Q: Why?\nA: So.\n\nMore.\n\n{end}") == [("Why?", "So.\n\nMore.")]
+
+
+def test_a_comment_in_fenced_code_is_no_heading():
+    answer = "Do:\n\n```\n\n# make\n\n```\n\nDone."
+    assert pairs(f"Q: How?\nA: {answer}\n") == [("How?", answer)]
+
+
+def test_a_pair_inside_an_answer_is_part_of_it():
+    assert pairs("Q: How?\nA: Write:\n\n    Q: x?\n    A: y\n\nQ: b?\nA: c\n") == [
+        ("How?", "Write:\n\n    Q: x?\n    A: y"),
+        ("b?", "c"),
+    ]
+
+
+def test_a_question_without_an_answer_is_text_among_pairs():
+    assert pairs("Q: a?\nA: b\nQ: c?\nQ: d?\nA: e\n") == [("a?", "b"), ("d?", "e")]
+
+
+def test_answers_without_labels():
+    assert pairs("Q: Why\nso?\nSo.\n\nMore.\n\nQ: b?\n\nc\n") == [
+        ("Why\nso?", "So.\n\nMore."),
+        ("b?", "c"),
+    ]
+
+
+def test_bold_is_a_marker_wherever_it_closes():
+    assert [(span.kind, span.text) for span in seen("**Q: Why?** \nA: So.")] == [
+        ("marker", "**Q:"),
+        ("marker", " "),
+        ("question", "Why?"),
+        ("marker", "**"),
+        ("marker", " \n"),
+        ("marker", "A:"),
+        ("marker", " "),
+        ("answer", "So."),
+    ]
+
+
+def test_the_cue_is_the_label():
+    assert {span.cue for span in seen("**Q2:** Why?\nA: So.")} == {"Q2:"}

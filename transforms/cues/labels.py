@@ -1,0 +1,155 @@
+"""Labels at the start of a line: what they look like, and what they label."""
+
+import dataclasses
+import re
+
+from transforms.candidates import Candidates
+from transforms.cues.words import ANSWERS, ASKS
+
+_WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
+# A file may open with a byte order mark, a paragraph with an ideographic space.
+_SPACE = r"[ \t\f\u3000\ufeff]*"
+_OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[|\()?"
+_NUMBER = r"(?:[ \t]*(?:no\.?|nr\.?|\#|№)?[ \t]*\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
+_SEPARATOR = r"(?:[:：]|\.|\)|\]|-|–|—)"
+CANDIDATE = (
+    rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
+    rf"[ \t]*(?:\*\*|__|\*|_)?[ \t]*(?:{_SEPARATOR}|\n|\r|$))"
+)
+"""Rust regular expression of lines that may open with a label."""
+
+_LABEL = re.compile(
+    rf"""{_SPACE}(?P<open>{_OPEN})(?P<word>{_WORD})(?P<number>{_NUMBER})
+    [ \t]*(?:\*\*|__|\*|_)?
+    (?:[ \t]*(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*$)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_INLINE = re.compile(
+    rf"(?<=[?？؟])[*_]*[ \t]+(?P<open>[*_]{{0,2}})(?P<word>{_WORD})(?P<sep>[:：])[*_]{{0,2}}"
+    r"(?P<after>[ \t]*)\S",
+    re.IGNORECASE,
+)
+_EMPHASIS = ("**", "__", "*", "_")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Label:
+    """A label at the start of a line.
+
+    Attributes:
+      line: number of its line.
+      document: ordinal of its document.
+      start: byte offset of the label, markup included.
+      end: byte offset of what it labels.
+      word: its word, case-folded.
+      separator: what closes it; empty where the line does.
+      emphasis: the markup that opens before the label and is still open after it.
+      cue: the label for people.
+      indent: columns of its line's indentation.
+      is_head: whether its line opens a paragraph.
+    """
+
+    line: int
+    document: int
+    start: int
+    end: int
+    word: str
+    separator: str
+    emphasis: str
+    cue: str
+    indent: int
+    is_head: bool
+
+    @property
+    def asks(self) -> frozenset[int]:
+        """The word pairs in which it labels a question."""
+        return ASKS.get(self.word, frozenset())
+
+    @property
+    def answers(self) -> frozenset[int]:
+        """The word pairs in which it labels an answer."""
+        return ANSWERS.get(self.word, frozenset())
+
+
+def read_labels(candidates: Candidates) -> list[Label]:
+    """The labels that open lines, in order; they need not be paired.
+
+    A short answer may stand in its question's line ("Q: Is it? A: Yes."); its label is read too.
+    """
+    lines = candidates.lines
+    number, text = candidates.matching(CANDIDATE)
+    places = zip(
+        number.tolist(),
+        lines.document_of(number).tolist(),
+        lines.start[number].tolist(),
+        lines.indent[number].tolist(),
+        lines.opens[number].tolist(),
+        strict=True,
+    )
+    labels = []
+    for place, content in zip(places, text.to_list(), strict=True):
+        match = _LABEL.match(content.rstrip())
+        if match is None or not _is_label(match):
+            continue
+        label = _label(*place, match)
+        labels.append(label)
+        inline = _INLINE.search(content, match.end()) if label.asks else None
+        if inline is not None and label.asks & ANSWERS.get(inline["word"].casefold(), frozenset()):
+            labels.append(_label(*place, inline))
+    return labels
+
+
+def _label(
+    line: int, document: int, line_start: int, indent: int, is_head: bool, match: re.Match[str]
+) -> Label:
+    text = match.string
+    start, opening = match.start("open"), match["open"].lstrip("# \t")
+    end = match.end() if match["sep"] is None else match.start("after")
+    is_open = opening in _EMPHASIS and opening not in text[match.end("open") : end]
+    return Label(
+        line,
+        document,
+        line_start + len(text[:start].encode()),
+        line_start + len(text[:end].encode()),
+        match["word"].casefold(),
+        match["sep"] or "",
+        opening if is_open else "",
+        text[start:end].strip("#*_[( \t"),
+        indent,
+        is_head,
+    )
+
+
+def _is_label(match: re.Match[str]) -> bool:
+    """Whether what looks like a label is one: its word, number, mark and markup go together."""
+    word, separator, opening = match["word"], match["sep"], match["open"]
+    is_marked = bool(match["number"].strip()) or bool(opening.strip())
+    if separator is None:
+        # A bare word is a word; "Exercise 3" or "**Answer**" alone in a line is a label.
+        return (is_marked or word.casefold() in ("solution", "answer")) and len(word) > 1
+    if len(word) == 1 and word.islower() and word not in "qa":
+        return False
+    if separator in ":：":
+        return match["next"] not in ("/", "\\", ":") or match["after"].startswith((" ", "\t"))
+    if separator in "])" and opening.strip("# \t") in ("[", "("):
+        return True
+    follows_space = match["after"][:1] in ("", " ", "\t")
+    if separator in "-–—":
+        return follows_space and is_marked
+    # "Exercise." opens a paragraph in old books; "example." ends a sentence where a line breaks.
+    # "A." and "A)" count things unless the question has the same mark, which pairing looks at.
+    is_head = separator == "." and word[0].isupper()
+    return follows_space and (is_marked or is_head or len(word) == 1 or not match["next"])
+
+
+def without_label(text: str) -> str:
+    """A line's text without the label that opens it, if one does.
+
+    Example:
+      >>> without_label("Q3: Why?"), without_label("Why?")
+      ('Why?', 'Why?')
+    """
+    match = _LABEL.match(text)
+    if match is None or match["sep"] is None or not _is_label(match):
+        return text
+    return text[match.start("next") :]
