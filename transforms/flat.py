@@ -181,7 +181,8 @@ def kind_codes(kinds: pa.Array) -> Ints:
     encoded = kinds.dictionary_encode()
     names = encoded.dictionary.to_pylist()
     codes = np.array([KIND_CODE[SegmentKind(name)] for name in names], np.int64)
-    return codes[encoded.indices.to_numpy(zero_copy_only=False)]
+    kind: Ints = codes[encoded.indices.to_numpy(zero_copy_only=False)]
+    return kind
 
 
 def starts_of_runs(*columns: npt.NDArray[Any]) -> Bools:

@@ -37,6 +37,7 @@ class SegmentTokenizer:
 
     Attributes:
       token_type: uint16, or uint32 if the vocabulary has ids past 65,535.
+      n_ids: one more than the greatest id.
       control_ids: ids that text never becomes: bos, eos, pad, the schemes' tokens and added tokens
         flagged special, but not unk. Other added tokens (runs of white space) are text.
       eos_id: id of the token that ends a turn.
@@ -66,10 +67,10 @@ class SegmentTokenizer:
         self.control_ids = control_ids(config, (eos, bos, pad))
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         # Ids have to fit, not entries: a vocabulary may have gaps.
-        n_ids = max(vocabulary.values()) + 1
-        self.token_type = token_type(n_ids)
+        self.n_ids = max(vocabulary.values()) + 1
+        self.token_type = token_type(self.n_ids)
         self._typecode = "H" if self.token_type == pa.uint16() else "I"
-        self._is_control = np.zeros(n_ids, np.bool_)
+        self._is_control = np.zeros(self.n_ids, np.bool_)
         self._is_control[list(self.control_ids)] = True
         self.is_lossless = self._keeps(nasty_texts(text_tokens(config, self.control_ids)))
         self._byte_lengths = byte_lengths(config, vocabulary) if self.is_lossless else None
