@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from schemas.config import CONFIGS
 from schemas.errors import UserError
+from schemas.keys import SPLITS
 
 TEMPORARY_SUFFIX = ".tmp"
 RUN = "_run"
@@ -248,11 +250,12 @@ def drop_chunk(out: Path, digest: str) -> None:
 def sweep(out: Path) -> None:
     """Remove what no record names: temporary files, files of uncommitted chunks, noted pieces."""
     named = {path for _, record in records(out) for path in record.paths}
-    for folder in (*out.glob("*/*/"), out / REJECTED):
-        if folder.is_dir() and not folder.relative_to(out).parts[0].startswith("_"):
-            for path in folder.iterdir():
-                if path.is_file() and path.relative_to(out).as_posix() not in named:
-                    path.unlink()
+    # Only where chunks are written: a model or a packed copy may have been put beside them.
+    folders = [out / config / split for config in CONFIGS for split in SPLITS]
+    for folder in (*folders, out / REJECTED):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.is_file() and path.relative_to(out).as_posix() not in named:
+                path.unlink()
     for path in (*out.glob(f".*{TEMPORARY_SUFFIX}"), *out.glob(f"_*/**/.*{TEMPORARY_SUFFIX}")):
         path.unlink()
     for path in (out / PIECES).glob("*/*.json"):

@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,11 @@ def main() -> None:
     except UserError as error:
         print(error, file=answer, flush=True)
         os._exit(EXIT_USER_ERROR)
+    except Exception:
+        # Not by returning: the interpreter would abort over the thread that reads stdin, and a
+        # fault of the program would look like a killed worker.
+        traceback.print_exc()
+        os._exit(1)
     # Beam leaves threads behind that would hold the process for seconds.
     sys.stderr.flush()
     os._exit(0)
