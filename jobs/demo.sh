@@ -13,7 +13,8 @@ if [ "$CORPUS" = demo/corpus ]; then
 fi
 # A few of the corpus's bytes may be damaged: exit 3 says so, and is no reason to stop.
 code=0
-duologue prepare "$CORPUS" --out "$OUT" --tokenizer train:8192 --delimiters tags --update || code=$?
+duologue prepare "$CORPUS" --out "$OUT" --tokenizer train:8192 --delimiters tags \
+    --chunk-bytes 2000000 --update || code=$?
 case $code in
 0) ;;
 3) echo "some inputs were damaged or rejected: see $OUT/rejected; the rest was prepared" ;;

@@ -37,7 +37,6 @@ from pipeline.tokenizer import (
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
-DEFAULT_TOKENIZER = "train:32768"
 PLAIN_PROGRESS_SECONDS = 10
 MAX_NAMED = 5
 
@@ -61,7 +60,7 @@ class PrepareOptions:
       beam: Beam's own options.
     """
 
-    tokenizer: str = DEFAULT_TOKENIZER
+    tokenizer: str
     eos: str | None = None
     workers: int | None = None
     which: tuple[int, int] | None = None

@@ -79,7 +79,7 @@ def _printable(path: str) -> str:
 def _list_local(given: str, exclude: Path | None) -> Iterator[InputFile]:
     path = Path(given).absolute()
     if path.is_dir():
-        return _local_files(path, _walk(path, exclude and exclude.absolute()))
+        return _local_files(path, _walk(path, exclude and exclude.resolve()))
     if path.exists():
         return _local_files(path.parent, iter([path]))
     if _MAGIC & set(given):
@@ -102,7 +102,7 @@ def _take_plain(parts: Iterable[str]) -> Iterator[str]:
 def _expand(fixed: Path, pattern: Path, exclude: Path | None) -> Iterator[Path]:
     for path in fixed.glob(str(pattern)):
         if path.is_dir():
-            yield from _walk(path, exclude and exclude.absolute())
+            yield from _walk(path, exclude and exclude.resolve())
         else:
             yield path
 
@@ -110,8 +110,14 @@ def _expand(fixed: Path, pattern: Path, exclude: Path | None) -> Iterator[Path]:
 def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
     """Regular files below a folder; hidden ones and the output left out."""
     for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "." and exclude != Path(root, name)]
+        folders[:] = [
+            name for name in folders if name[0] != "." and not _is_same(Path(root, name), exclude)
+        ]
         yield from (Path(root, name) for name in names if name[0] != ".")
+
+
+def _is_same(folder: Path, other: Path | None) -> bool:
+    return other is not None and folder.name == other.name and folder.resolve() == other
 
 
 def _local_files(base: Path, paths: Iterator[Path]) -> Iterator[InputFile]:

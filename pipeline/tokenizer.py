@@ -44,9 +44,8 @@ class OutputTokenizer:
 
     @property
     def sha256(self) -> str:
-        """Of tokenizer.json's bytes and of what the three tokens are."""
-        names = json.dumps([self.eos, self.bos, self.pad])
-        return hashlib.sha256((self.json + names).encode()).hexdigest()
+        """Of tokenizer.json's bytes."""
+        return hashlib.sha256(self.json.encode()).hexdigest()
 
     def save(self, out: Path) -> None:
         """Write both files, each whole or not at all."""
