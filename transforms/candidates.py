@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 
 from transforms.lines import Int64s, Lines
 from transforms.outline import OUTLINE, Heading, read_outline
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,6 +32,15 @@ class Candidates:
         """The candidates that a Rust regular expression matches: their numbers and texts."""
         is_match = self.text.str.contains(pattern)
         return self.number[is_match.to_numpy()], self.text.filter(is_match)
+
+    _found: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    def once(self, find: Callable[["Candidates"], T]) -> T:
+        """What `find` finds here, looked for once: families build on each other's findings."""
+        if find not in self._found:
+            self._found[find] = find(self)
+        found: T = self._found[find]
+        return found
 
     @functools.cached_property
     def outline(self) -> list[Heading]:

@@ -7,9 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from schemas.episode import PLAYER_OF_KIND, Player, SegmentKind
 from transforms.cues.family import Content, Episode
 
@@ -18,6 +15,9 @@ _WHITE = re.compile(
     rb"(?:[\t-\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]"
     rb"|\xe2\x81\x9f|\xe3\x80\x80)*+"
 )
+_ASCII_WHITE = frozenset(b"\t\n\v\f\r\x1c\x1d\x1e\x1f ")
+_NOT_ASCII = 0x80
+_NO_NEWLINE = re.compile(rb"[^\n]*+")
 _TAIL_BYTES = 64
 
 
@@ -34,20 +34,30 @@ class Span(NamedTuple):
     cue: str | None
 
 
-def trim(buffer: npt.NDArray[np.uint8], start: int, end: int) -> tuple[int, int]:
+def trim(data: memoryview, start: int, end: int) -> tuple[int, int]:
     r"""The range without the white space at its ends; empty (end, end) when it holds nothing else.
 
     Example:
-      >>> trim(np.frombuffer(" a\u3000".encode(), np.uint8), 0, 5)
+      >>> trim(np.fromdata(" a\u3000".encode(), np.uint8), 0, 5)
       (1, 2)
     """
-    match = _WHITE.match(buffer.data, start, end)
+    while start < end and data[start] in _ASCII_WHITE:
+        start += 1
+    while start < end and data[end - 1] in _ASCII_WHITE:
+        end -= 1
+    if start < end and (data[start] >= _NOT_ASCII or data[end - 1] >= _NOT_ASCII):
+        return _trim_any(data, start, end)
+    return start, end
+
+
+def _trim_any(data: memoryview, start: int, end: int) -> tuple[int, int]:
+    match = _WHITE.match(data, start, end)
     start = end if match is None else match.end()
     size = _TAIL_BYTES
     while start < end:
         # Most tails are short. Looking ever further back keeps a long one linear.
         low = max(start, end - size)
-        tail = buffer[low:end].tobytes().decode("utf-8", "surrogateescape")
+        tail = str(data[low:end], "utf-8", "surrogateescape")
         kept = len(tail.rstrip().encode("utf-8", "surrogateescape"))
         if kept:
             return start, low + kept
@@ -55,17 +65,17 @@ def trim(buffer: npt.NDArray[np.uint8], start: int, end: int) -> tuple[int, int]
     return start, start
 
 
-def trim_episode(buffer: npt.NDArray[np.uint8], episode: Episode) -> Episode | None:
+def trim_episode(data: memoryview, episode: Episode) -> Episode | None:
     """The episode with its ends and its contents trimmed; None if a content is empty."""
     contents = []
     for content in episode.contents:
-        start, end = trim(buffer, content.start, content.end)
+        start, end = trim(data, content.start, content.end)
         if start == end:
             return None
         contents.append(content._replace(start=start, end=end))
-    start, _ = trim(buffer, episode.start, contents[0].end)
+    start, _ = trim(data, episode.start, contents[0].end)
     # Nothing but a label stands behind the last content, so its end is cheap to find.
-    _, end = trim(buffer, contents[-1].start, episode.end)
+    _, end = trim(data, contents[-1].start, episode.end)
     return episode._replace(start=start, end=end, contents=tuple(contents))
 
 
@@ -94,7 +104,7 @@ def resolve(proposed: Sequence[tuple[str, Sequence[Episode]]]) -> list[tuple[str
 
 
 def tile(
-    buffer: npt.NDArray[np.uint8],
+    data: memoryview,
     start: int,
     end: int,
     episodes: Sequence[tuple[str, Episode]],
@@ -102,7 +112,7 @@ def tile(
     """The spans of one document.
 
     Args:
-      buffer: uint8, the text of all documents.
+      data: uint8, the text of all documents.
       start: where the document starts.
       end: where it ends.
       episodes: (game, trimmed episode) of this document, ascending, not overlapping.
@@ -111,7 +121,7 @@ def tile(
     for ordinal, (game, episode) in enumerate(episodes):
         if at < episode.start:
             yield _text(at, episode.start)
-        yield from _tile_episode(buffer, ordinal, game, episode)
+        yield from _tile_episode(data, ordinal, game, episode)
         at = episode.end
     if at < end:
         yield _text(at, end)
@@ -121,9 +131,7 @@ def _text(start: int, end: int) -> Span:
     return Span(SegmentKind.TEXT, Player.NATURE, "text", None, None, start, end, None)
 
 
-def _tile_episode(
-    buffer: npt.NDArray[np.uint8], ordinal: int, game: str, episode: Episode
-) -> Iterator[Span]:
+def _tile_episode(data: memoryview, ordinal: int, game: str, episode: Episode) -> Iterator[Span]:
     at, player, turn = episode.start, Player.NATURE, 0
     for content in episode.contents:
         # What stands before the first content was chosen by neither player; what stands between
@@ -131,34 +139,34 @@ def _tile_episode(
         if content is not episode.contents[0]:
             player = PLAYER_OF_KIND[content.kind]
         turn = content.turn
-        for low, high in _markers(buffer, at, content.start):
+        for low, high in _markers(data, at, content.start):
             yield Span(SegmentKind.MARKER, player, game, ordinal, turn, low, high, episode.cue)
         player = PLAYER_OF_KIND[content.kind]
         yield Span(
             content.kind, player, game, ordinal, turn, content.start, content.end, episode.cue
         )
         at = content.end
-    for low, high in _markers(buffer, at, episode.end):
+    for low, high in _markers(data, at, episode.end):
         yield Span(SegmentKind.MARKER, player, game, ordinal, turn, low, high, episode.cue)
 
 
-def _markers(buffer: npt.NDArray[np.uint8], start: int, end: int) -> Iterator[tuple[int, int]]:
+def _markers(data: memoryview, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Cuts what stands between two contents into white space and labels, a line's label in one."""
     at = start
     while at < end:
-        low, _ = trim(buffer, at, end)
+        low, _ = trim(data, at, end)
         if at < low:
             yield at, low
         if low == end:
             return
-        line_end = _line_end(buffer, low, end)
-        _, high = trim(buffer, low, line_end)
+        line_end = _line_end(data, low, end)
+        _, high = trim(data, low, line_end)
         yield low, high
         at = high
 
 
-def _line_end(buffer: npt.NDArray[np.uint8], start: int, end: int) -> int:
-    match = re.compile(rb"[^\n]*+").match(buffer.data, start, end)
+def _line_end(data: memoryview, start: int, end: int) -> int:
+    match = _NO_NEWLINE.match(data, start, end)
     return end if match is None else match.end()
 
 

@@ -47,6 +47,11 @@ class Lines:
         return len(self.start) - 1
 
     @functools.cached_property
+    def data(self) -> memoryview:
+        """The buffer as Python reads it fastest, byte by byte."""
+        return self.buffer.data
+
+    @functools.cached_property
     def text(self) -> pl.Series:
         """String [n_lines], each line with its newline; views into the buffer, nothing copied."""
         buffers = [None, pa.py_buffer(self.start), pa.py_buffer(self.buffer)]

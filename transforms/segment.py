@@ -30,7 +30,7 @@ def segment_documents(documents: pa.Table) -> pa.Table:
     candidates = find_candidates(lines, [family.candidate for family in FAMILIES])
     proposed = []
     for family in FAMILIES:
-        trimmed = (trim_episode(lines.buffer, found) for found in family.find(candidates))
+        trimmed = (trim_episode(lines.data, found) for found in candidates.once(family.find))
         proposed.append((family.name, [episode for episode in trimmed if episode is not None]))
     kept = resolve(proposed)
     episode_start = np.array([episode.start for _, episode in kept], np.int64)
@@ -38,7 +38,7 @@ def segment_documents(documents: pa.Table) -> pa.Table:
     n_spans, spans = [0], list[Span]()
     for document, (low, high) in enumerate(itertools.pairwise(bounds.tolist())):
         start, end = lines.document_start[document : document + 2].tolist()
-        spans.extend(tile(lines.buffer, start, end, kept[low:high]))
+        spans.extend(tile(lines.data, start, end, kept[low:high]))
         n_spans.append(len(spans))
     column = _span_lists(lines, np.array(n_spans), spans, documents["text"].is_null())
     return documents.append_column("spans", column)

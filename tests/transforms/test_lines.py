@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.lines import split_lines
@@ -35,6 +35,7 @@ def test_documents_own_their_lines():
     assert lines.document_of(np.arange(3)).tolist() == [0, 0, 3]
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text("ab \n\r\x00é\u2003"))))
 def test_lines_are_the_documents_text(texts):
     lines = split(*texts)

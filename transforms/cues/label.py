@@ -50,10 +50,10 @@ class Pair(NamedTuple):
 
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Pairs of a labelled question and its answer."""
-    buffer = candidates.lines.buffer
+    data = candidates.lines.data
     episodes = []
     for found in find_pairs(candidates):
-        end = trim(buffer, found.answer_start, found.answer_end)[1]
+        end = trim(data, found.answer_start, found.answer_end)[1]
         asked = _without_emphasis(
             candidates.lines, found.question.end, found.question_end, found.question.emphasis
         )
@@ -73,7 +73,7 @@ def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:
     """The end of a content without the markup that its label opened."""
     if not emphasis:
         return end
-    end = trim(lines.buffer, start, end)[1]
+    end = trim(lines.data, start, end)[1]
     size = len(emphasis)
     closes = lines.buffer[max(start, end - size) : end].tobytes() == emphasis.encode()
     return end - size if closes else end
@@ -85,7 +85,7 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
     # A heading ends the answer before it, a final answer is the last line of its own.
     stops = [*(heading.first_line for heading in candidates.outline), *(values + 1).tolist()]
     stops.sort()
-    labels = read_labels(candidates)
+    labels = candidates.once(read_labels)
     pairs = list(_find_answered(candidates.lines, stops, labels))
     answered = {found.question.document for found in pairs}
     unanswered = (label for label in labels if label.asks and label.document not in answered)
@@ -132,7 +132,7 @@ def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label])
             if text.decode().rstrip().rstrip("*_").endswith(QUESTION_MARKS):
                 body = int(lines.start[line + 1])
                 end = _answer_end(lines, stops, label, following)
-                if trim(lines.buffer, body, end)[0] < end:
+                if trim(lines.data, body, end)[0] < end:
                     yield Pair(label, body, None, body, end)
                 break
 

@@ -22,15 +22,18 @@ ASKS = r"[?？؟][)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
 _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
 STANDING = (
     rf"^\f?[ \t]{{0,6}}(?:{_NUMBER}[.):]?[ \t]+)?[¿\"'“‘«(\[]?[\p{{Lu}}\p{{Lt}}\p{{Lo}}\d_]"
-    rf"[^\n]{{1,240}}{ASKS}\s*$"
+    rf"[^\n]+{ASKS}\s*$"
 )
 """Rust regular expression of lines that ask and start like a sentence."""
 
-CAPITALS = r"^[A-Z][A-Z0-9 ,/&'()-]{3,60}\s*$"
+CAPITALS = r"^[A-Z][A-Z0-9 ,/&'()-]{3,}\s*$"
 """Rust regular expression of lines in capitals, the titles of plain manuals."""
 
 _QUOTED = r"""^\s*["“«][^\n]*["”»]\s*$"""
-_TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]{0,60}[\p{L}\p{N})]\s*$"
+_TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
+# Lengths are looked at apart: counted repetition of a class makes a slow automaton.
+_MAX_QUESTION_BYTES = 300
+_MAX_TITLE_BYTES = 80
 _MIN_SPACED = 2
 _MIN_FLAT = 3
 # A page of questions and answers asks at least this often; prose that asks now and then does not.
@@ -105,6 +108,7 @@ def _read(candidates: Candidates) -> Questions:
     number, text = candidates.matching(STANDING)
     is_other = text.str.contains(labels.CANDIDATE) | text.str.contains(_QUOTED)
     titles = [heading.title_line for heading in candidates.outline]
+    is_other |= text.str.len_bytes() > _MAX_QUESTION_BYTES
     plain = ~is_other.to_numpy() & ~np.isin(number, np.array(titles, np.int64))
     number, text = number[plain], text.filter(plain)
     opens, closes = lines.opens[number], lines.closes[number]
@@ -130,8 +134,14 @@ def _read(candidates: Candidates) -> Questions:
 def _follows_title(lines: Lines, number: Int64s) -> Bools:
     """Bool [n], whether a title stands right above: a short line that opens a paragraph."""
     above = np.maximum(number - 1, 0)
-    is_title = lines.text.gather(above).str.contains(_TITLE).to_numpy()
-    return is_title & lines.opens[above] & ~np.isin(number, lines.first_line)
+    return _is_title(lines, above) & lines.opens[above] & ~np.isin(number, lines.first_line)
+
+
+def _is_title(lines: Lines, number: Int64s) -> Bools:
+    """Bool [n], whether a line is short, starts like a title and is not punctuated."""
+    text = lines.text.gather(number)
+    is_title = text.str.contains(_TITLE) & (text.str.len_bytes() <= _MAX_TITLE_BYTES)
+    return np.asarray(is_title.to_numpy(), np.bool_)
 
 
 def _has_body(lines: Lines, questions: Questions) -> Bools:
@@ -182,12 +192,11 @@ def _with_titles(lines: Lines, questions: Questions) -> Int64s:
     """int64 [n], the line of each question, or of the title that stands right above it."""
     before = np.searchsorted(lines.filled, questions.line) - 1
     above = lines.filled[np.maximum(before, 0)]
-    is_title = lines.text.gather(above).str.contains(_TITLE).to_numpy()
     is_alone = lines.opens[above] & (lines.closes[above] | (above == questions.line - 1))
     is_shallow = lines.indent[above] <= questions.indent
     # The first line of the answer before is an answer, however short.
     is_free = ~np.isin(above, questions.body) & (before >= 0)
-    is_title = is_title & is_alone & is_shallow & is_free
+    is_title = _is_title(lines, above) & is_alone & is_shallow & is_free
     return np.where(is_title, above, questions.line)
 
 

@@ -82,13 +82,13 @@ def _refine_pairs(candidates: Candidates, marks: Int64s) -> Iterator[Episode]:
     """Labelled pairs with their responses cut into reasoning and final answer."""
     lines = candidates.lines
     mark_start = lines.start[marks]
-    pairs = label.find(candidates)
+    pairs = candidates.once(label.find)
     last_mark = mark_start.searchsorted([episode.end for episode in pairs]) - 1
     for episode, mark in zip(pairs, last_mark.tolist(), strict=True):
         question, response = episode.contents
         if mark < 0 or int(lines.start[marks[mark] + 1]) <= response.start:
             continue
-        start, end = trim(lines.buffer, response.start, response.end)
+        start, end = trim(lines.data, response.start, response.end)
         final = find_final(lines, start, end)
         if final is not None:
             yield _worked(question, start, final, episode.start, end)
@@ -115,13 +115,13 @@ def find_final(lines: Lines, start: int, end: int) -> Final | None:
       Byte offsets into the lines' buffer.
     """
     low = max(start, end - _MAX_TAIL_BYTES)
-    tail = lines.buffer[low:end].tobytes().decode("utf-8", "ignore")
+    tail = str(lines.data[low:end], "utf-8", "ignore")
     final = read_final(tail)
     if final is None:
         return None
     # Counted from the end, because the first bytes may be the rest of a character.
     label_at, answer_at, answer_end = (end - len(tail[at:].encode()) for at in final[:3])
-    if trim(lines.buffer, start, label_at)[0] == label_at:
+    if trim(lines.data, start, label_at)[0] == label_at:
         return None
     return Final(label_at, answer_at, answer_end, final.cue)
 
@@ -179,7 +179,7 @@ def _find_bare(candidates: Candidates) -> Iterator[Episode]:
     marks, _ = candidates.matching(label.FINAL_VALUE)
     if len(marks) == 0:
         return
-    labels = {found.line: found for found in read_labels(candidates)}
+    labels = {found.line: found for found in candidates.once(read_labels)}
     floors = lines.first_line[lines.document_of(marks)]
     for mark, floor in zip(marks.tolist(), floors.tolist(), strict=True):
         asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS))
@@ -188,7 +188,7 @@ def _find_bare(candidates: Candidates) -> Iterator[Episode]:
         first, last = asked
         opening = labels[first].end if first in labels else int(lines.content_start[first])
         steps = int(lines.start[last + 1])
-        end = trim(lines.buffer, steps, int(lines.start[mark + 1]))[1]
+        end = trim(lines.data, steps, int(lines.start[mark + 1]))[1]
         final = find_final(lines, steps, end)
         if final is not None:
             question = Content(SegmentKind.QUESTION, 0, opening, steps)
