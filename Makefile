@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORPUS ?= demo/corpus
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check fix clean
+.PHONY: help setup demo test check fix clean bench-prepare
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -38,3 +38,6 @@ fix: setup ## mend what ruff can mend
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo build *.egg-info
+
+bench-prepare: setup ## speed and memory of prepare beside tokenizers alone
+	$(BIN)/python benchmarks/prepare.py
