@@ -27,6 +27,7 @@ FINAL_VALUE = r"^[ \t]*####[ \t]*[^\p{L}\n]*\d[^\p{L}\n]*\s*$"
 
 _SURE_LETTERS = "q问問문"
 _MAX_QUESTION_BYTES = 20_000
+_TAIL_BYTES = 64
 _MIN_UNANSWERED = 2
 
 
@@ -127,6 +128,8 @@ def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label])
     for label, following in itertools.zip_longest(questions, questions[1:]):
         paragraph_end = int(lines.next_blank(np.array([label.line]))[0])
         limit = min(paragraph_end, int(lines.first_line[label.document + 1]))
+        if following is not None:
+            limit = min(limit, following.line)
         for line in range(label.line, limit):
             text = lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes()
             if text.decode().rstrip().rstrip("*_").endswith(QUESTION_MARKS):
@@ -145,8 +148,9 @@ def _matches(lines: Lines, question: Label, answer: Label) -> bool:
         return False
     if len(question.word) == 1 and question.word not in _SURE_LETTERS:
         # "S:" and "C:" stand for many things, a server and a client among them.
-        asked = lines.buffer[question.end : answer.start].tobytes().decode()
-        return asked.rstrip().endswith(QUESTION_MARKS)
+        low = max(question.end, answer.start - _TAIL_BYTES)
+        tail = str(lines.data[low : answer.start], "utf-8", "ignore")
+        return tail.rstrip().endswith(QUESTION_MARKS)
     if len(answer.word) == 1 and answer.separator not in ":：":
         return question.separator == answer.separator and len(question.word) == 1
     return True

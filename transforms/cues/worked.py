@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 from transforms.cues import label
@@ -181,6 +183,8 @@ def _find_bare(candidates: Candidates) -> Iterator[Episode]:
         return
     labels = {found.line: found for found in candidates.once(read_labels)}
     floors = lines.first_line[lines.document_of(marks)]
+    # No line is read for two final answers, or a run of them would be read again and again.
+    floors = np.maximum(floors, np.append(0, marks[:-1] + 1))
     for mark, floor in zip(marks.tolist(), floors.tolist(), strict=True):
         asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS))
         if asked is None:
