@@ -52,8 +52,10 @@ def run_job(out: Path, which: tuple[int, int], options: list[str]) -> None:
                 | PrepareChunks(out, out / RUN / PLAN, read_config(out))
             )
     except Exception as error:
-        # Runners give a worker's exception back as text within their own.
-        if found := _USER_ERROR.search(str(error)):
+        # Runners give a worker's exception back as it was, or as text within their own; either
+        # way Beam has added the step that it came from.
+        text = "".join(traceback.format_exception_only(error))
+        if found := _USER_ERROR.search(text):
             raise UserError(found[1]) from error
         raise
 
