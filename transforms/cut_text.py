@@ -36,14 +36,14 @@ def text_cuts(raw: bytes, starts: Ints, max_tokens: int) -> tuple[Ints, Ints, Bo
     is_word = inside.copy()
     is_word[inside] = _IS_WHITE[near[starts[inside]]] | _IS_WHITE[near[starts[inside] - 1]]
     preferences = (np.flatnonzero(is_word), np.flatnonzero(inside))
-    edges = [0, *lines.tolist(), len(starts)]
+    edges = np.concatenate([[0], lines, [len(starts)]])
     overlong = np.flatnonzero(np.diff(edges) > max_tokens)
     resorts = [
         cut
         for index in overlong
-        for cut in _last_resorts(edges[index], edges[index + 1], preferences, max_tokens)
+        for cut in _last_resorts(int(edges[index]), int(edges[index + 1]), preferences, max_tokens)
     ]
-    tokens = np.unique(np.concatenate([lines, np.array(resorts, np.int64)]))
+    tokens = np.sort(np.concatenate([lines, np.array(resorts, np.int64)]))
     # A token inside a character begins where the character does.
     byte_starts = np.maximum.accumulate(starts)[tokens]
     return tokens, byte_starts, np.isin(tokens, lines)

@@ -112,7 +112,8 @@ class SegmentTokenizer:
           token_type [tokens].
 
         Raises:
-          ValueError: if a string holds a control token of a single character.
+          ValueError: if the vocabulary lacks a control token, or a string holds one of a single
+        character.
         """
         return np.concatenate([self._ids([])[0], *map(self._piece_ids, pieces)])
 
@@ -250,7 +251,13 @@ class SegmentTokenizer:
     def _piece_ids(self, piece: Piece) -> Ids:
         if isinstance(piece, Control):
             token = self._eos if piece.token is None else piece.token
-            return np.array([self._tokenizer.token_to_id(token)], self.token_type.to_pandas_dtype())
+            index = self._tokenizer.token_to_id(token)
+            if index is None:
+                msg = (
+                    f"the vocabulary lacks {token!r}: add the scheme to schemas.delimiters.SCHEMES"
+                )
+                raise ValueError(msg)
+            return np.array([index], self.token_type.to_pandas_dtype())
         ids = self.encode_text(piece)
         if ids is None:
             msg = (

@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -296,12 +294,15 @@ def test_every_document_has_a_row_or_a_reason(tokenizer, documents):
 
 @BUILDERS
 @TOKENIZERS
-@given(documents=tables)
-@settings(max_examples=25, deadline=None)
-def test_redelimiting_equals_building_anew(build, tokenizer, documents):
-    built = {name: rows_of(build, documents, tokenizer, name).table for name in SCHEMES}
-    for old, new in itertools.permutations(SCHEMES, 2):
-        assert redelimit(built[old], tokenizer, new).equals(built[new])
+@given(
+    documents=tables,
+    old=st.sampled_from(sorted(SCHEMES)),
+    new=st.sampled_from(sorted(SCHEMES)),
+)
+@settings(max_examples=50, deadline=None)
+def test_redelimiting_equals_building_anew(build, tokenizer, documents, old, new):
+    built, anew = (rows_of(build, documents, tokenizer, name).table for name in (old, new))
+    assert redelimit(built, tokenizer, new).equals(anew)
 
 
 @BUILDERS
