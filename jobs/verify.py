@@ -85,7 +85,9 @@ def _shard_faults(
             return
         for batch in reader:
             table = pa.Table.from_batches([batch])
-            yield from row_faults(table, tokenizer, shard["config"])
+            yield from row_faults(
+                table, tokenizer, shard["config"], are_ids_from_text=config.id_column is None
+            )
             # The rows of a document stand together.
             for source, _ in groupby(table["source"].to_pylist()):
                 if source != previous:
