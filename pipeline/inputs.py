@@ -154,6 +154,11 @@ def _list_url(given: str) -> Iterator[InputFile]:
 
 def _match(pattern: str) -> list["FileMetadata"]:
     # Imported here: a second of start-up that local files can do without.
+    from apache_beam.io.filesystem import BeamIOError
     from apache_beam.io.filesystems import FileSystems
 
-    return list(FileSystems.match([pattern])[0].metadata_list)
+    try:
+        return list(FileSystems.match([pattern])[0].metadata_list)
+    except (ValueError, BeamIOError) as error:
+        msg = f"cannot list {pattern}: {' '.join(str(error).split())}"
+        raise UserError(msg) from error
