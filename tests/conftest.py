@@ -1,0 +1,39 @@
+"""Fixtures that more than one folder of tests uses; what is costly is made once a session."""
+
+import pytest
+from hypothesis import settings
+
+from tests.running import COMMON, duologue, once, tiny_tokenizer, write_corpus
+
+# A busy machine is no fault of the code.
+settings.register_profile("duologue", deadline=None)
+settings.load_profile("duologue")
+
+
+@pytest.fixture(scope="session")
+def tokenizer_file(tmp_path_factory):
+    """A tokenizer.json with `<eos>`."""
+
+    def make(folder):
+        folder.mkdir()
+        (folder / "tokenizer.json").write_text(tiny_tokenizer())
+
+    return once(tmp_path_factory.getbasetemp(), "tokenizer", make) / "tokenizer.json"
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """`write_corpus`; read it, or copy it before you change it."""
+    return once(tmp_path_factory.getbasetemp(), "corpus", write_corpus)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, corpus, tokenizer_file):
+    """The output of one undisturbed run on `corpus`; read it, or copy it before you change it."""
+
+    def make(out):
+        argv = ["prepare", corpus, "--out", out, "--tokenizer", tokenizer_file, "--workers", 1]
+        ran = duologue(*argv, *COMMON)
+        assert ran.code == 0, ran.err
+
+    return once(tmp_path_factory.getbasetemp(), "prepared", make)

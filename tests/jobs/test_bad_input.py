@@ -1,0 +1,422 @@
+"""Input that is damaged, wrong or hostile: what the command says, rejects and keeps."""
+
+import base64
+import fcntl
+import gzip
+import json
+import os
+import random
+import shutil
+import subprocess
+from itertools import accumulate
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from backports import zstd
+from tokenizers import Tokenizer
+
+from jobs.verify import verify
+from tests.running import (
+    COMMON,
+    FORGED,
+    Ran,
+    duologue,
+    jsonl,
+    manifest_of,
+    once,
+    rejected_of,
+    rows_of,
+    text_of,
+    tiny_tokenizer,
+    tree,
+)
+
+MAX_DOCUMENT_BYTES = 20_000
+
+GOOD = "Q: Is it good?\nA: It is.\n"
+LINE = jsonl([GOOD])
+NOISE = random.Random(0).randbytes(60_000).hex()
+"""Does not shrink, so that a cut stream still gives whole records."""
+
+RECORDS = jsonl([GOOD, NOISE[:15_000], NOISE[15_000:30_000], NOISE[30_000:45_000]])
+
+RECORD_OFFSETS = [0, *accumulate(map(len, RECORDS.splitlines(keepends=True)))]
+
+LONG_LINES = LINE + jsonl(["word " * 5_000]) + LINE
+
+LATIN_1 = "Q: Où?\nA: Là.\n".encode("latin-1")
+
+BROKEN_LINES = {
+    "#broken": b'{"text": "x"\n',
+    "#list": b'["text"]\n',
+    "#string": b'"text"\n',
+    "#null": b'{"text": null}\n',
+    "#number": b'{"text": 5}\n',
+    "#other": b'{"body": "x"}\n',
+    "#latin": b'{"text": "caf\xe9"}\n',
+    "#surrogate": b'{"text": "\\ud800"}\n',
+    "#deep": b"[" * 5_000 + b"\n",
+}
+"""Lines of lines.jsonl, each between good ones; named for the table below."""
+
+
+def lines_file() -> bytes:
+    return LINE + LINE.join(BROKEN_LINES.values()) + LINE
+
+
+def source_of(name: str) -> str:
+    """`lines.jsonl#name` with the offset for the name of a broken line."""
+    file, _, line = name.partition("#")
+    known = BROKEN_LINES.get(f"#{line}")
+    return name if known is None else f"{file}#{lines_file().index(known)}"
+
+
+def write_mess(folder: Path) -> None:
+    folder.mkdir()
+    files: dict[str | bytes, bytes] = {
+        "good.txt": GOOD.encode(),
+        "empty.txt": b"",
+        "latin.txt": LATIN_1,
+        "cut.txt.gz": gzip.compress(NOISE[:19_000].encode())[:-3000],
+        "cut.txt.zst": zstd.compress(NOISE[:19_000].encode())[:-3000],
+        "bomb.txt.gz": gzip.compress(bytes(20 << 20)),
+        "no.txt.gz": GOOD.encode(),
+        "cut.jsonl.gz": gzip.compress(RECORDS)[:-5000],
+        # A frame is whole or lost.
+        "cut.jsonl.zst": zstd.compress(LINE * 2) + zstd.compress(RECORDS)[:-5000],
+        "lines.jsonl": lines_file(),
+        "long.txt": b"word " * 5_000,
+        "long.jsonl": LONG_LINES,
+        "no.parquet": b"PAR1 but no more",
+        "new\nline.txt": GOOD.encode(),
+        b"caf\xe9.txt": GOOD.encode(),
+        "nul.txt": b"\xef\xbb\xbfQ: A NUL?\nA: \0 \x1b[2J.\n",
+        "forged.txt": FORGED.encode(),
+    }
+    for name, data in files.items():
+        Path(os.fsdecode(folder), os.fsdecode(name)).write_bytes(data)
+    table = pa.table({"text": pa.array([GOOD.encode(), None, LATIN_1], pa.binary())})
+    pq.write_table(table, folder / "rows.parquet")
+    whole = (folder / "rows.parquet").read_bytes()
+    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+
+
+REJECTED = [
+    # (source, byte_offset, how the reason begins, how the bytes begin)
+    ("latin.txt", 0, "invalid UTF-8: at byte 4", LATIN_1),
+    ("cut.txt.gz", 0, "damaged input: truncated gzip", NOISE[:100].encode()),
+    # Blocks of zstd are large: nothing of a short cut stream comes out.
+    ("cut.txt.zst", 0, "damaged input: truncated zstd", b""),
+    ("bomb.txt.gz", 0, "too long: over max_document_bytes (20000)", bytes(65_536)),
+    ("no.txt.gz", 0, "damaged input: corrupt gzip", b""),
+    # The record that the stream breaks off in, at its offset in the decompressed file.
+    (f"cut.jsonl.gz#{RECORD_OFFSETS[3]}", None, "damaged input: truncated gzip", b'{"text'),
+    (f"cut.jsonl.zst#{2 * len(LINE)}", 2 * len(LINE), "damaged input: truncated zstd", b""),
+    ("lines.jsonl#broken", None, "invalid JSON: ", BROKEN_LINES["#broken"]),
+    ("lines.jsonl#list", None, "no JSON object: a list", BROKEN_LINES["#list"]),
+    ("lines.jsonl#string", None, "no JSON object: a str", BROKEN_LINES["#string"]),
+    ("lines.jsonl#null", None, "no text: column 'text' holds a NoneType", b'{"text": null}'),
+    ("lines.jsonl#number", None, "no text: column 'text' holds a int", b'{"text": 5}'),
+    ("lines.jsonl#other", None, "no text: no column 'text'; there are 'body'", b'{"body"'),
+    ("lines.jsonl#latin", None, "invalid UTF-8: at byte 13", b'{"text": "caf\xe9'),
+    ("lines.jsonl#surrogate", None, "invalid JSON: ", b'{"text": "\\ud800"}'),
+    ("lines.jsonl#deep", None, "invalid JSON: ", b"[[[["),
+    ("long.txt", 0, "too long: over max_document_bytes (20000)", b"word word"),
+    (f"long.jsonl#{len(LINE)}", len(LINE), "too long: over max_document_bytes", b'{"text": "wo'),
+    ("no.parquet#0", None, "damaged input: ", b""),
+    ("cut.parquet#0", None, "damaged input: ", b""),
+    ("rows.parquet#1", None, "no text: column 'text' is null", b""),
+    ("rows.parquet#2", None, "invalid UTF-8: at byte 4", LATIN_1),
+]
+
+KEPT = {
+    "good.txt": GOOD,
+    "forged.txt": FORGED,
+    "nul.txt": "\ufeffQ: A NUL?\nA: \0 \x1b[2J.\n",
+    "new\nline.txt": GOOD,
+    # Bytes that are no UTF-8 are spelled, so that JSON and Arrow can hold the name.
+    "caf\\xe9.txt": GOOD,
+    "long.jsonl#0": GOOD,
+    "rows.parquet#0": GOOD,
+    "cut.jsonl.gz#0": GOOD,
+    "cut.jsonl.zst#0": GOOD,
+    f"cut.jsonl.zst#{len(LINE)}": GOOD,
+    f"cut.jsonl.gz#{RECORD_OFFSETS[1]}": NOISE[:15_000],
+    f"cut.jsonl.gz#{RECORD_OFFSETS[2]}": NOISE[15_000:30_000],
+    f"long.jsonl#{len(LONG_LINES) - len(LINE)}": GOOD,
+}
+"""Text by source of what must have rows, whatever stands beside it."""
+
+MESS = ("--max-document-bytes", MAX_DOCUMENT_BYTES, "--workers", 1)
+
+
+@pytest.fixture(scope="session")
+def mess(tmp_path_factory):
+    """The inputs."""
+    return once(tmp_path_factory.getbasetemp(), "mess", write_mess)
+
+
+@pytest.fixture(scope="session")
+def messy(tmp_path_factory, mess, tokenizer_file):
+    """(what the run said, its output)."""
+
+    def make(folder):
+        folder.mkdir()
+        argv = ["prepare", mess, "--out", folder / "out", "--tokenizer", tokenizer_file, *MESS]
+        (folder / "ran.json").write_text(json.dumps(duologue(*argv)))
+
+    folder = once(tmp_path_factory.getbasetemp(), "messy", make)
+    return Ran(*json.loads((folder / "ran.json").read_bytes())), folder / "out"
+
+
+def test_damage_among_good_input_ends_in_exit_3_and_is_told(messy):
+    ran, out = messy
+    assert ran.code == 3, ran.err
+    assert "invalid UTF-8; see" in ran.out
+    assert f"damaged: cut.jsonl.gz#{RECORD_OFFSETS[3]}: truncated gzip stream" in ran.out
+    assert "Traceback" not in ran.err
+    assert list(verify(out)) == []
+
+
+@pytest.mark.parametrize(("source", "offset", "reason", "begin"), REJECTED)
+def test_what_cannot_be_used_is_rejected_with_reason_and_bytes(
+    messy, source, offset, reason, begin
+):
+    each = rejected_of(messy[1])[source_of(source)]
+    assert each["reason"].startswith(reason)
+    assert base64.b64decode(each["bytes"]).startswith(begin)
+    if offset is not None:
+        assert each["byte_offset"] == offset
+    elif "#" in source and ".jsonl" in source:
+        assert each["byte_offset"] == int(each["source"].rpartition("#")[2])
+
+
+def test_nothing_else_is_rejected(messy):
+    assert rejected_of(messy[1]).keys() == {source_of(source) for source, *_ in REJECTED}
+
+
+def test_what_is_whole_is_kept_byte_for_byte(messy):
+    tokenizer = Tokenizer.from_file(str(messy[1] / "tokenizer.json"))
+    text = {row["source"]: text_of(row, tokenizer) for row in rows_of(messy[1], "documents")}
+    n_good_lines = len(BROKEN_LINES) + 1
+    assert [text.get(source) for source in KEPT] == list(KEPT.values())
+    assert sum(source.startswith("lines.jsonl#") for source in text) == n_good_lines
+    assert len(text) == len(KEPT) + n_good_lines
+
+
+def test_the_manifest_names_damaged_inputs_and_accounts_for_all(messy):
+    manifest = manifest_of(messy[1])
+    damaged = {each["source"].partition("#")[0] for each in manifest["damaged_inputs"]}
+    assert damaged == {
+        *("cut.txt.gz", "cut.txt.zst", "no.txt.gz", "cut.jsonl.gz", "cut.jsonl.zst"),
+        *("no.parquet", "cut.parquet"),
+    }
+    assert sum(manifest["rejected"].values()) == len(REJECTED)
+    assert manifest["drops"]["documents"] == {"empty": 1}
+    rows = sum(1 for _ in rows_of(messy[1], "documents"))
+    assert manifest["counts"]["documents"] == rows + len(REJECTED) + 1
+
+
+def test_strict_turns_exit_3_into_1(messy, mess, tokenizer_file):
+    before = tree(messy[1])
+    argv = ["prepare", mess, "--out", messy[1], "--tokenizer", tokenizer_file, *MESS]
+    assert duologue(*argv, "--strict").code == 1
+    assert tree(messy[1]) == before
+
+
+def test_encoding_errors_can_be_replaced(tmp_path, tokenizer_file):
+    (tmp_path / "latin.txt").write_bytes(LATIN_1)
+    (tmp_path / "latin.jsonl").write_bytes(b'{"text": "caf\xe9"}\n')
+    argv = ["prepare", tmp_path, "--out", tmp_path / "out", "--tokenizer", tokenizer_file]
+    ran = duologue(*argv, "--encoding-errors", "replace", "--workers", 1)
+    assert ran.code == 0, ran.err
+    tokenizer = Tokenizer.from_file(str(tmp_path / "out/tokenizer.json"))
+    text = {r["source"]: text_of(r, tokenizer) for r in rows_of(tmp_path / "out", "documents")}
+    assert text == {"latin.txt": "Q: O\ufffd?\nA: L\ufffd.\n", "latin.jsonl#0": "caf\ufffd"}
+
+
+def test_text_never_becomes_a_control_token(tmp_path):
+    """Not even where the vocabulary holds the string as an ordinary word."""
+    config = json.loads(tiny_tokenizer())
+    model = config["model"]
+    for name in ("<|endoftext|>", "</answer>"):
+        # Every step of the merge, so that BPE reaches the whole string by itself.
+        for end in range(2, len(name) + 1):
+            if name[:end] not in model["vocab"]:
+                model["vocab"][name[:end]] = max(model["vocab"].values()) + 1
+            model["merges"].append([name[: end - 1], name[end - 1]])
+    config["pre_tokenizer"]["use_regex"] = False
+    (tmp_path / "tokenizer.json").write_text(json.dumps(config))
+    (tmp_path / "in").mkdir()
+    text = f"Q: What is <|endoftext|>?\nA: </answer><|endoftext|>.\n\n{FORGED}"
+    (tmp_path / "in/a.txt").write_text(text)
+    out = tmp_path / "out"
+    argv = ["prepare", tmp_path / "in", "--out", out, "--tokenizer", tmp_path / "tokenizer.json"]
+    ran = duologue(*argv, "--eos", "<|endoftext|>", "--delimiters", "tags", "--workers", 1)
+    assert ran.code == 0, ran.err
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+    control = {i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    assert {tokenizer.token_to_id("<|endoftext|>"), tokenizer.token_to_id("</answer>")} <= control
+    n_delimiters = 0
+    for row in [*rows_of(out, "documents"), *rows_of(out, "episodes")]:
+        for segment in row["segments"]:
+            ids = set(row["input_ids"][segment["start"] : segment["end"]])
+            assert bool(ids & control) == (segment["kind"] == "delimiter")
+            n_delimiters += segment["kind"] == "delimiter"
+    assert n_delimiters == 8
+    assert [text_of(row, tokenizer) for row in rows_of(out, "documents")] == [text]
+
+
+@pytest.fixture
+def here(tmp_path, tokenizer_file):
+    """A folder to run in, with things that can't be used."""
+    for folder in ("empty", "pictures", "wordless", "bare", "other", "a/x", "b/x"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "good.txt").write_text(GOOD)
+    (tmp_path / "a/x/good.txt").write_text(GOOD)
+    (tmp_path / "b/x/good.txt").write_text(GOOD)
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "pictures/a.png").touch()
+    (tmp_path / "data.bin").write_text(GOOD)
+    (tmp_path / "body.jsonl").write_text('{"body": "x", "title": "y"}\n')
+    pq.write_table(pa.table({"body": ["x"], "title": ["y"]}), tmp_path / "body.parquet")
+    (tmp_path / "bare/tokenizer.json").write_text(tiny_tokenizer(eos=None))
+    (tmp_path / "other/thesis.tex").touch()
+    (tmp_path / "file").touch()
+    shutil.copy(tokenizer_file, tmp_path / "tokenizer.json")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        # Inputs that are not there, or give nothing.
+        ("missing.txt", 1, ["no such input: missing.txt", "glob in quotes"]),
+        ("missing/*.txt", 1, ["no such input: missing/*.txt"]),
+        ("s3x://bucket/a", 1, ["cannot list s3x://bucket/a"]),
+        ("empty.txt", 1, ["no usable file", "empty.txt"]),
+        ("empty", 1, ["no usable file: found no files", ".jsonl"]),
+        ("pictures", 1, ["a.png", "--format"]),
+        # A suffix that no reader knows, named alone.
+        ("data.bin", 1, ["no reader for data.bin", ".bin", "--format text or jsonl or parquet"]),
+        # Two inputs of one name would give two documents one source.
+        ("a/x b/x", 1, ["two inputs are called 'x' (a/x and b/x)", "rename one"]),
+        # Columns, before any work starts.
+        ("body.jsonl", 1, ["body.jsonl has no column 'text'", "body, title", "--text-column"]),
+        ("body.parquet", 1, ["no column 'text'", "body, title", "--text-column"]),
+        ("body.jsonl --text-column body --id-column no", 1, ["no column 'no'", "--id-column"]),
+        # Tokenizers.
+        ("good.txt --tokenizer bare", 1, ["no end-of-turn token", "<|im_end|>", "--eos TOKEN"]),
+        ("good.txt --tokenizer gone.json", 1, ["no tokenizer at gone.json", "train:N"]),
+        ("good.txt --tokenizer other", 1, ["no tokenizer at other/tokenizer.json"]),
+        ("good.txt --tokenizer body.jsonl", 1, ["body.jsonl is no tokenizer.json"]),
+        ("good.txt --tokenizer data.bin", 1, ["data.bin is no tokenizer.json"]),
+        ("good.txt --tokenizer train:9", 1, ["train:9", "at least 256"]),
+        # Outputs.
+        ("good.txt --out other", 1, ["other is not empty", "choose another --out"]),
+        ("good.txt --out file", 1, ["file is a file", "choose a folder for --out"]),
+        ("good.txt --out file/out", 1, ["cannot write to file/out", "choose another --out"]),
+        ("good.txt --out /proc/out", 1, ["cannot write to /proc/out"]),
+        # Not understood.
+        ("good.txt --format csv", 2, ["--format", "'csv' is not one of text, jsonl, parquet"]),
+        ("good.txt --delimiters xml", 2, ["--delimiters", "'xml'", "chatml"]),
+        ("good.txt --configs rows", 2, ["--configs", "'rows' is not one of documents, episodes"]),
+        ("good.txt --encoding-errors skip", 2, ["--encoding-errors", "'skip'"]),
+        ("good.txt --slice 3/2", 2, ["--slice", "'3/2' is not I/N"]),
+        ("good.txt --chunk-bytes 1", 2, ["--chunk-bytes"]),
+        ("good.txt --holdout 0.7", 2, ["--holdout"]),
+        ("good.txt --max-tokens 1", 2, ["--max-tokens"]),
+        ("good.txt --no-such-option", 2, ["--no-such-option"]),
+        ("", 2, ["Missing argument"]),
+    ],
+)
+def test_a_refusal_is_one_line_and_leaves_nothing(here, options, code, says):
+    given = options.split()
+    defaults = {"--out": "out", "--tokenizer": "tokenizer.json"}
+    for option, value in defaults.items():
+        given += [] if option in given else [option, value]
+    before = {path for path in here.rglob("*") if not path.is_relative_to(here / "out")}
+    ran = duologue("prepare", *given, cwd=here)
+    assert (ran.code, ran.out) == (code, "")
+    for words in says:
+        assert words in ran.said
+    if code == 1:
+        assert ran.last_line.startswith("duologue: ")
+        assert "Traceback" not in ran.err
+    assert {path for path in here.rglob("*") if not path.is_relative_to(here / "out")} == before
+    assert not (here / "out/manifest.json").exists()
+
+
+def test_an_output_of_another_config_is_refused_by_option(corpus, prepared, tokenizer_file):
+    before = tree(prepared)
+    argv = ["prepare", corpus, "--out", prepared, "--tokenizer", tokenizer_file, *COMMON]
+    ran = duologue(*argv, "--delimiters", "tags")
+    assert ran.code == 1
+    assert "delimiters is eos there, tags now" in ran.err
+    assert "choose another --out" in ran.err
+    assert tree(prepared) == before
+
+
+def test_an_output_that_a_job_writes_to_is_refused(corpus, prepared, tokenizer_file):
+    argv = ["prepare", corpus, "--out", prepared, "--tokenizer", tokenizer_file, *COMMON]
+    with (prepared / "_run/lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = duologue(*argv)
+    assert ran.code == 1
+    assert f"another job is writing to {prepared}" in ran.last_line
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that makes a file system of a size, and changes the size of one that is there."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def resize(size_kib: int) -> Path:
+        remount = ["-o", "remount"] if disk.is_mount() else []
+        options = ["-t", "tmpfs", *remount, "-o", f"size={size_kib}k"]
+        done = subprocess.run(["mount", *options, "tmpfs", disk], capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip("mounting a small file system needs root")
+        return disk
+
+    yield resize
+    if disk.is_mount():
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_full_disk_ends_the_run_and_room_completes_it(
+    small_disk, corpus, prepared, tokenizer_file
+):
+    out = small_disk(800) / "out"
+    argv = ["prepare", corpus, "--out", out, "--tokenizer", tokenizer_file, *COMMON]
+    ran = duologue(*argv, "--workers", 1)
+    assert ran.code == 1
+    assert "No space left on device; make room" in ran.last_line
+    assert ran.last_line.endswith("run the same command again: what is committed is kept")
+    committed = len(list((out / "_chunks").iterdir()))
+    small_disk(64_000)
+    ran = duologue(*argv, "--workers", 1)
+    assert ran.code == 0, ran.err
+    assert committed == 0 or f"resuming: {committed} of" in ran.said
+    assert tree(out) == tree(prepared)
+
+
+def test_an_output_below_its_input_is_not_read(tmp_path, tokenizer_file):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.txt").write_text(GOOD)
+    (tmp_path / "notes/b.dat").write_text(GOOD)
+    argv = ["prepare", ".", "--out", "./out", "--tokenizer", tokenizer_file, "--workers", 1]
+    first = duologue(*argv, cwd=tmp_path)
+    assert first.code == 0, first.err
+    assert "left out: 1 files, no reader for .dat" in first.out
+    made = tree(tmp_path / "out")
+    # By any name: OUT holds a README.md now, which a reader would take.
+    again = [*argv[:3], f"../{tmp_path.name}/out", *argv[4:]]
+    for same in (argv, again):
+        ran = duologue(*same, cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert tree(tmp_path / "out") == made
+    assert [each["path"] for each in manifest_of(tmp_path / "out")["inputs"]] == ["notes/a.txt"]

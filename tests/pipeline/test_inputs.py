@@ -1,0 +1,120 @@
+"""What the user named, as files with the names that the output gives them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.inputs import list_inputs
+from schemas.errors import UserError
+from tests.pipeline.making import put
+
+
+def names(*inputs, **options):
+    return [file.relative for file in list_inputs(map(str, inputs), **options)]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    files = ("b.txt", "a/z.txt", "a/y.md", "a/deep/x.txt", ".git/config.txt", "a/.hidden.txt")
+    return put(tmp_path / "corpus", dict.fromkeys(files, "text"))
+
+
+def test_a_folder_gives_its_files_sorted_hidden_ones_left_out(corpus):
+    assert names(corpus) == ["a/deep/x.txt", "a/y.md", "a/z.txt", "b.txt"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        # A file is called by its name.
+        (["b.txt"], ["b.txt"]),
+        # With several inputs, the input's name comes first.
+        (["b.txt", "a/deep"], ["b.txt", "deep/x.txt"]),
+        # A glob's names are relative to what stands before its first wildcard.
+        (["a/*.txt"], ["z.txt"]),
+        (["**/*.txt"], ["a/deep/x.txt", "a/z.txt", "b.txt"]),
+        # Folders that a glob matches are walked.
+        (["a/d*"], ["deep/x.txt"]),
+        (["a/../b.txt"], ["b.txt"]),
+    ],
+)
+def test_names_are_relative_to_the_input(corpus, monkeypatch, inputs, expected):
+    monkeypatch.chdir(corpus)
+    assert [name for name in names(*inputs) if "/." not in f"/{name}"] == expected
+
+
+def test_names_do_not_depend_on_where_the_corpus_lies(corpus, tmp_path):
+    corpus.rename(tmp_path / "moved")
+    assert names(tmp_path / "moved") == ["a/deep/x.txt", "a/y.md", "a/z.txt", "b.txt"]
+
+
+def test_a_file_named_like_a_pattern_is_that_file(tmp_path):
+    put(tmp_path, {"a[1].txt": "x", "a1.txt": "y"})
+    assert names(tmp_path / "a[1].txt") == ["a[1].txt"]
+
+
+def test_the_output_is_left_out_under_any_name(corpus, monkeypatch):
+    put(corpus, {"out/README.md": "ours"})
+    monkeypatch.chdir(corpus)
+    (corpus / "link").symlink_to(corpus / "out")
+    for out in ("out", "./out", "a/../out", corpus / "out", "link"):
+        assert "out/README.md" not in names(".", exclude=Path(out))
+    assert "out/README.md" in names(".")
+
+
+def test_two_inputs_of_one_name_are_refused(tmp_path):
+    put(tmp_path, {"a/x/1.txt": "", "b/x/2.txt": ""})
+    with pytest.raises(UserError, match=r"two inputs are called 'x'.*rename one"):
+        names(tmp_path / "a/x", tmp_path / "b/x")
+
+
+@pytest.mark.parametrize("given", ["nowhere", "nowhere/*", "no*where.txt"])
+def test_no_such_input_is_refused_by_name(tmp_path, given):
+    with pytest.raises(UserError, match="no such input"):
+        names(tmp_path / given)
+
+
+def test_a_dangling_link_is_refused_by_name(corpus):
+    (corpus / "a/gone.txt").symlink_to(corpus / "nothing")
+    with pytest.raises(UserError, match=r"gone\.txt"):
+        names(corpus)
+
+
+@pytest.mark.parametrize(
+    ("raw", "printed"),
+    [
+        # Not UTF-8: spelled.
+        (b"caf\xe9.txt", "caf\\xe9.txt"),
+        # Control characters are UTF-8, and kept: only printing them needs care.
+        (b"new\nline.txt", "new\nline.txt"),
+        ("naïve 潮.txt".encode(), "naïve 潮.txt"),
+    ],
+)
+def test_any_name_becomes_text_and_still_opens(tmp_path, raw, printed):
+    Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), raw))).write_text("x")  # noqa: PTH118
+    [file] = list_inputs([str(tmp_path)])
+    assert file.relative == printed
+    assert file.relative.encode()
+    assert Path(file.path).read_text() == "x"
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+        .filter(lambda name: name[0] != "." and len(name.encode()) < 200)
+        .map(lambda name: f"{name}.txt"),
+        unique=True,
+    )
+)
+def test_every_file_is_listed_once_in_one_order(tmp_path_factory, chosen):
+    folder = put(tmp_path_factory.mktemp("any"), dict.fromkeys(chosen, "x"))
+    assert names(folder) == sorted(chosen)
+
+
+def test_size_and_time_are_as_listed(corpus):
+    os.utime(corpus / "b.txt", (5, 5))
+    [file] = list_inputs([str(corpus / "b.txt")])
+    assert (file.size_bytes, file.modified) == (4, 5)

@@ -1,0 +1,143 @@
+"""The plan: every byte once, names by content, and few chunks that a new file changes."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.inputs import InputFile
+from pipeline.plan import (
+    Chunk,
+    make_plan,
+    planned_offsets,
+    read_chunk,
+    read_plan,
+    usable_files,
+    write_plan,
+)
+from schemas.errors import UserError
+from tests.pipeline.making import CONFIG, plan_of, put
+
+BIG = dataclasses.replace(CONFIG, chunk_bytes=1 << 20)
+
+
+def file(name, size_bytes, root="/somewhere"):
+    return InputFile(path=f"{root}/{name}", relative=name, size_bytes=size_bytes, modified=0.0)
+
+
+def files_of(sizes, root="/somewhere"):
+    return [file(name, size, root) for name, size in sorted(sizes.items())]
+
+
+def ranges_of(plan):
+    return [part for chunk in plan.chunks for part in chunk.ranges]
+
+
+listings = st.dictionaries(
+    st.from_regex(r"[a-z]{1,8}(/[a-z]{1,4})?\.(txt|jsonl|jsonl\.gz|txt\.zst)", fullmatch=True),
+    st.integers(0, 5 << 20),
+)
+
+
+@given(listings)
+def test_every_byte_of_every_file_is_planned_once(sizes):
+    seen = {}
+    for part in ranges_of(make_plan(files_of(sizes), {}, BIG)):
+        # In order, each range begins where the one before it ended.
+        assert part.start == seen.get(part.relative, 0)
+        seen[part.relative] = part.end
+    assert seen == sizes
+
+
+@given(listings)
+def test_chunk_names_are_unique_and_the_same_wherever_the_files_lie(sizes):
+    plans = [make_plan(files_of(sizes, root), {}, BIG) for root in ("/a", "s3://b/c")]
+    here, there = ([chunk.digest for chunk in plan.chunks] for plan in plans)
+    assert here == there
+    assert len(set(here)) == len(here)
+
+
+@given(listings.filter(bool))
+def test_another_config_names_all_chunks_anew(sizes):
+    other = dataclasses.replace(BIG, delimiters="tags")
+    one, two = (make_plan(files_of(sizes), {}, config) for config in (BIG, other))
+    assert not {chunk.digest for chunk in one.chunks} & {chunk.digest for chunk in two.chunks}
+
+
+@given(listings)
+def test_a_chunk_is_about_as_large_as_asked(sizes):
+    for chunk in make_plan(files_of(sizes), {}, BIG).chunks:
+        whole = [part.end - part.start for part in chunk.ranges]
+        assert len(whole) == 1 or sum(whole) <= BIG.chunk_bytes
+        if not chunk.ranges[0].relative.endswith((".txt", ".gz", ".zst")):
+            assert sum(whole) <= BIG.chunk_bytes
+
+
+MANY = {f"{i // 100:02d}/{i:04d}.txt": 500 + 37 * i % 4000 for i in range(1200)}
+
+
+@settings(max_examples=20)
+@given(st.from_regex(r"[01][0-9]/[0-9]{4}[a-z]?\.txt", fullmatch=True), st.integers(0, 20_000))
+def test_a_file_that_comes_or_goes_changes_few_chunks(name, size_bytes):
+    config = dataclasses.replace(CONFIG, chunk_bytes=64 << 10)
+    without = {each: size for each, size in MANY.items() if each != name}
+    before = {chunk.digest for chunk in make_plan(files_of(without), {}, config).chunks}
+    after = {
+        chunk.digest
+        for chunk in make_plan(files_of({**without, name: size_bytes}), {}, config).chunks
+    }
+    assert len(before) > 100
+    assert 1 <= len(after - before) <= 6
+    assert len(before - after) <= 6
+
+
+def test_a_written_plan_is_read_back(tmp_path):
+    put(tmp_path / "in", {"a.txt": "x", "b.jsonl": '{"text": "y"}\n' * 3000, "c.png": "z"})
+    plan = plan_of(tmp_path / "in")
+    assert len(plan.chunks) == 4
+    write_plan(plan, tmp_path)
+    assert read_plan(tmp_path) == plan
+    found = [
+        (digest, read_chunk(tmp_path / "plan.jsonl", offset))
+        for digest, offset in planned_offsets(tmp_path / "plan.jsonl")
+    ]
+    assert found == [(chunk.digest, chunk) for chunk in plan.chunks]
+    assert isinstance(found[0][1], Chunk)
+
+
+def test_half_a_plan_is_refused(tmp_path):
+    with pytest.raises(UserError, match="run prepare again"):
+        read_plan(tmp_path)
+
+
+def test_unknown_suffixes_are_counted_and_left_out():
+    files = files_of({"a.txt": 1, "b.PNG": 1, "c.png": 1, "d": 1, "e.parquet.gz": 1})
+    usable, skipped = usable_files(files, reader=None)
+    assert [each.relative for each in usable] == ["a.txt"]
+    assert skipped == {".PNG": 1, ".png": 1, "(no suffix)": 1, ".gz": 1}
+
+
+def test_a_named_reader_takes_every_file():
+    usable, skipped = usable_files(files_of({"a.dat": 1, "b": 1}), reader="text")
+    assert (len(usable), skipped) == (2, {})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ({}, "no usable file: found no files"),
+        ({"a.png": 1, "b.png": 1}, "found 2 files, none of them readable"),
+        # Alone it was meant: the mend is another.
+        ({"a.png": 1}, "no reader for a.png"),
+        ({"a.txt": 0, "b.txt": 0}, "all 2 are empty, such as a.txt"),
+    ],
+)
+def test_nothing_usable_is_refused(sizes, says):
+    with pytest.raises(UserError, match=says):
+        usable_files(files_of(sizes), reader=None)
+
+
+def test_big_inputs_that_cannot_be_cut_are_named():
+    plan = make_plan(files_of({"a.txt": 9 << 20, "b.jsonl.gz": 9 << 20, "c.txt": 5}), {}, BIG)
+    assert plan.uncut == ("a.txt", "b.jsonl.gz")
