@@ -3,6 +3,7 @@
 Heavy imports wait until a command runs, so that `--help` is quick.
 """
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -247,6 +248,10 @@ def main(argv: list[str] | None = None) -> Any:  # noqa: ANN401 never returns
     _beam_argv[:] = argv[at + 1 :]
     try:
         app(argv[:at], prog_name="duologue")
+    except BrokenPipeError:
+        # Whoever read our output, such as head, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
     except (UserError, OSError) as error:
         print(f"duologue: {error}", file=sys.stderr)
         sys.exit(EXIT_FAILED)

@@ -4,6 +4,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from schemas.errors import UserError
@@ -127,6 +128,8 @@ def _local_files(base: Path, paths: Iterator[Path]) -> Iterator[InputFile]:
         except OSError as error:
             msg = f"cannot read {path}: {error.strerror}; mend or remove it"
             raise UserError(msg) from error
+        if not S_ISREG(stat.st_mode):
+            continue  # A pipe or a socket would be waited for, not read.
         yield InputFile(
             path=str(path),
             relative=_printable(path.relative_to(base).as_posix()),

@@ -12,6 +12,8 @@ from typing import BinaryIO, Protocol, cast
 
 from backports import zstd
 
+from schemas.errors import UserError
+
 BLOCK_BYTES = 1 << 20
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
@@ -44,9 +46,22 @@ class ReadBytes:
 
 
 def open_input(path: str) -> BinaryIO:
-    """Open a path or URL of any filesystem that Beam knows, as raw bytes."""
+    """Open a path or URL of any filesystem that Beam knows, as raw bytes.
+
+    Raises:
+      DamagedInputError: if it may not be read.
+      UserError: if it is gone.
+    """
     if "://" not in path:
-        return Path(path).open("rb")
+        try:
+            return Path(path).open("rb")
+        except PermissionError as error:
+            # Not the error's own text: it names the path on this machine.
+            msg = "permission denied"
+            raise DamagedInputError(msg) from error
+        except FileNotFoundError as error:
+            msg = f"{path} is gone since the inputs were listed: bring it back, or use --update"
+            raise UserError(msg) from error
     # Imported here: a second of start-up that local files can do without.
     from apache_beam.io.filesystem import CompressionTypes
     from apache_beam.io.filesystems import FileSystems

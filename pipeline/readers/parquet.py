@@ -15,7 +15,7 @@ from pipeline.readers.base import (
     decoded,
     rejected,
 )
-from pipeline.streams import ReadBytes, open_input
+from pipeline.streams import DamagedInputError, ReadBytes, open_input
 from schemas.config import PrepareConfig
 
 _BATCH_ROWS = 256
@@ -26,7 +26,7 @@ def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
     try:
         with open_input(file.path) as stream:
             metadata = pq.read_metadata(stream)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, DamagedInputError, OSError):
         return [(0, 0)]  # Reading proper says what is wrong with the file.
     starts, size = [0], 0
     for group in range(metadata.num_row_groups):
@@ -41,7 +41,7 @@ def _columns(file: InputFile) -> list[str] | None:
     try:
         with open_input(file.path) as stream:
             return list(pq.read_schema(stream).names)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, DamagedInputError, OSError):
         return None
 
 
@@ -55,9 +55,9 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
                 for document in _documents(batch, part.relative, row, config, read):
                     yield document
                     row += 1
-    except (pa.ArrowException, PermissionError, OSError) as error:
-        if isinstance(error, OSError) and error.errno and not isinstance(error, PermissionError):
-            raise
+    except (pa.ArrowException, DamagedInputError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # Of the disk, not of the file's content.
         reason = f"{DAMAGED}{' '.join(str(error).split())[:300]}"
         yield rejected(f"{part.relative}#{row}", None, reason, b"")
 

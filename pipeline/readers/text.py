@@ -29,7 +29,7 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
                 if len(data) > config.max_document_bytes:
                     yield rejected(part.relative, 0, too_long(config), bytes(data))
                     return
-    except (DamagedInputError, PermissionError) as error:
+    except DamagedInputError as error:
         yield rejected(part.relative, 0, f"{DAMAGED}{error}", bytes(data))
         return
     yield decoded(part.relative, 0, bytes(data), config)
