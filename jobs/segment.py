@@ -2,6 +2,7 @@
 
 import bisect
 import contextlib
+import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -221,14 +222,15 @@ def _documents(path: str, reader: str | None, config: PrepareConfig) -> Iterator
 
 def _print_lines(documents: pa.Table) -> None:
     """One table's spans; a rejected document is one span of text over its bytes."""
-    out = sys.stdout.buffer
+    out = io.BytesIO()
     usable = pc.is_valid(documents["text"])
     spans_as_json_lines(documents.filter(usable), out)
     for row in documents.filter(pc.invert(usable)).to_pylist():
         path = Path(row["source"])
         size_bytes = _text_bytes(path) if path.is_file() else len(row["raw"] or b"")
         undecodable_as_json_line(row["source"], size_bytes, out)
-    out.flush()
+    sys.stdout.buffer.write(out.getbuffer())
+    sys.stdout.buffer.flush()
 
 
 def _text_bytes(path: Path) -> int:
