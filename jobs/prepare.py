@@ -139,7 +139,11 @@ def prepare(
         plan = make_plan(files, skipped, config)
         _settle_output(out, plan, config, options, console)
         _run(out, plan, options, console)
-        return None if options.which else write_manifest(out, plan, config, tokenizer)
+        if options.which:
+            return None
+        # A worker that was killed amid the run has left a temporary file.
+        sweep(out)
+        return write_manifest(out, plan, config, tokenizer)
 
 
 def finish(out: Path) -> dict[str, Any]:

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.commit import CHUNKS, RUN, write_json
+from pipeline.commit import CHUNKS, RUN, TEMPORARY_SUFFIX, write_json
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
 CONFIG = "config.json"
 MANIFEST = "manifest.json"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 def read_config(out: Path) -> PrepareConfig:
@@ -44,9 +45,15 @@ def check_free(out: Path) -> None:
     if out.exists() and not out.is_dir():
         msg = f"{out} is a file: choose a folder for --out"
         raise UserError(msg)
-    if out.is_dir() and not is_output(out) and any(path.name != RUN for path in out.iterdir()):
+    if out.is_dir() and not is_output(out) and not _is_begun(out):
         msg = f"{out} is not empty and is no output of duologue: choose another --out"
         raise UserError(msg)
+
+
+def _is_begun(out: Path) -> bool:
+    """Whether all there is comes from a run that was killed before it wrote its config."""
+    names = {path.name for path in out.iterdir() if path.suffix != TEMPORARY_SUFFIX}
+    return not names or (RUN in names and names <= {RUN, CHUNKS, *TOKENIZER_FILES})
 
 
 def check_same_config(out: Path, config: PrepareConfig) -> None:
