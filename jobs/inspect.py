@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
 import polars as pl
 import pyarrow as pa
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.text import Text
 from tokenizers import Tokenizer
 
 from jobs.view import Segment, escape, show_heading, show_legend, show_segments
+from pipeline.output import read_manifest
 from schemas.errors import UserError
 from schemas.keys import digest
 
@@ -61,29 +61,6 @@ def inspect(
         show_legend(console)
         for row in draw_rows([out_dir / shard["path"] for shard in shards], n_rows, seed=seed):
             show_row(row, tokenizer, console)
-
-
-def read_manifest(out_dir: Path) -> dict[str, Any]:
-    """The manifest of a finished output.
-
-    Raises:
-      UserError: if the folder is none.
-    """
-    path = out_dir / "manifest.json"
-    try:
-        manifest = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        is_there = path.exists()
-        why = f"{path} can't be read ({error})" if is_there else f"{out_dir} has no manifest.json"
-        msg = (
-            f"{why}, so it is not a finished output; "
-            "run the `duologue prepare` that wrote it again, it goes on where it stopped"
-        )
-        raise UserError(msg) from error
-    if not isinstance(manifest, dict) or "shards" not in manifest:
-        msg = f"{path} is not a manifest of duologue; name a folder that `prepare` wrote"
-        raise UserError(msg)
-    return manifest
 
 
 def show_summary(manifest: Mapping[str, Any], console: Console) -> None:

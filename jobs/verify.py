@@ -1,6 +1,5 @@
 """`duologue verify`: does the manifest tell the truth, and does every row keep its promises?"""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
@@ -12,11 +11,10 @@ import pyarrow as pa
 
 from pipeline.changes import has_sha256
 from pipeline.commit import REJECTED
-from pipeline.output import MANIFEST, read_config
+from pipeline.output import MANIFEST, read_config, read_manifest
 from pipeline.tokenizer import load_output_tokenizer
 from schemas.config import PrepareConfig
 from schemas.episode import Player, row_schema
-from schemas.errors import UserError
 from schemas.keys import split_of
 from transforms.invariants import row_faults
 from transforms.tokenize import SegmentTokenizer
@@ -51,23 +49,6 @@ def verify(out: Path) -> Iterator[str]:
     if config.source_column is None:
         # Else several documents may share a source, and rows do not tell them apart.
         yield from _account_faults(manifest, with_row)
-
-
-def read_manifest(out: Path) -> dict[str, Any]:
-    """The manifest of a finished output.
-
-    Raises:
-      UserError: if there is none, or it is damaged.
-    """
-    try:
-        manifest: dict[str, Any] = json.loads((out / MANIFEST).read_bytes())
-    except FileNotFoundError as error:
-        msg = f"{out} has no {MANIFEST}: run duologue prepare to its end, or give its --out folder"
-        raise UserError(msg) from error
-    except ValueError as error:
-        msg = f"{out / MANIFEST} is damaged ({error}): run the same duologue prepare again"
-        raise UserError(msg) from error
-    return manifest
 
 
 def _shard_faults(

@@ -31,6 +31,28 @@ def read_config(out: Path) -> PrepareConfig:
     raise UserError(msg)
 
 
+def read_manifest(out: Path) -> dict[str, Any]:
+    """The manifest of a finished output.
+
+    Raises:
+      UserError: if there is none, or it is damaged.
+    """
+    path = out / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        why = f"{path} can't be read ({error})" if path.exists() else f"{out} has no {MANIFEST}"
+        msg = (
+            f"{why}, so it is not a finished output; run the duologue prepare that wrote it again, "
+            "it goes on where it stopped"
+        )
+        raise UserError(msg) from error
+    if not isinstance(manifest, dict) or "shards" not in manifest:
+        msg = f"{path} is not a manifest of duologue; name a folder that prepare wrote"
+        raise UserError(msg)
+    return manifest
+
+
 def is_output(out: Path) -> bool:
     """Whether `prepare` has begun to write here."""
     return (out / RUN / CONFIG).exists() or (out / MANIFEST).exists()

@@ -121,7 +121,7 @@ class _BrokenLineError(DamagedInputError):
 
 
 def _lines(data: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes]]:
-    """(offset, line with its end) of a stream; of a line over the limit only that many bytes.
+    """(offset, line with its end) of a stream; of a line over the limit one byte more than that.
 
     Raises:
       _BrokenLineError: where the stream does; whole lines before it are yielded first.
@@ -131,7 +131,7 @@ def _lines(data: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes]]:
         for block in data:
             *whole, tail = block.split(b"\n")
             for line in whole:
-                yield offset, bytes(rest) + line + b"\n"
+                yield offset, (bytes(rest) + line + b"\n")[: limit + 1]
                 offset += size + len(line) + 1
                 size, rest = 0, bytearray()
             rest += tail[: max(0, limit + 1 - len(rest))]
