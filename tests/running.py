@@ -98,8 +98,13 @@ def manifest_of(out: Path) -> dict:
 def rows_of(out: Path, config: str, split: str = "*") -> Iterator[dict]:
     """All rows of a config, in the order of the shards' names."""
     for path in sorted(out.glob(f"{config}/{split}/*.arrow")):
-        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
-            yield from reader.read_all().to_pylist()
+        yield from rows_of_shard(path)
+
+
+def rows_of_shard(path: Path) -> list[dict]:
+    """All rows of a shard."""
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        return reader.read_all().to_pylist()
 
 
 def rejected_of(out: Path) -> dict[str, dict]:

@@ -40,6 +40,7 @@ listings = st.dictionaries(
 )
 
 
+@settings(max_examples=30)
 @given(listings)
 def test_every_byte_of_every_file_is_planned_once(sizes):
     seen = {}
@@ -50,6 +51,7 @@ def test_every_byte_of_every_file_is_planned_once(sizes):
     assert seen == sizes
 
 
+@settings(max_examples=30)
 @given(listings)
 def test_chunk_names_are_unique_and_the_same_wherever_the_files_lie(sizes):
     plans = [make_plan(files_of(sizes, root), {}, BIG) for root in ("/a", "s3://b/c")]
@@ -58,6 +60,7 @@ def test_chunk_names_are_unique_and_the_same_wherever_the_files_lie(sizes):
     assert len(set(here)) == len(here)
 
 
+@settings(max_examples=30)
 @given(listings.filter(bool))
 def test_another_config_names_all_chunks_anew(sizes):
     other = dataclasses.replace(BIG, delimiters="tags")
@@ -65,6 +68,7 @@ def test_another_config_names_all_chunks_anew(sizes):
     assert not {chunk.digest for chunk in one.chunks} & {chunk.digest for chunk in two.chunks}
 
 
+@settings(max_examples=30)
 @given(listings)
 def test_a_chunk_is_about_as_large_as_asked(sizes):
     for chunk in make_plan(files_of(sizes), {}, BIG).chunks:
@@ -74,13 +78,13 @@ def test_a_chunk_is_about_as_large_as_asked(sizes):
             assert sum(whole) <= BIG.chunk_bytes
 
 
-MANY = {f"{i // 100:02d}/{i:04d}.txt": 500 + 37 * i % 4000 for i in range(1200)}
+MANY = {f"{i // 100:02d}/{i:04d}.txt": 500 + 37 * i % 4000 for i in range(600)}
 
 
-@settings(max_examples=20)
-@given(st.from_regex(r"[01][0-9]/[0-9]{4}[a-z]?\.txt", fullmatch=True), st.integers(0, 20_000))
+@settings(max_examples=15)
+@given(st.from_regex(r"0[0-5]/[0-9]{4}[a-z]?\.txt", fullmatch=True), st.integers(0, 20_000))
 def test_a_file_that_comes_or_goes_changes_few_chunks(name, size_bytes):
-    config = dataclasses.replace(CONFIG, chunk_bytes=64 << 10)
+    config = dataclasses.replace(CONFIG, chunk_bytes=32 << 10)
     without = {each: size for each, size in MANY.items() if each != name}
     before = {chunk.digest for chunk in make_plan(files_of(without), {}, config).chunks}
     after = {

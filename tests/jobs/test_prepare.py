@@ -1,0 +1,464 @@
+"""`duologue prepare` end to end: the same bytes however it ran, and files that others open."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tokenizers import Tokenizer
+
+from jobs.verify import verify
+from tests.running import (
+    COMMON,
+    command,
+    duologue,
+    exchange,
+    jsonl,
+    manifest_of,
+    once,
+    rows_of,
+    rows_of_shard,
+    text_of,
+    tree,
+    write_corpus,
+)
+
+WATCH_SECONDS = 300
+
+
+@pytest.fixture
+def argv(corpus, tokenizer_file):
+    """A function from an output to the command that `prepared` was made with."""
+    return lambda out, *more: [
+        *("prepare", corpus, "--out", out, "--tokenizer", tokenizer_file),
+        *COMMON,
+        *more,
+    ]
+
+
+def chunks_of(out):
+    return list((out / "_chunks").glob("*.json"))
+
+
+def until(holds, running):
+    """Wait until holds(); the command must still run then."""
+    end = time.monotonic() + WATCH_SECONDS
+    while not holds():
+        assert running.poll() is None, f"ended with {running.returncode} before its time"
+        assert time.monotonic() < end
+        running_out = max(0.0, end - time.monotonic())
+        # Not a sleep: it returns as soon as the command ends.
+        try:
+            running.wait(min(0.005, running_out))
+        except subprocess.TimeoutExpired:
+            continue
+
+
+@contextlib.contextmanager
+def started(argv, said=subprocess.DEVNULL):
+    """The command, running; killed if it still is in the end."""
+    running = subprocess.Popen(
+        command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_a_prepared_corpus_keeps_every_document(prepared, corpus):
+    tokenizer = Tokenizer.from_file(str(prepared / "tokenizer.json"))
+    text = {row["source"]: text_of(row, tokenizer) for row in rows_of(prepared, "documents")}
+    files = {path.relative_to(corpus).as_posix(): path for path in corpus.rglob("*.*")}
+    for name, path in files.items():
+        if path.suffix in {".txt", ".md"} and path.stat().st_size:
+            assert text.pop(name) == path.read_text()
+    assert text.pop("old.txt.gz") == exchange(300)
+    offset = 0
+    for line in (corpus / "talk.jsonl").read_bytes().splitlines(keepends=True):
+        assert text.pop(f"talk.jsonl#{offset}") == json.loads(line)["text"]
+        offset += len(line)
+    assert [text.pop(f"rows.parquet#{i}") for i in range(120)] == [
+        exchange(1000 + i) for i in range(120)
+    ]
+    assert {name.partition("#")[0] for name in text} == {"pieces.jsonl.zst"}
+    assert sorted(text.values()) == sorted(exchange(700 + i) for i in range(200))
+    assert manifest_of(prepared)["drops"]["documents"] == {"empty": 1}
+
+
+def test_what_is_read_in_pieces_gives_a_shard_a_piece_and_one_record(prepared):
+    names = {
+        path.name
+        for path in prepared.glob("documents/*/*.arrow")
+        if rows_of_shard(path)[0]["source"].startswith("pieces.jsonl.zst#")
+    }
+    [digest] = {name.partition("-")[0] for name in names}
+    assert names == {f"{digest}-{i:05d}.arrow" for i in range(len(names))}
+    assert (prepared / f"_chunks/{digest}.json").exists()
+    assert len(names) > 2
+    assert not list((prepared / "_run").glob("pieces/*/*"))
+
+
+def test_every_split_has_whole_sources(prepared):
+    sources = {
+        split: {
+            row["source"]
+            for config in ("documents", "episodes")
+            for row in rows_of(prepared, config, split)
+        }
+        for split in ("train", "validation", "test")
+    }
+    assert all(sources.values())
+    assert sum(map(len, sources.values())) == len(set.union(*sources.values()))
+
+
+def test_two_workers_give_the_same_bytes(argv, prepared, tmp_path):
+    ran = duologue(*argv(tmp_path / "out", "--workers", 2))
+    assert ran.code == 0, ran.err
+    assert tree(tmp_path / "out") == tree(prepared)
+
+
+def test_nothing_written_names_the_output_or_the_machine(prepared, corpus):
+    for path in prepared.rglob("*"):
+        if path.is_file() and "_run" not in path.parts:
+            data = path.read_bytes()
+            assert os.fsencode(prepared) not in data
+            assert os.fsencode(corpus) not in data
+
+
+def test_a_finished_job_run_again_changes_no_byte(argv, prepared):
+    before = tree(prepared)
+    ran = duologue(*argv(prepared))
+    assert ran.code == 0, ran.err
+    assert "chunks are committed already" in ran.err
+    assert tree(prepared) == before
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(argv, prepared, tmp_path):
+    out = tmp_path / "out"
+    rng = random.Random(5)
+    moments = [
+        # Before the config says what the folder is.
+        lambda: (out / "_run/lock").exists(),
+        lambda: (out / "_run/plan.jsonl").exists(),
+        # Amid the chunks.
+        *(lambda k=k: len(chunks_of(out)) >= k for k in sorted(rng.sample(range(1, 16), 2))),
+    ]
+    for moment in moments:
+        with started(argv(out, "--workers", 1)) as running:
+            until(moment, running)
+        assert not (out / "manifest.json").exists()
+    ran = duologue(*argv(out, "--workers", 1))
+    assert ran.code == 0, ran.err
+    assert "resuming: " in ran.err
+    assert tree(out) == tree(prepared)
+
+
+def test_a_killed_worker_does_not_end_the_command(argv, prepared, tmp_path):
+    out = tmp_path / "out"
+    with (
+        (tmp_path / "said").open("w+") as said,
+        started(argv(out, "--workers", 2), said) as running,
+    ):
+        until(lambda: chunks_of(out), running)
+        workers = [
+            child
+            for child in psutil.Process(running.pid).children(recursive=True)
+            if any("sdk_worker_main" in part for part in child.cmdline())
+        ]
+        workers[0].kill()
+        code = running.wait(WATCH_SECONDS)
+    said = (tmp_path / "said").read_text()
+    assert code == 0, said
+    assert "a worker process died" in said
+    assert tree(out) == tree(prepared)
+
+
+def test_a_killed_command_leaves_no_process(argv, tmp_path):
+    with started(argv(tmp_path / "out", "--workers", 2)) as running:
+        until(lambda: chunks_of(tmp_path / "out"), running)
+        children = psutil.Process(running.pid).children(recursive=True)
+    # The driver and two workers.
+    assert len(children) >= 3
+    _, alive = psutil.wait_procs(children, timeout=WATCH_SECONDS)
+    assert alive == []
+
+
+def test_slices_and_finish_equal_one_run(argv, prepared, tmp_path):
+    out = tmp_path / "out"
+    first = duologue(*argv(out, "--slice", "0/2", "--workers", 1))
+    assert first.code == 0, first.err
+    assert f"duologue finish {out}" in first.out
+    early = duologue("finish", out)
+    assert early.code == 1
+    assert "chunks are not committed" in early.err
+    assert duologue(*argv(out, "--slice", "1/2", "--workers", 1)).code == 0
+    assert duologue("finish", out).code == 0
+    assert tree(out) == tree(prepared)
+
+
+def test_update_equals_a_fresh_run(corpus, prepared, tokenizer_file, tmp_path):
+    changed, out = tmp_path / "corpus", tmp_path / "out"
+    shutil.copytree(corpus, changed)
+    shutil.copytree(prepared, out)
+    (changed / "faq/00.txt").unlink()
+    (changed / "faq/10b.txt").write_text(exchange(2000))
+    edited = changed / "notes/old/05.md"
+    # Of the same size: only the time stamp and the bytes tell.
+    edited.write_text(edited.read_text().swapcase())
+    os.utime(changed / "notes/old/07.md", (1, 1))
+    argv = ["prepare", changed, "--tokenizer", tokenizer_file, *COMMON, "--workers", 1, "--out"]
+    refused = duologue(*argv, out)
+    assert refused.code == 1
+    assert (
+        "faq/00.txt (gone), faq/10b.txt (new), notes/old/05.md (edited); run with --update"
+        in refused.err
+    )
+    assert tree(out) == tree(prepared)
+    untouched = {path.name: path.stat().st_ino for path in chunks_of(out)}
+    updated = duologue(*argv, out, "--update")
+    assert updated.code == 0, updated.err
+    kept = [path for path in chunks_of(out) if untouched.get(path.name) == path.stat().st_ino]
+    assert len(kept) >= len(untouched) - 6
+    fresh = duologue(*argv, tmp_path / "fresh")
+    assert fresh.code == 0, fresh.err
+    assert tree(out) == tree(tmp_path / "fresh")
+
+
+def test_repair_makes_damaged_chunks_again(argv, prepared, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(prepared, out)
+    shards = sorted(out.glob("documents/train/*.arrow"))
+    flip(shards[0])
+    shards[1].unlink()
+    chunks_of(out)[2].unlink()
+    chunks_of(out)[3].write_text("{")
+    ran = duologue(*argv(out, "--repair", "--workers", 1))
+    assert ran.code == 0, ran.err
+    assert "damaged chunks will be made again" in ran.err
+    assert tree(out) == tree(prepared)
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_plan_writes_nothing(argv, tmp_path, prepared):
+    ran = duologue(*argv(tmp_path / "out", "--plan"))
+    assert ran.code == 0, ran.err
+    assert f"{len(chunks_of(prepared))} chunks" in ran.out
+    assert "left out: 1 files, no reader for .png" in ran.out
+    assert "cannot be cut, read as one: pieces.jsonl.zst" in ran.out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def columns(tmp_path_factory, tokenizer_file):
+    """The output of inputs with id and source columns, rows of at most 64 tokens."""
+    folder = tmp_path_factory.mktemp("columns")
+    texts = [exchange(i) for i in range(30)]
+    names = [f"thread {i // 10}" for i in range(30)]
+    records = [
+        {"body": t, "key": i, "from": n} for i, (t, n) in enumerate(zip(texts, names, strict=True))
+    ]
+    (folder / "a.jsonl").write_bytes(b"".join(json.dumps(r).encode() + b"\n" for r in records))
+    pq.write_table(pa.Table.from_pylist(records[:5]), folder / "b.parquet")
+    ran = duologue(
+        *("prepare", folder / "a.jsonl", folder / "b.parquet", "--out", folder / "out"),
+        *("--text-column", "body", "--id-column", "key", "--source-column", "from"),
+        *("--tokenizer", tokenizer_file, "--delimiters", "tags", "--max-tokens", 64),
+        *("--configs", "documents", "--workers", 1),
+    )
+    assert ran.code == 0, ran.err
+    return folder / "out"
+
+
+def test_columns_name_rows_and_sources(columns):
+    rows = list(rows_of(columns, "documents"))
+    assert {row["source"] for row in rows} == {"thread 0", "thread 1", "thread 2"}
+    first = [row["id"] for row in rows if row["source"] == "thread 0"]
+    # The five documents of b.parquet have the keys, hence the ids, of five in a.jsonl.
+    assert len(first) > len(set(first))
+    assert list(verify(columns)) == []
+
+
+def test_rows_keep_to_max_tokens(columns):
+    rows = list(rows_of(columns, "documents"))
+    assert max(len(row["input_ids"]) for row in rows) <= 64
+    assert any(row["is_truncated"] for row in rows)
+    assert not list(rows_of(columns, "episodes"))
+
+
+def test_a_trained_tokenizer_is_trained_once(tmp_path):
+    (tmp_path / "in").mkdir()
+    for i in range(6):
+        (tmp_path / "in" / f"{i}.txt").write_text(exchange(i))
+    argv = ["prepare", tmp_path / "in", "--out", tmp_path / "out", "--workers", 1]
+    assert duologue(*argv, "--tokenizer", "train:300").code == 0
+    made = (tmp_path / "out/tokenizer.json").read_bytes()
+    assert len(Tokenizer.from_str(made.decode()).get_vocab(with_added_tokens=False)) == 300
+    (tmp_path / "in/new.txt").write_text("Zebras. " * 50)
+    assert duologue(*argv, "--tokenizer", "train:300", "--update").code == 0
+    assert (tmp_path / "out/tokenizer.json").read_bytes() == made
+    other = duologue(*argv, "--tokenizer", "train:301")
+    assert other.code == 1
+    assert "tokenizer_entries is 300 there, 301 now" in other.err
+
+
+LOAD = """
+import json, sys
+import datasets
+from transformers import AutoTokenizer
+
+one, two, shard = sys.argv[1:]
+cache = {"cache_dir": "cache"}
+def ids(rows):
+    return [row["id"] for row in rows]
+tokenizer = AutoTokenizer.from_pretrained(one)
+mapped = datasets.Dataset.from_file(shard)
+print(json.dumps({
+    "default": {k: ids(v) for k, v in datasets.load_dataset(one, **cache).items()},
+    "episodes": {k: ids(v) for k, v in datasets.load_dataset(one, "episodes", **cache).items()},
+    "streaming": ids(datasets.load_dataset(one, split="train", streaming=True)),
+    "two": {k: ids(v) for k, v in datasets.load_dataset(two, **cache).items()},
+    "mapped": ids(mapped),
+    "maps": [each["filename"] for each in mapped.cache_files],
+    "special": [tokenizer.eos_token, tokenizer.bos_token, tokenizer.pad_token],
+    "encoded": tokenizer.encode(sys.stdin.read(), add_special_tokens=False),
+}))
+"""
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory, prepared, tokenizer_file):
+    """What other libraries see of an output, and of another one in a folder of the same name."""
+
+    def make(folder):
+        (folder / "in").mkdir(parents=True)
+        (folder / "in/a.jsonl").write_bytes(jsonl([exchange(3000 + i) for i in range(9)]))
+        two = folder / prepared.name
+        argv = ["prepare", folder / "in", "--out", two, "--tokenizer", tokenizer_file]
+        ran = duologue(*argv, *COMMON, "--workers", 1)
+        assert ran.code == 0, ran.err
+        shard = min(prepared.glob("documents/train/*.arrow"))
+        offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": f"{folder}/hf"}
+        done = subprocess.run(
+            [sys.executable, "-c", LOAD, prepared, two, shard],
+            input=exchange(1).encode(),
+            stdout=subprocess.PIPE,
+            env={**os.environ, **offline},
+            cwd=folder,
+            check=True,
+        )
+        (folder / "seen.json").write_bytes(done.stdout)
+
+    folder = once(tmp_path_factory.getbasetemp(), "loaded", make)
+    return json.loads((folder / "seen.json").read_bytes()), folder / prepared.name
+
+
+@pytest.mark.parametrize(("seen", "config"), [("default", "documents"), ("episodes", "episodes")])
+def test_datasets_loads_each_config_with_its_splits(loaded, prepared, seen, config):
+    expected = {
+        split: [row["id"] for row in rows_of(prepared, config, split)]
+        for split in ("train", "validation", "test")
+    }
+    assert loaded[0][seen] == expected
+
+
+def test_datasets_streams(loaded, prepared):
+    assert loaded[0]["streaming"] == [row["id"] for row in rows_of(prepared, "documents", "train")]
+
+
+def test_datasets_keeps_outputs_of_one_name_apart(loaded):
+    seen, two = loaded
+    assert sorted(each for ids in seen["two"].values() for each in ids) == sorted(
+        row["id"] for row in rows_of(two, "documents")
+    )
+
+
+def test_datasets_maps_a_shard_in_place(loaded, prepared):
+    shard = min(prepared.glob("documents/train/*.arrow"))
+    assert loaded[0]["maps"] == [str(shard)]
+    assert set(loaded[0]["mapped"]) <= {row["id"] for row in rows_of(prepared, "documents")}
+
+
+def test_transformers_opens_the_tokenizer(loaded, prepared):
+    tokenizer = Tokenizer.from_file(str(prepared / "tokenizer.json"))
+    assert loaded[0]["special"] == ["<eos>", "<eos>", "<pad>"]
+    assert loaded[0]["encoded"] == tokenizer.encode(exchange(1), add_special_tokens=False).ids
+
+
+MEASURE = """
+import json, subprocess, sys, time
+import psutil
+
+running = subprocess.Popen(sys.argv[1:])
+me, peak = psutil.Process(running.pid), 0
+while running.poll() is None:
+    total = 0
+    for process in [me, *me.children(recursive=True)] if me.is_running() else []:
+        try:
+            total += process.memory_full_info().uss
+        except psutil.Error:
+            continue
+    peak = max(peak, total)
+    try:
+        running.wait(0.1)
+    except subprocess.TimeoutExpired:
+        pass
+print(json.dumps([running.returncode, peak]))
+"""
+
+
+def peak_bytes(argv):
+    """(exit code, most memory that the command's processes had of their own at once)."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *command(*argv)], stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_small_files_stay_in_memory(tmp_path, tokenizer_file):
+    text = [exchange(i).ljust(999, ".") + "\n" for i in range(50)]
+    for i in range(100):
+        (tmp_path / f"in/{i:03d}").mkdir(parents=True)
+        for j in range(1000):
+            (tmp_path / f"in/{i:03d}/{j:03d}.txt").write_text(f"{i} {j} {text[j % 50]}")
+    out = tmp_path / "out"
+    argv = ["prepare", tmp_path / "in", "--out", out, "--tokenizer", tokenizer_file]
+    code, peak = peak_bytes([*argv, "--workers", 2])
+    assert code == 0
+    assert manifest_of(out)["counts"]["documents"] == 100_000
+    # Two workers, each with a chunk of 32 MiB of text in its stages, and three interpreters.
+    assert peak < 3 << 30
+
+
+@pytest.mark.slow
+def test_a_document_of_one_long_line_stays_in_memory(tmp_path, tokenizer_file):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/long.txt").write_text("one long line of words " * 2_200_000)
+    out = tmp_path / "out"
+    argv = ["prepare", tmp_path / "in", "--out", out, "--tokenizer", tokenizer_file]
+    code, peak = peak_bytes([*argv, "--workers", 1])
+    assert code == 0
+    [shard] = [each for each in manifest_of(out)["shards"] if each["config"] == "documents"]
+    assert shard["tokens"] > 2_000_000
+    assert peak < 3 << 30
+
+
+def test_write_corpus_is_the_same_each_time(tmp_path, corpus):
+    write_corpus(tmp_path / "again")
+    assert tree(tmp_path / "again") == tree(corpus)

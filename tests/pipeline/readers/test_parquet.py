@@ -1,0 +1,84 @@
+"""Parquet: each row once, named by its number, whatever type its text has."""
+
+import dataclasses
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.inputs import list_inputs
+from pipeline.plan import make_plan
+from tests.pipeline.making import CONFIG, read_all
+
+
+def documents(path, config=CONFIG):
+    plan = make_plan(list_inputs([str(path)]), {}, config)
+    return read_all([part for chunk in plan.chunks for part in chunk.ranges], config)
+
+
+@settings(max_examples=30)
+@given(
+    texts=st.lists(st.text(max_size=20), max_size=600),
+    group=st.integers(1, 300),
+    chunk_bytes=st.integers(1, 20_000),
+)
+def test_each_row_is_read_once_however_the_file_is_cut(tmp_path_factory, texts, group, chunk_bytes):
+    path = tmp_path_factory.mktemp("rows") / "a.parquet"
+    pq.write_table(pa.table({"n": range(len(texts)), "text": texts}), path, row_group_size=group)
+    found = documents(path, dataclasses.replace(CONFIG, chunk_bytes=chunk_bytes))
+    assert [each.text for each in found] == texts
+    assert [each.source for each in found] == [f"a.parquet#{i}" for i in range(len(texts))]
+    assert {each.source_offset for each in found} <= {None}
+
+
+def test_a_big_file_is_cut_by_row_groups(tmp_path):
+    pq.write_table(pa.table({"text": ["x" * 1000] * 60}), tmp_path / "a.parquet", row_group_size=10)
+    config = dataclasses.replace(CONFIG, chunk_bytes=100)
+    plan = make_plan(list_inputs([str(tmp_path)]), {}, config)
+    cuts = [(part.start, part.end) for chunk in plan.chunks for part in chunk.ranges]
+    assert cuts == [(i, i + 1) for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["x", None], pa.string()),
+        pa.array(["x", None], pa.large_string()),
+        pa.array([b"x", None], pa.binary()),
+        # Dictionaries are how categories are stored.
+        pa.array(["x", None]).dictionary_encode(),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_text_of_any_type_is_read_and_null_is_rejected(tmp_path, column):
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    one, two = documents(tmp_path / "a.parquet")
+    assert one.text == "x"
+    assert two.reason.startswith("no text: column 'text' is null")
+
+
+def test_a_column_of_numbers_is_no_text(tmp_path):
+    pq.write_table(pa.table({"text": [1, 2]}), tmp_path / "a.parquet")
+    assert {each.reason for each in documents(tmp_path / "a.parquet")} == {
+        "no text: column 'text' is null or no text"
+    }
+
+
+def test_columns_name_sources_and_ids(tmp_path):
+    table = pa.table({"text": ["x", "y"], "n": [7, None], "from": ["a", "b"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    config = dataclasses.replace(CONFIG, id_column="n", source_column="from")
+    one, two = documents(tmp_path / "a.parquet", config)
+    assert (one.source, one.id_key) == ("a", "7")
+    assert two.reason == "no id: column 'n' has no string or integer"
+
+
+def test_a_cut_file_is_damaged(tmp_path):
+    pq.write_table(pa.table({"text": ["x"]}), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(data[:-9])
+    [each] = documents(tmp_path / "a.parquet")
+    assert each.reason.startswith("damaged input: ")
+    assert str(tmp_path) not in each.reason
