@@ -54,8 +54,17 @@ class Lines:
     @functools.cached_property
     def text(self) -> pl.Series:
         """String [n_lines], each line with its newline; views into the buffer, nothing copied."""
-        buffers = [None, pa.py_buffer(self.start), pa.py_buffer(self.buffer)]
-        array = pa.Array.from_buffers(pa.large_string(), self.n_lines, buffers)
+        return self._cut(self.start)
+
+    def slices(self, start: Int64s, end: Int64s) -> pl.Series:
+        """String [n], the bytes [start, end) of each range; ascending, not overlapping."""
+        return self._cut(np.stack([start, end], axis=1).ravel()).gather_every(2)
+
+    def _cut(self, offsets: Int64s) -> pl.Series:
+        """String [n - 1], what stands between each offset and the next, nothing copied."""
+        n_strings = max(len(offsets) - 1, 0)
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.buffer)]
+        array = pa.Array.from_buffers(pa.large_string(), n_strings, buffers)
         series = pl.from_arrow(array)
         assert isinstance(series, pl.Series)
         return series

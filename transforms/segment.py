@@ -4,16 +4,14 @@ Lines are tested once for all families, the families look at the candidates, and
 is resolved and tiled. Segmentation is lossless: a document's spans tile its bytes.
 """
 
-import itertools
-
 import numpy as np
 import pyarrow as pa
 
 from schemas.episode import SPAN
 from transforms.candidates import find_candidates
 from transforms.cues import FAMILIES
-from transforms.episodes import Span, resolve, tile, trim_episode
-from transforms.lines import Lines, split_lines
+from transforms.episodes import KINDS, Records, as_records, resolve, tile
+from transforms.lines import Bools, Int64s, Lines, split_lines
 
 
 def segment_documents(documents: pa.Table) -> pa.Table:
@@ -28,43 +26,53 @@ def segment_documents(documents: pa.Table) -> pa.Table:
     """
     lines = split_lines(documents["text"])
     candidates = find_candidates(lines, [family.candidate for family in FAMILIES])
-    proposed = []
-    for family in FAMILIES:
-        trimmed = (trim_episode(lines.data, found) for found in candidates.once(family.find))
-        proposed.append((family.name, [episode for episode in trimmed if episode is not None]))
-    kept = resolve(proposed)
-    episode_start = np.array([episode.start for _, episode in kept], np.int64)
-    bounds = np.searchsorted(episode_start, lines.document_start)
-    n_spans, spans = [0], list[Span]()
-    for document, (low, high) in enumerate(itertools.pairwise(bounds.tolist())):
-        start, end = lines.document_start[document : document + 2].tolist()
-        spans.extend(tile(lines.data, start, end, kept[low:high]))
-        n_spans.append(len(spans))
-    column = _span_lists(lines, np.array(n_spans), spans, documents["text"].is_null())
+    proposed = [candidates.once(family.find) for family in FAMILIES]
+    episodes, contents = resolve(lines, *as_records(proposed))
+    spans = tile(lines, episodes, contents)
+    cues = [episode.cue for found in proposed for episode in found]
+    values = _span_array(lines, spans, episodes, pa.array(cues, pa.string()))
+    offsets = np.searchsorted(spans["start"], lines.document_start)
+    is_rejected = documents["text"].is_null()
+    mask = pa.concat_arrays(is_rejected.chunks) if is_rejected.num_chunks else None
+    column = pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), values, type=pa.list_(SPAN), mask=mask
+    )
     return documents.append_column("spans", column)
 
 
-def _span_lists(
-    lines: Lines, offsets: np.ndarray, spans: list[Span], is_rejected: pa.ChunkedArray
-) -> pa.ListArray:
-    """list<SPAN> [n_documents], with byte offsets counted from each document's start.
+def _span_array(
+    lines: Lines, spans: Records, episodes: Records, cues: pa.StringArray
+) -> pa.StructArray:
+    """SPAN [n_spans], with byte offsets counted from each document's start.
 
     Args:
       lines: of the documents.
-      offsets: int64 [n_documents + 1], document d has the spans [offsets[d], offsets[d + 1]).
-      spans: of all documents, in order.
-      is_rejected: bool [n_documents].
+      spans: SPAN_RECORD [n_spans].
+      episodes: EPISODE [n_episodes].
+      cues: string [n_proposed].
     """
-    kinds, players, games, episodes, turns, starts, ends, cues = (
-        zip(*spans, strict=True) if spans else ((),) * len(Span._fields)
-    )
-    origin = np.repeat(lines.document_start[:-1], np.diff(offsets))
-    byte_start = np.array(starts, np.int64) - origin
-    byte_end = np.array(ends, np.int64) - origin
-    columns = (kinds, players, games, episodes, turns, byte_start, byte_end, cues)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, SPAN, strict=True)]
-    values = pa.StructArray.from_arrays(arrays, fields=list(SPAN))
-    mask = pa.concat_arrays(is_rejected.chunks) if is_rejected.num_chunks else None
-    return pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()), values, type=pa.list_(SPAN), mask=mask
-    )
+    document = np.searchsorted(lines.document_start, spans["start"], side="right") - 1
+    origin = lines.document_start[document]
+    outside = spans["episode"] < 0
+    # One more row, which -1 finds, stands for what is outside.
+    family = np.append(episodes["family"], len(FAMILIES))[spans["episode"]]
+    proposal = np.append(episodes["proposal"], -1)[spans["episode"]]
+    first_episode = np.searchsorted(episodes["start"], origin)
+    games = pa.array([*(family.name for family in FAMILIES), "text"])
+    columns = {
+        "kind": pa.array(KINDS, pa.string()).take(pa.array(spans["kind"])),
+        "player": spans["player"],
+        "game": games.take(pa.array(family)),
+        "episode": _where_inside(spans["episode"] - first_episode, outside),
+        "turn": _where_inside(spans["turn"], outside),
+        "byte_start": spans["start"] - origin,
+        "byte_end": spans["end"] - origin,
+        "cue": cues.take(_where_inside(proposal, outside)),
+    }
+    arrays = [pa.array(columns[field.name], field.type) for field in SPAN]
+    return pa.StructArray.from_arrays(arrays, fields=list(SPAN))
+
+
+def _where_inside(values: Int64s, outside: Bools) -> pa.Array:
+    """int32 [n], null outside episodes."""
+    return pa.array(values, pa.int32(), mask=outside)
