@@ -1,0 +1,190 @@
+"""`duologue verify`: silent on a whole output, and every damage is named."""
+
+import hashlib
+import json
+import shutil
+
+import pyarrow as pa
+import pytest
+
+from jobs.verify import verify
+from schemas.errors import UserError
+from tests.running import duologue, manifest_of
+
+
+@pytest.fixture
+def out(prepared, tmp_path):
+    """A copy to damage."""
+    return shutil.copytree(prepared, tmp_path / "copy")
+
+
+def shard_of(out, config="documents"):
+    return min(out.glob(f"{config}/train/*.arrow"))
+
+
+def edit_manifest(out, edit):
+    manifest = manifest_of(out)
+    edit(manifest)
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+
+def rewrite(out, edit, config="documents"):
+    """Change the rows of a shard, and make the manifest agree with the new file."""
+    path = shard_of(out, config)
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        table = reader.read_all()
+    rows = table.to_pylist()
+    edit(rows)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, schema=table.schema))
+    players = [sum(row["player"].count(player) for row in rows) for player in range(3)]
+
+    def agree(manifest):
+        [shard] = [s for s in manifest["shards"] if out / s["path"] == path]
+        shard["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        shard["rows"], shard["tokens_by_player"], shard["tokens"] = len(rows), players, sum(players)
+
+    edit_manifest(out, agree)
+
+
+def flip_byte(out):
+    path = shard_of(out)
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    return [f"{path.parent.parent.name}/train/{path.name}: its sha256 is not the manifest's"]
+
+
+def lose_shard(out):
+    path = shard_of(out)
+    path.unlink()
+    return [f"documents/train/{path.name}: is missing", "documents with a row"]
+
+
+def add_shard(out):
+    shutil.copy(shard_of(out), out / "documents/train/extra.arrow")
+    return ["documents/train/extra.arrow: no shard of the manifest"]
+
+
+def edit_count(out):
+    def edit(manifest):
+        manifest["shards"][0]["rows"] += 1
+
+    edit_manifest(out, edit)
+    return [f"{manifest_of(out)['shards'][0]['path']}: (rows, tokens by player, tokens)"]
+
+
+def edit_drops(out):
+    def edit(manifest):
+        manifest["drops"]["episodes"]["empty"] += 1
+
+    edit_manifest(out, edit)
+    return ["manifest.json: episodes: ", "are not the"]
+
+
+def change_player(out):
+    def edit(rows):
+        rows[0]["player"][0] = 2 - rows[0]["player"][0] % 2
+
+    rewrite(out, edit)
+    return [shard_of(out).name]
+
+
+def change_token(out):
+    def edit(rows):
+        rows[0]["input_ids"][0] ^= 1
+
+    rewrite(out, edit)
+    return [shard_of(out).name]
+
+
+def forge_control(out):
+    def edit(rows):
+        content = next(s for s in rows[0]["segments"] if s["kind"] == "question")
+        end_of_turn = next(s for s in rows[0]["segments"] if s["kind"] == "delimiter")
+        rows[0]["input_ids"][content["start"]] = rows[0]["input_ids"][end_of_turn["start"]]
+
+    rewrite(out, edit, "episodes")
+    return [shard_of(out, "episodes").name, "control"]
+
+
+def shift_bytes(out):
+    def edit(rows):
+        rows[0]["segments"][-1]["byte_end"] += 1
+
+    rewrite(out, edit)
+    return [shard_of(out).name]
+
+
+def move_split(out):
+    def edit(rows):
+        for row in rows:
+            row["source"] = "elsewhere"
+
+    rewrite(out, edit)
+    return [shard_of(out).name]
+
+
+def lose_rejected(out):
+    def edit(manifest):
+        manifest["rejected_files"] = [{"path": "rejected/x.jsonl", "rows": 0, "sha256": ""}]
+
+    edit_manifest(out, edit)
+    return ["rejected/x.jsonl: is missing"]
+
+
+def add_rejected(out):
+    (out / "rejected").mkdir(exist_ok=True)
+    (out / "rejected/x.jsonl").touch()
+    return ["rejected/x.jsonl: not named by the manifest"]
+
+
+def change_tokenizer(out):
+    path = out / "tokenizer.json"
+    path.write_text(path.read_text() + "\n")
+    return ["tokenizer.json: is not the one that the manifest names"]
+
+
+DAMAGES = [
+    *(flip_byte, lose_shard, add_shard, edit_count, edit_drops, change_player, change_token),
+    *(forge_control, shift_bytes, move_split, lose_rejected, add_rejected, change_tokenizer),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_damage_is_named(out, damage):
+    says = damage(out)
+    faults = "\n".join(verify(out))
+    for words in says:
+        assert words in faults
+
+
+def test_a_whole_output_has_no_faults(prepared):
+    assert list(verify(prepared)) == []
+
+
+def test_rewriting_alone_is_no_fault(out):
+    """So the rows' damages above are found by what they changed."""
+    rewrite(out, lambda _: None)
+    assert list(verify(out)) == []
+
+
+def test_the_command_says_so(prepared, out):
+    clean = duologue("verify", prepared)
+    assert (clean.code, clean.out) == (0, f"{prepared}: no faults\n")
+    flip_byte(out)
+    damaged = duologue("verify", out)
+    assert damaged.code == 1
+    assert "its sha256 is not the manifest's" in damaged.err
+    assert damaged.last_line.startswith(f"duologue: {out}: ")
+    assert "--repair" in damaged.last_line
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [(None, r"no manifest\.json"), ("manifest.json", r"can't be read")]
+)
+def test_what_is_no_finished_output_is_refused(tmp_path, name, says):
+    if name:
+        (tmp_path / name).write_text("{")
+    with pytest.raises(UserError, match=says):
+        list(verify(tmp_path))

@@ -1,0 +1,66 @@
+"""The Beam job in this process: offsets in, committed chunks out, no table ever encoded."""
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.coder import PieceCoder
+from pipeline.commit import is_committed
+from pipeline.job import PrepareChunks
+from pipeline.output import begin
+from pipeline.piece import Piece
+from pipeline.plan import planned_offsets, write_plan
+from pipeline.supervise import beam_options
+from tests.pipeline.making import CONFIG, TOKENIZER, make_output, plan_of, put
+from tests.running import exchange, jsonl, tree
+
+
+class RefusingCoder(PieceCoder):
+    """Sizes are asked for; bytes never."""
+
+    def encode(self, value):
+        msg = f"a piece of {value.table.nbytes} bytes was encoded"
+        raise AssertionError(msg)
+
+
+@pytest.fixture
+def refusing():
+    """No piece may be encoded while this holds."""
+    beam.coders.registry.register_coder(Piece, RefusingCoder)
+    yield
+    beam.coders.registry.register_coder(Piece, PieceCoder)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    files = {f"{i}.txt": exchange(i) for i in range(9)}
+    return put(tmp_path / "in", files | {"a.jsonl": jsonl([exchange(i) for i in range(150)])})
+
+
+@pytest.mark.usefixtures("refusing")
+@pytest.mark.filterwarnings("default")
+def test_no_table_is_pickled_between_the_steps(folder, tmp_path):
+    out = tmp_path / "out"
+    plan = plan_of(folder)
+    begin(out, CONFIG)
+    TOKENIZER.save(out)
+    write_plan(plan, out / "_run")
+    offsets = [offset for _, offset in planned_offsets(out / "_run/plan.jsonl")]
+    with beam.Pipeline(options=PipelineOptions(beam_options([], workers=1))) as pipeline:
+        _ = (
+            pipeline
+            | beam.Create(offsets, reshuffle=False).with_output_types(int)
+            | PrepareChunks(out, out / "_run/plan.jsonl", CONFIG)
+        )
+    assert len(offsets) == len(plan.chunks) > 4
+    assert all(is_committed(out, chunk.digest) for chunk in plan.chunks)
+    make_output(tmp_path / "plain", folder)
+    assert tree(out) == tree(tmp_path / "plain")
+
+
+def test_beams_own_options_choose_the_runner():
+    chosen = ["--runner=FlinkRunner", "--parallelism=2"]
+    assert beam_options(chosen, workers=2) == chosen
+    local = beam_options(["--temp_location=x"], workers=2)
+    assert "--direct_running_mode=multi_processing" in local
+    assert local[-1] == "--temp_location=x"
