@@ -19,7 +19,7 @@ OUTLINE = rf"^(?:#{{1,6}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)|\.\. _[^\n]*:\s*
 """Rust regular expression of the lines that make up an outline: headings, rules, fences of code
 and reStructuredText's link targets."""
 
-_ATX = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*(?:[ \t]#+)?[ \t]*$")
+_ATX = re.compile(r"(#{1,6})[ \t]+(?=\S)")
 _FENCE = re.compile(r"[ \t]*(```|~~~)")
 _VALUE_DEPTH = 4
 _MAX_TITLE = 200
@@ -90,17 +90,23 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
         content = texts[i].rstrip()
         atx = _ATX.match(content)
         if atx is not None and (opens[i] or (i > 0 and numbers[i - 1] == line - 1)):
-            at = int(lines.start[line])
-            start = at + len(content[: atx.start(2)].encode())
-            end = start + len(atx[2].encode())
+            title = _without_hashes(content[atx.end() :])
+            start = int(lines.start[line]) + atx.end()
+            end = start + len(title.encode())
             # "#### 42" gives a final answer; no title of that depth is a mere number.
-            is_value = len(atx[1]) == _VALUE_DEPTH and not any(map(str.isalpha, atx[2]))
-            if len(atx[2]) <= _MAX_TITLE and not is_value:
-                yield Heading(document, line, line, line, atx[1], 0, start, end, atx[2])
+            is_value = len(atx[1]) == _VALUE_DEPTH and not any(map(str.isalpha, title))
+            if len(title) <= _MAX_TITLE and not is_value:
+                yield Heading(document, line, line, line, atx[1], 0, start, end, title)
         elif atx is None and not content.startswith(("..", " ", "\t")):
             heading = _underlined(lines, document, line, content)
             if heading is not None:
                 yield heading
+
+
+def _without_hashes(title: str) -> str:
+    """The title without the hashes that may close its line: "Why? ##"."""
+    kept = title.rstrip("#")
+    return kept.rstrip(" \t") if kept.endswith((" ", "\t")) else title
 
 
 def _fenced(text: pl.Series, documents: list[int]) -> list[bool]:

@@ -203,7 +203,40 @@ def test_the_outer_episode_wins(text, expected):
     assert [tuple(found) for found in episodes.values()] == expected
 
 
-def test_long_documents_of_one_kind_of_line():
-    # Nothing here may look at all lines for each line.
-    for text in ("Q: x?\n" * 20_000, "\n" * 200_000, "#### 1\n" * 20_000, ">>> x\n" * 20_000):
-        assert sum(len(span.text) for span in seen(text)) == len(text)
+@pytest.mark.parametrize(
+    ("text", "n_episodes"),
+    [
+        # A label without its partner is text; a run of questions keeps the last.
+        ("Q: x?\n" * 20_000, 0),
+        ("F:\n" * 10_000 + "A:\n" * 10_000, 0),
+        ("Q: x?\n" * 10_000 + "A: y\n" * 10_000, 1),
+        ("Q: x?\nA: y\n" * 5_000, 5_000),
+        ("\n" * 200_000, 0),
+        ("#### 1\n" * 20_000, 0),
+        (">>> x\n" * 20_000, 0),
+        (">>> x\n1\n" * 5_000, 1),
+        ("Why?\n" * 20_000, 0),
+        ("# a\n" * 20_000, 0),
+        ("word " * 100_000, 0),
+        ("?" * 200_000, 0),
+        ("> " * 100_000, 0),
+        ("\u00a0" * 100_000, 0),
+        ("Q: x?" + "\u00a0" * 5_000 + "\nA: " + "\u3000" * 50_000 + "y", 1),
+        # Runs that an expression could split in every way.
+        ("Q" + " " * 50_000 + ": x?\nA" + "\t" * 50_000 + ": y\n", 1),
+        ("# How" + " " * 50_000 + "so?\n\nSo.\n", 0),
+        ("# So" + " #" * 50_000 + "?\n\nSo.\n", 0),
+    ],
+    ids=lambda value: repr(value[:12]) if isinstance(value, str) else str(value),
+)
+def test_long_documents_of_one_kind(text, n_episodes):
+    spans = seen(text)
+    assert "".join(span.text for span in spans) == text
+    assert len({span.episode for span in spans} - {None}) == n_episodes
+
+
+def test_many_tiny_documents():
+    batch = ["Q: x?\nA: y", "x", ""] * 10_000
+    found = raw_spans(*batch)
+    assert found[:3] == raw_spans(*batch[:3])
+    assert found == found[:3] * 10_000

@@ -10,7 +10,9 @@ _WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reve
 # A file may open with a byte order mark, a paragraph with an ideographic space.
 _SPACE = r"[ \t\f\u3000\ufeff]*"
 _OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[|\()?"
-_NUMBER = r"(?:[ \t]*(?:no\.?|nr\.?|\#|№)?[ \t]*\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
+# "*+" gives nothing back, or a long run of spaces would be split in every way. Rust, which never
+# goes back, reads the same language.
+_NUMBER = r"(?:[ \t]*+(?:no\.?|nr\.?|\#|№)?[ \t]*+\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
 _SEPARATOR = r"(?:[:：]|\.|\)|\]|-|–|—)"
 CANDIDATE = (
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
@@ -20,8 +22,8 @@ CANDIDATE = (
 
 _LABEL = re.compile(
     rf"""{_SPACE}(?P<open>{_OPEN})(?P<word>{_WORD})(?P<number>{_NUMBER})
-    [ \t]*(?:\*\*|__|\*|_)?
-    (?:[ \t]*(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*$)""",
+    [ \t]*+(?:\*\*|__|\*|_)?
+    (?:[ \t]*+(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*+$)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _INLINE = re.compile(
