@@ -125,9 +125,11 @@ def _pair(
 
 def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label]) -> Iterator[Pair]:
     """Questions of one document without an answer's label: what follows their mark answers."""
-    for label, following in itertools.zip_longest(questions, questions[1:]):
-        paragraph_end = int(lines.next_blank(np.array([label.line]))[0])
-        limit = min(paragraph_end, int(lines.first_line[label.document + 1]))
+    paragraph_ends = lines.next_blank(np.array([label.line for label in questions])).tolist()
+    document_end = int(lines.first_line[questions[0].document + 1])
+    followed = itertools.zip_longest(questions, questions[1:])
+    for (label, following), paragraph_end in zip(followed, paragraph_ends, strict=True):
+        limit = min(paragraph_end, document_end)
         if following is not None:
             limit = min(limit, following.line)
         for line in range(label.line, limit):
