@@ -31,6 +31,7 @@ from tests.running import (
     tree,
     write_corpus,
 )
+from transforms.train_tokenizer import train_bpe
 
 WATCH_SECONDS = 300
 
@@ -410,7 +411,7 @@ while running.poll() is None:
     total = 0
     for process in [me, *me.children(recursive=True)] if me.is_running() else []:
         try:
-            total += process.memory_full_info().uss
+            total += process.memory_info().rss
         except psutil.Error:
             continue
     peak = max(peak, total)
@@ -423,7 +424,7 @@ print(json.dumps([running.returncode, peak]))
 
 
 def peak_bytes(argv):
-    """(exit code, most memory that the command's processes had of their own at once)."""
+    """(exit code, most resident memory of the command's processes at once, shared pages too)."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *command(*argv)], stdout=subprocess.PIPE, check=True
     )
@@ -432,31 +433,37 @@ def peak_bytes(argv):
 
 @pytest.mark.slow
 def test_a_hundred_thousand_small_files_stay_in_memory(tmp_path, tokenizer_file):
-    text = [exchange(i).ljust(999, ".") + "\n" for i in range(50)]
+    # One text: tokenised once a chunk, so that the time goes into files and rows.
+    text = "Q: Where is the tide?\nA: " + "tide harbour moon " * 54
     for i in range(100):
         (tmp_path / f"in/{i:03d}").mkdir(parents=True)
         for j in range(1000):
-            (tmp_path / f"in/{i:03d}/{j:03d}.txt").write_text(f"{i} {j} {text[j % 50]}")
+            (tmp_path / f"in/{i:03d}/{j:03d}.txt").write_text(text)
     out = tmp_path / "out"
     argv = ["prepare", tmp_path / "in", "--out", out, "--tokenizer", tokenizer_file]
     code, peak = peak_bytes([*argv, "--workers", 2])
     assert code == 0
     assert manifest_of(out)["counts"]["documents"] == 100_000
     # Two workers, each with a chunk of 32 MiB of text in its stages, and three interpreters.
-    assert peak < 3 << 30
+    assert peak < 2 << 30
 
 
 @pytest.mark.slow
-def test_a_document_of_one_long_line_stays_in_memory(tmp_path, tokenizer_file):
+def test_a_document_of_one_long_line_stays_in_memory(tmp_path):
+    # Words that are a token each, so that tokenising takes seconds, not minutes.
+    text = "question answer reasoning " * 2_000_000
+    tokenizer = Tokenizer.from_str(train_bpe([text[:1000]], 320))
+    tokenizer.add_special_tokens(["<eos>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "in").mkdir()
-    (tmp_path / "in/long.txt").write_text("one long line of words " * 2_200_000)
+    (tmp_path / "in/long.txt").write_text(text)
     out = tmp_path / "out"
-    argv = ["prepare", tmp_path / "in", "--out", out, "--tokenizer", tokenizer_file]
+    argv = ["prepare", tmp_path / "in", "--out", out, "--tokenizer", tmp_path / "tokenizer.json"]
     code, peak = peak_bytes([*argv, "--workers", 1])
     assert code == 0
     [shard] = [each for each in manifest_of(out)["shards"] if each["config"] == "documents"]
-    assert shard["tokens"] > 2_000_000
-    assert peak < 3 << 30
+    assert shard["tokens"] > 6_000_000
+    assert peak < 2 << 30
 
 
 def test_write_corpus_is_the_same_each_time(tmp_path, corpus):
