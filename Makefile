@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: setup ## run the main job on real text (or CORPUS=folder)
-	@BIN=$(BIN) CORPUS=$(CORPUS) sh jobs/demo.sh
+	@BIN="$(BIN)" CORPUS="$(CORPUS)" sh jobs/demo.sh
 
 test: setup ## all that CI runs: ruff, mypy, every test
 	$(BIN)/ruff check .

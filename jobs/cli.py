@@ -3,7 +3,6 @@
 Heavy imports wait until a command runs, so that `--help` is quick.
 """
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -92,12 +91,14 @@ def prepare(
     id_column: Annotated[str | None, typer.Option(help="Replaces source and text in ids.")] = None,
     source_column: Annotated[str | None, typer.Option(help="Replaces the path as source.")] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=8, help="Split longer rows, between turns.")
+        int | None, typer.Option(min=4, help="Split longer rows, between turns.")
     ] = None,
     holdout: Annotated[
         float, typer.Option(min=0, max=0.49, help="Share of validation and of test, each.")
     ] = 0.01,
-    chunk_bytes: Annotated[int, typer.Option(min=1024, help="Text of a unit of work.")] = 32 << 20,
+    chunk_bytes: Annotated[
+        int, typer.Option(min=1024, max=1 << 30, help="Text of a unit of work.")
+    ] = 32 << 20,
     max_document_bytes: Annotated[
         int, typer.Option(min=1, help="Longer documents are rejected.")
     ] = 64 << 20,
@@ -191,14 +192,15 @@ def verify(
 ) -> None:
     """Check every shard against the manifest and every row against what is promised of it."""
     from jobs.verify import verify as run
+    from jobs.view import escape
 
     faults = list(run(folder))
     for fault in faults:
-        print(fault, file=sys.stderr)
+        print(escape(fault), file=sys.stderr)
     if faults:
         msg = (
-            f"{folder}: {len(faults)} faults; run its duologue prepare again with --repair, which "
-            "makes damaged shards again"
+            f"{folder}: {len(faults)} faults, named above; its duologue prepare with --repair "
+            "makes missing and damaged shards again"
         )
         raise UserError(msg)
     print(f"{folder}: no faults")
@@ -226,7 +228,7 @@ def _slice(given: str | None) -> tuple[int, int] | None:
     if given is None:
         return None
     index, _, count = given.partition("/")
-    if not (index.isdigit() and count.isdigit() and 0 <= int(index) <= int(count) > 0):
+    if not (index.isdecimal() and count.isdecimal() and 0 <= int(index) <= int(count) > 0):
         msg = f"{given!r} is not I/N with I from 0 to N."
         raise typer.BadParameter(msg, param_hint="--slice")
     return int(index) % int(count), int(count)
@@ -244,20 +246,17 @@ def main(argv: list[str] | None = None) -> Any:  # noqa: ANN401 never returns
     were damaged or documents rejected.
     """
     argv = sys.argv[1:] if argv is None else argv
-    at = argv.index("--") if "--" in argv else len(argv)
+    has_beam_options = argv[:1] == ["prepare"] and "--" in argv
+    at = argv.index("--") if has_beam_options else len(argv)
     _beam_argv[:] = argv[at + 1 :]
     try:
         app(argv[:at], prog_name="duologue")
-    except BrokenPipeError:
-        # Whoever read our output, such as head, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_FAILED)
     except (UserError, OSError) as error:
-        print(f"duologue: {error}", file=sys.stderr)
+        from jobs.view import escape
+
+        # Names of files come from outside, and a message is one line.
+        print(f"duologue: {escape(' '.join(str(error).split()))}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        print("duologue: interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

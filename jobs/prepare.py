@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from jobs.view import escape
 from pipeline.changes import drop_damaged, refuse_changes, stale_chunks
 from pipeline.commit import REJECTED, RUN, drop_chunk, is_committed, locked, sweep
 from pipeline.inputs import InputFile, list_inputs
@@ -25,7 +26,7 @@ from pipeline.output import (
     is_output,
     read_config,
 )
-from pipeline.plan import Plan, make_plan, read_plan, usable_files, write_plan
+from pipeline.plan import WHOLE, Plan, make_plan, read_plan, usable_files, write_plan
 from pipeline.readers import READER_OF_NAME, reader_of
 from pipeline.supervise import beam_options, run_driver, write_options
 from pipeline.tokenizer import (
@@ -38,6 +39,7 @@ from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
 PLAIN_PROGRESS_SECONDS = 10
+_TRAIN = re.compile(r"train:([0-9]+)")
 MAX_NAMED = 5
 
 # Of English prose and documentation, for the estimate of --plan.
@@ -131,6 +133,7 @@ def prepare(
     Raises:
       UserError: for anything that the person can mend; what is committed is kept.
     """
+    out = out.absolute()  # Workers stand in other folders.
     files, skipped = list_files(inputs, out, config)
     check_free(out)
     _make_folder(out)
@@ -138,6 +141,7 @@ def prepare(
         tokenizer, config = _settle_tokenizer(files, out, config, options, console)
         plan = make_plan(files, skipped, config)
         _settle_output(out, plan, config, options, console)
+        _settle_saved(out, tokenizer)
         _run(out, plan, options, console)
         if options.which:
             return None
@@ -174,7 +178,7 @@ def _settle_tokenizer(
     console: Console,
 ) -> tuple[OutputTokenizer, PrepareConfig]:
     """The output's tokenizer, and the config with it; trained or saved if the output is new."""
-    found = re.fullmatch(r"train:(\d+)", options.tokenizer)
+    found = _TRAIN.fullmatch(options.tokenizer)
     entries = int(found[1]) if found else None
     if entries is None:
         tokenizer = given_tokenizer(Path(options.tokenizer), eos=options.eos)
@@ -198,11 +202,14 @@ def _settle_output(
     out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions, console: Console
 ) -> None:
     """Make a new output, or bring an old one to where the job can go on."""
-    if not is_output(out):
-        begin(out, config)
-    check_same_config(out, config)
+    if is_output(out):
+        check_same_config(out, config)
+    # Also when the output was copied without its notes: its config is in the manifest, which goes.
+    begin(out, config)
     if options.repair:
         damaged = drop_damaged(out)
+        if damaged:
+            (out / MANIFEST).unlink(missing_ok=True)
         console.print(f"repair: {len(damaged)} damaged chunks will be made again", highlight=False)
     if options.update:
         stale = stale_chunks(out, plan, config)
@@ -215,11 +222,21 @@ def _settle_output(
         refuse_changes(out, plan, config)
     if options.which is None:
         sweep(out)
-    write_plan(plan, out / RUN)
+    write_plan(plan, out / RUN, options.which or WHOLE)
+
+
+def _settle_saved(out: Path, tokenizer: OutputTokenizer) -> None:
+    """Workers load what is saved: save it again if it is not what the config names."""
+    try:
+        is_saved = load_output_tokenizer(out) == tokenizer
+    except UserError:
+        is_saved = False
+    if not is_saved:
+        tokenizer.save(out)
 
 
 def _run(out: Path, plan: Plan, options: PrepareOptions, console: Console) -> None:
-    which = options.which or (0, 1)
+    which = options.which or WHOLE
     mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
     before = sum(is_committed(out, digest) for digest in mine)
     if before == len(mine):
@@ -227,13 +244,20 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, console: Console) -> No
         return
     if before:
         console.print(f"resuming: {before} of {len(mine)} chunks are committed", highlight=False)
-    workers = options.workers or len(os.sched_getaffinity(0))
+    workers = options.workers or _n_cores()
     beam = beam_options(list(options.beam), workers=min(workers, len(mine) - before))
     write_options(out, {"workers": workers, "beam": beam, "options": dataclasses.asdict(options)})
     with _progress(out, mine, console) as tick:
         run_driver(
             out, which, beam, tick=tick, say=lambda line: console.print(line, highlight=False)
         )
+
+
+def _n_cores() -> int:
+    """Cores that this process may use; where the system does not say, all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -270,16 +294,19 @@ def show_plan(inputs: list[str], out: Path, config: PrepareConfig, options: Prep
       UserError: as `prepare` would, before any work.
     """
     files, skipped = list_files(inputs, out, config)
+    check_free(out)
+    if not _TRAIN.fullmatch(options.tokenizer):
+        given_tokenizer(Path(options.tokenizer), eos=options.eos)
     plan = make_plan(files, skipped, config)
     counts = Counter(part.reader for chunk in plan.chunks for part in chunk.ranges)
     print(f"{len(plan.files)} files, {plan.n_bytes / 1e6:.1f} MB, {len(plan.chunks)} chunks")
     for name, count in sorted(counts.items()):
         print(f"  {name}: {count} ranges")
     for suffix, count in plan.skipped.items():
-        print(f"  left out: {count} files, no reader for {suffix}")
+        print(f"  left out: {count} files, no reader for {escape(suffix)}")
     for name in plan.uncut:
-        print(f"  cannot be cut, read as one: {name}")
-    workers = options.workers or len(os.sched_getaffinity(0))
+        print(f"  cannot be cut, read as one: {escape(name)}")
+    workers = options.workers or _n_cores()
     tokens = plan.n_bytes / BYTES_PER_TOKEN
     disk = tokens * DISK_BYTES_PER_TOKEN * len(config.configs)
     seconds = plan.n_bytes / BYTES_PER_WORKER_SECOND / min(workers, len(plan.chunks))
@@ -299,11 +326,15 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
         print(f"{name}: {rows} rows, {tokens} tokens, {len(shards)} shards{dropped}")
     for why, count in sorted(manifest["rejected"].items()):
         print(f"rejected: {count} documents, {why}; see {out / REJECTED}")
-    for each in manifest["damaged_inputs"][:MAX_NAMED]:
-        print(f"damaged: {each['source']}: {each['reason']}")
-    if len(manifest["damaged_inputs"]) > MAX_NAMED:
-        print(f"damaged: and {len(manifest['damaged_inputs']) - MAX_NAMED} more; see {MANIFEST}")
+    damaged = manifest["damaged_inputs"]
+    # Very many stand in a file of their own.
+    listed = damaged if isinstance(damaged, list) else []
+    for each in listed[:MAX_NAMED]:
+        print(f"damaged: {escape(each['source'])}: {escape(each['reason'])}")
+    more = (len(damaged) if listed else damaged["rows"] if damaged else 0) - MAX_NAMED
+    if more > 0:
+        print(f"damaged: and {more} more; see {MANIFEST}")
     for suffix, count in manifest["skipped_inputs"].items():
-        print(f"left out: {count} files, no reader for {suffix}")
+        print(f"left out: {count} files, no reader for {escape(suffix)}")
     print(f"shards: {out}")
     return not manifest["rejected"]

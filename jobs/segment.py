@@ -215,6 +215,13 @@ def _documents(path: str, reader: str | None, config: PrepareConfig) -> Iterator
         raise UserError(msg)
     chosen = READER_OF_NAME[reader] if reader else reader_of(path) or READER_OF_NAME["text"]
     file = InputFile(path=path, relative=path, size_bytes=Path(path).stat().st_size, modified=0.0)
+    columns = chosen.columns(file)
+    if columns is not None and config.text_column not in columns:
+        msg = (
+            f"{path} has no column {config.text_column!r}; there are: {', '.join(columns)}. "
+            "Name one with --text-column"
+        )
+        raise UserError(msg)
     for start, end in chosen.cut(file, 1 << 62) or [(0, 0)]:
         part = InputRange(path, path, chosen.name, start, end)
         yield from chosen.read(part, config, ReadBytes())

@@ -13,7 +13,7 @@ from pipeline.changes import has_sha256
 from pipeline.commit import REJECTED
 from pipeline.output import MANIFEST, read_config, read_manifest
 from pipeline.tokenizer import load_output_tokenizer
-from schemas.config import PrepareConfig
+from schemas.config import CONFIGS, PrepareConfig
 from schemas.episode import Player, row_schema
 from schemas.keys import split_of
 from transforms.invariants import row_faults
@@ -35,7 +35,12 @@ def verify(out: Path) -> Iterator[str]:
     tokenizer = saved.segment_tokenizer()
     with_row: Counter[str] = Counter()
     named = {shard["path"] for shard in manifest["shards"]}
-    found = {path.relative_to(out).as_posix() for path in out.glob("*/*/*.arrow")}
+    # Only where shards are: a packed copy may stand beside them.
+    found = {
+        path.relative_to(out).as_posix()
+        for name in CONFIGS
+        for path in out.glob(f"{name}/*/*.arrow")
+    }
     yield from (f"{path}: no shard of the manifest" for path in sorted(found - named))
     for shard in manifest["shards"]:
         if not (out / shard["path"]).is_file():

@@ -10,6 +10,9 @@ from pipeline.plan import PLAN_INPUTS, Chunk, Plan
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
+_SAME_NAME = ("touched", "resized")
+"""Changes that the plan need not show: a range of a bigger file keeps its chunk's name."""
+
 NAMED = 5
 """How many changed files an error names."""
 
@@ -20,7 +23,7 @@ def stale_chunks(out: Path, plan: Plan, config: PrepareConfig) -> list[str]:
     A chunk is read again only if a time stamp of its files is not the noted one.
     """
     planned = {chunk.digest: chunk for chunk in plan.chunks}
-    touched = {name for name, why in _changed_files(out, plan).items() if why == "touched"}
+    touched = {name for name, why in _changed_files(out, plan).items() if why in _SAME_NAME}
     stale = []
     for digest, _ in records(out):
         chunk = planned.get(digest)

@@ -24,6 +24,7 @@ RUN = "_run"
 CHUNKS = "_chunks"
 PIECES = f"{RUN}/pieces"
 REJECTED = "rejected"
+LAST = "-last"
 
 
 class HashingFile:
@@ -206,12 +207,17 @@ def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> boo
         write_json(record_path(out, digest), dataclasses.asdict(record))
         return True
     folder = out / PIECES / digest
-    write_json(folder / f"{piece:05d}.json", dataclasses.asdict(record))
-    noted = [read_record(path) for path in sorted(folder.glob("*.json"))]
-    ends = [i for i, each in enumerate(noted) if each.is_last]
-    if not ends or not all((folder / f"{i:05d}.json").exists() for i in range(ends[0] + 1)):
+    # The last one's name says so: the others' notes are read once, not at every piece.
+    write_json(folder / f"{piece:05d}{LAST * record.is_last}.json", dataclasses.asdict(record))
+    last = next(folder.glob(f"*{LAST}.json"), None)
+    if last is None:
         return False
-    write_json(record_path(out, digest), dataclasses.asdict(_joined(noted)))
+    n_before = int(last.name.removesuffix(f"{LAST}.json"))
+    notes = [*(folder / f"{number:05d}.json" for number in range(n_before)), last]
+    if not all(note.exists() for note in notes):
+        return False
+    joined = _joined([read_record(note) for note in notes])
+    write_json(record_path(out, digest), dataclasses.asdict(joined))
     return True
 
 
@@ -271,10 +277,10 @@ def locked(out: Path, *, is_slice: bool = False) -> Iterator[None]:
     """
     path = out / RUN / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if is_slice else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             msg = f"another job is writing to {out}: wait for it or choose another --out"
             raise UserError(msg) from error
         yield

@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.commit import RUN, is_committed
 from pipeline.job import PrepareChunks
 from pipeline.output import read_config
-from pipeline.plan import PLAN, planned_offsets
+from pipeline.plan import plan_name, planned_offsets
 from pipeline.supervise import EXIT_USER_ERROR, EXIT_WORKER_DIED
 from schemas.errors import UserError
 
@@ -49,7 +49,7 @@ def run_job(out: Path, which: tuple[int, int], options: list[str]) -> None:
             _ = (
                 pipeline
                 | "Pending" >> beam.Create(offsets, reshuffle=False).with_output_types(int)
-                | PrepareChunks(out, out / RUN / PLAN, read_config(out))
+                | PrepareChunks(out, out / RUN / plan_name(which), read_config(out))
             )
     except Exception as error:
         # Runners give a worker's exception back as it was, or as text within their own; either
@@ -63,7 +63,7 @@ def run_job(out: Path, which: tuple[int, int], options: list[str]) -> None:
 def pending_offsets(out: Path, which: tuple[int, int]) -> Iterator[int]:
     """Offsets in the plan of a slice's chunks that have no record."""
     index, count = which
-    for number, (digest, offset) in enumerate(planned_offsets(out / RUN / PLAN)):
+    for number, (digest, offset) in enumerate(planned_offsets(out / RUN / plan_name(which))):
         if number % count == index and not is_committed(out, digest):
             yield offset
 

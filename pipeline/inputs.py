@@ -58,14 +58,28 @@ def list_inputs(inputs: Iterable[str], *, exclude: Path | None = None) -> list[I
         names[name] = given
         found = _list_url(given) if "://" in given else _list_local(given, exclude)
         # A file that is an input itself is already called by its name.
+        is_file = given.rstrip("/").endswith(name) and not Path(given).is_dir()
         prefix = f"{name}/" if len(inputs) > 1 else ""
         files += [
-            dataclasses.replace(file, relative=prefix + file.relative)
-            if file.relative != name
-            else file
+            file
+            if is_file and file.relative == name
+            else dataclasses.replace(file, relative=prefix + file.relative)
             for file in found
         ]
+    _refuse_doubles(files)
     return sorted(files, key=lambda file: file.relative)
+
+
+def _refuse_doubles(files: Iterable[InputFile]) -> None:
+    first: dict[str, str] = {}
+    for file in files:
+        if file.path in first:
+            msg = (
+                f"{file.path} is in two inputs, as {first[file.path]} and as {file.relative}: "
+                "its documents would be there twice; name each once"
+            )
+            raise UserError(msg)
+        first[file.path] = file.relative
 
 
 def _name(given: str) -> str:
@@ -86,7 +100,8 @@ def _list_local(given: str, exclude: Path | None) -> Iterator[InputFile]:
     if _MAGIC & set(given):
         # The part without wildcards is what the rest is relative to.
         fixed = Path(*_take_plain(path.parts))
-        found = sorted(_expand(fixed, path.relative_to(fixed), exclude))
+        # A set: ** matches folders and what is in them.
+        found = sorted(set(_expand(fixed, path.relative_to(fixed), exclude)))
         if found:
             return _local_files(fixed, iter(found))
     msg = f"no such input: {given}; give a file, a folder, a glob in quotes, or a URL"
@@ -101,20 +116,36 @@ def _take_plain(parts: Iterable[str]) -> Iterator[str]:
 
 
 def _expand(fixed: Path, pattern: Path, exclude: Path | None) -> Iterator[Path]:
+    output = exclude and exclude.resolve()
     for path in fixed.glob(str(pattern)):
+        above = [fixed / parent for parent in path.relative_to(fixed).parents]
+        is_hidden = any(part[0] == "." for part in path.relative_to(fixed).parts)
+        if is_hidden or any(_is_same(each, output) for each in (path, *above)):
+            continue
         if path.is_dir():
-            yield from _walk(path, exclude and exclude.resolve())
+            yield from _walk(path, output)
         else:
             yield path
 
 
 def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
     """Regular files below a folder; hidden ones and the output left out."""
-    for root, folders, names in os.walk(folder):
+    seen = set()  # A link may lead back to a folder above it.
+    for root, folders, names in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
+        seen.add(Path(root).resolve())
         folders[:] = [
-            name for name in folders if name[0] != "." and not _is_same(Path(root, name), exclude)
+            name
+            for name in folders
+            if name[0] != "."
+            and not _is_same(Path(root, name), exclude)
+            and Path(root, name).resolve() not in seen
         ]
         yield from (Path(root, name) for name in names if name[0] != ".")
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    msg = f"cannot list {error.filename}: {error.strerror}; mend or remove it"
+    raise UserError(msg) from error
 
 
 def _is_same(folder: Path, other: Path | None) -> bool:

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline.commit import ChunkRecord, ShardRecord, add_counts, atomic_file, records, write_json
-from pipeline.inputs import InputFile
 from pipeline.output import MANIFEST
 from pipeline.plan import Plan
 from pipeline.tokenizer import OutputTokenizer
@@ -21,10 +20,8 @@ from schemas.config import SCHEMA_VERSION, PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import SPLITS
 
-INLINE_INPUTS = 100_000
+INLINE_ROWS = 100_000
 """More inputs than this stand in a Parquet file beside the manifest."""
-
-INPUTS_FILE = "inputs.parquet"
 
 
 def write_manifest(
@@ -48,7 +45,9 @@ def write_manifest(
         msg = f"{out}: holds chunks of other inputs: run prepare with --update"
         raise UserError(msg)
     manifest = _manifest([committed[digest] for digest in sorted(planned)], config, tokenizer)
-    manifest["inputs"] = _inputs(out, plan.files)
+    inputs = [{"path": file.relative, "size_bytes": file.size_bytes} for file in plan.files]
+    manifest["inputs"] = _inline(out, "inputs", inputs)
+    manifest["damaged_inputs"] = _inline(out, "damaged_inputs", manifest["damaged_inputs"])
     manifest["skipped_inputs"] = plan.skipped
     _write_card(out, manifest)
     write_json(out / MANIFEST, manifest)
@@ -92,19 +91,15 @@ def _shard_order(shard: ShardRecord) -> tuple[str, int, str]:
     return shard.config, SPLITS.index(shard.split), shard.path
 
 
-def _inputs(out: Path, files: tuple[InputFile, ...]) -> list[dict[str, Any]] | dict[str, Any]:
-    if len(files) <= INLINE_INPUTS:
-        (out / INPUTS_FILE).unlink(missing_ok=True)
-        return [{"path": file.relative, "size_bytes": file.size_bytes} for file in files]
-    table = pa.table(
-        {
-            "path": [file.relative for file in files],
-            "size_bytes": [file.size_bytes for file in files],
-        }
-    )
-    with atomic_file(out / INPUTS_FILE) as file:
-        pq.write_table(table, pa.PythonFile(file, mode="w"))
-    return {"path": INPUTS_FILE, "rows": len(files), "sha256": file.sha256}
+def _inline(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 JSON
+    """The rows, or where there are many, the Parquet file beside the manifest that holds them."""
+    path = out / f"{name}.parquet"
+    if len(rows) <= INLINE_ROWS:
+        path.unlink(missing_ok=True)
+        return rows
+    with atomic_file(path) as file:
+        pq.write_table(pa.Table.from_pylist(rows), pa.PythonFile(file, mode="w"))
+    return {"path": path.name, "rows": len(rows), "sha256": file.sha256}
 
 
 def _write_card(out: Path, manifest: dict[str, Any]) -> None:

@@ -20,7 +20,9 @@ from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import digest
 
-PLAN = "plan.jsonl"
+WHOLE = (0, 1)
+"""The slice (I, N) that is everything."""
+
 PLAN_INPUTS = "inputs.json"
 
 OPEN_COST_BYTES = 4096
@@ -184,13 +186,18 @@ def _chunk_digest(ranges: Iterable[InputRange], config_digest: str) -> str:
     return digest(fields)
 
 
-def write_plan(plan: Plan, folder: Path) -> None:
-    """Write PLAN, one JSON line a chunk so that a worker reads only its own, and its inputs.
+def plan_name(which: tuple[int, int]) -> str:
+    """The file of a plan; each slice has its own, for its machine may see the inputs elsewhere."""
+    return "plan.jsonl" if which == WHOLE else f"plan-{which[0]}-{which[1]}.jsonl"
+
+
+def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None:
+    """Write the plan, one JSON line a chunk so that a worker reads only its own, and its inputs.
 
     Raises:
       UserError: if they can't be written.
     """
-    with atomic_file(folder / PLAN) as file:
+    with atomic_file(folder / plan_name(which)) as file:
         for chunk in plan.chunks:
             file.write((json.dumps([chunk.digest, chunk.ranges]) + "\n").encode("ascii"))
     files = [dataclasses.astuple(each) for each in plan.files]
@@ -205,7 +212,9 @@ def read_plan(folder: Path) -> Plan:
     """
     try:
         noted = json.loads((folder / PLAN_INPUTS).read_bytes())
-        chunks = tuple(map(_chunk, (folder / PLAN).read_bytes().splitlines()))
+        # Slices plan the same chunks.
+        written = min(folder.glob("plan*.jsonl"))
+        chunks = tuple(map(_chunk, written.read_bytes().splitlines()))
     except (OSError, ValueError) as error:
         msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
         raise UserError(msg) from error

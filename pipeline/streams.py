@@ -49,16 +49,15 @@ def open_input(path: str) -> BinaryIO:
     """Open a path or URL of any filesystem that Beam knows, as raw bytes.
 
     Raises:
-      DamagedInputError: if it may not be read.
-      UserError: if it is gone.
+      UserError: if it may not be read, or is gone.
     """
     if "://" not in path:
         try:
             return Path(path).open("rb")
         except PermissionError as error:
-            # Not the error's own text: it names the path on this machine.
-            msg = "permission denied"
-            raise DamagedInputError(msg) from error
+            # No fault of the corpus: rejected, it would stay so after the mend.
+            msg = f"may not read {path}: give permission, or take it out of the inputs"
+            raise UserError(msg) from error
         except FileNotFoundError as error:
             msg = f"{path} is gone since the inputs were listed: bring it back, or use --update"
             raise UserError(msg) from error

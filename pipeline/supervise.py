@@ -1,15 +1,16 @@
 """Runs the driver as a child, as often as its workers die, and ends all that it started."""
 
 import contextlib
-import json
+import importlib.metadata
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.commit import CHUNKS, RUN
+from pipeline.commit import CHUNKS, RUN, write_json
 from schemas.errors import UserError
 
 EXIT_USER_ERROR = 3
@@ -21,17 +22,20 @@ EXIT_WORKER_DIED = 4
 MAX_RESTARTS = 3
 POLL_SECONDS = 0.2
 LOG = "driver.log"
+NOTED_VERSIONS = ("duologue", "apache-beam", "polars", "pyarrow", "tokenizers")
 
 LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 # One thread a worker: the workers are the parallelism, and pools of their own would fight over
 # the cores.
-SINGLE_THREADED = {
+WORKER_ENVIRONMENT = {
     "POLARS_MAX_THREADS": "1",
     "RAYON_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
     "ARROW_IO_THREADS": "1",
+    # The folder that the person stands in may hold a schemas/ or a random.py of its own.
+    "PYTHONSAFEPATH": "1",
 }
 
 
@@ -111,7 +115,7 @@ def _run_once(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=os.environ | SINGLE_THREADED | {"PATH": path},
+            env=os.environ | WORKER_ENVIRONMENT | {"PATH": path},
             start_new_session=True,
         )
         try:
@@ -129,5 +133,8 @@ def _run_once(
 
 
 def write_options(out: Path, fields: dict[str, object]) -> None:
-    """Note how this run was started: for people, never read again."""
-    (out / RUN / "options.json").write_text(json.dumps(fields, indent=1) + "\n")
+    """Note how and with what this run was started: for people, never read again."""
+    versions = {name: importlib.metadata.version(name) for name in NOTED_VERSIONS}
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    noted = {"started": started, "python": sys.version, "versions": versions, **fields}
+    write_json(out / RUN / "options.json", noted)

@@ -181,10 +181,11 @@ def _sample(files: Iterable[InputFile], config: PrepareConfig) -> Iterator[str]:
             if document.text is None:
                 continue
             # By characters, not bytes: a bound, and no second copy of the text.
-            left -= len(document.text)
-            if left < 0:
-                return
-            yield document.text
+            if len(document.text) <= left:
+                left -= len(document.text)
+                yield document.text
+            elif left < TRAINING_BYTES // 2:
+                return  # Enough; else one long document would keep all others out.
 
 
 def _rank(part: InputRange) -> str:

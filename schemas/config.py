@@ -69,10 +69,10 @@ class PrepareConfig:
             "at least 1",
         )
         _check(
-            self.max_tokens is None or self.max_tokens >= 1,
+            self.max_tokens is None or self.max_tokens >= 4,
             "--max-tokens",
             self.max_tokens,
-            "at least 1",
+            "at least 4, which a character may need",
         )
 
     @property

@@ -112,8 +112,13 @@ def tables(documents: Iterable[Document], table_bytes: int) -> Iterator[tuple[pa
             yield _table(batch), False
             batch, size = [], 0
         batch.append(document)
-        size += len(document.text or document.raw or "") + DOCUMENT_OVERHEAD_BYTES
+        size += _size(document.text or document.raw or b"") + DOCUMENT_OVERHEAD_BYTES
     yield _table(batch), True
+
+
+def _size(data: str | bytes) -> int:
+    """Bytes of UTF-8."""
+    return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
 
 
 def _table(batch: list[Document]) -> pa.Table:

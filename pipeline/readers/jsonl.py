@@ -66,8 +66,6 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
                     yield _document(part.relative, start + offset, line, config)
     except _BrokenLineError as error:
         yield _damaged(part, error.offset, str(error), error.begun)
-    except DamagedInputError as error:
-        yield _damaged(part, part.start, str(error), b"")
 
 
 def _damaged(part: InputRange, offset: int, reason: str, raw: bytes) -> Document:

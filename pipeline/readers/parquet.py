@@ -15,7 +15,7 @@ from pipeline.readers.base import (
     decoded,
     rejected,
 )
-from pipeline.streams import DamagedInputError, ReadBytes, open_input
+from pipeline.streams import ReadBytes, open_input
 from schemas.config import PrepareConfig
 
 _BATCH_ROWS = 256
@@ -26,7 +26,7 @@ def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
     try:
         with open_input(file.path) as stream:
             metadata = pq.read_metadata(stream)
-    except (pa.ArrowException, DamagedInputError, OSError):
+    except (pa.ArrowException, OSError):
         return [(0, 0)]  # Reading proper says what is wrong with the file.
     starts, size = [0], 0
     for group in range(metadata.num_row_groups):
@@ -41,7 +41,7 @@ def _columns(file: InputFile) -> list[str] | None:
     try:
         with open_input(file.path) as stream:
             return list(pq.read_schema(stream).names)
-    except (pa.ArrowException, DamagedInputError, OSError):
+    except (pa.ArrowException, OSError):
         return None
 
 
@@ -55,7 +55,9 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
                 for document in _documents(batch, part.relative, row, config, read):
                     yield document
                     row += 1
-    except (pa.ArrowException, DamagedInputError, OSError) as error:
+    except MemoryError:
+        raise  # pyarrow's own is an ArrowException too, but says nothing of the file.
+    except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # Of the disk, not of the file's content.
         reason = f"{DAMAGED}{' '.join(str(error).split())[:300]}"
@@ -79,12 +81,13 @@ def _documents(
     sources = _values(batch, config.source_column)
     for row, (data, id_key, source) in enumerate(zip(texts, ids, sources, strict=True), first_row):
         record = f"{relative}#{row}"
+        # What the columns hold, not the file's pages: those are read in no fixed order.
+        size = None if data is None else len(data)
+        read.update(repr((size, id_key, source)).encode() + (data or b""))
         if data is None:
             reason = f"no text: column {config.text_column!r} is null or no text"
             yield rejected(record, None, reason, b"")
             continue
-        # What the columns hold, not the file's pages: those are read in no fixed order.
-        read.update(repr((len(data), id_key, source)).encode() + data)
         for column, value in ((config.id_column, id_key), (config.source_column, source)):
             if column is not None and not isinstance(value, str | int):
                 reason = f"no id: column {column!r} has no string or integer"
