@@ -25,5 +25,5 @@ duologue inspect "$OUT" --rows 3 || echo "no rows to show in the train split"
 cat <<END
 
 shards: $OUT
-load:   python -c 'import datasets; print(datasets.load_dataset("$OUT", "episodes"))'
+load:   $BIN/python -c 'import datasets; print(datasets.load_dataset("$OUT", "episodes"))'
 END

@@ -1,8 +1,11 @@
 """What changed since an output was begun: found by name, and by bytes where times alone differ."""
 
+import dataclasses
 import os
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.changes import drop_damaged, refuse_changes, stale_chunks
@@ -138,3 +141,27 @@ def test_a_damaged_record_takes_its_chunk_back(root):
     record_path(root / "out", chunk.digest).write_text("{")
     assert drop_damaged(root / "out") == [chunk.digest]
     assert drop_damaged(root / "out") == []
+
+
+def parquet_rows(folder, texts):
+    pq.write_table(pa.table({"text": texts}), folder / "rows.parquet")
+
+
+def jsonl_lines(folder, texts):
+    (folder / "lines.jsonl").write_text("".join(f'{{"text": "{text}"}}\n' for text in texts))
+
+
+@pytest.mark.parametrize("write", [parquet_rows, jsonl_lines])
+def test_an_edit_inside_a_file_that_is_cut_is_found_when_its_size_changes(tmp_path, write):
+    # Row groups, and every range but the last, keep their chunk's name when the file grows.
+    config = dataclasses.replace(CONFIG, chunk_bytes=4000)
+    folder = put(tmp_path / "in", {})
+    folder.mkdir(exist_ok=True)
+    texts = [f"text {i} " * 8 for i in range(200)]
+    write(folder, texts)
+    plan = make_output(tmp_path / "out", folder, config)
+    first = plan.chunks[0].digest
+    write(folder, [texts[0].replace("text", "TEXT"), *texts[1:], "and one more"])
+    changed = plan_of(folder, config)
+    assert first in {chunk.digest for chunk in changed.chunks}
+    assert first in stale_chunks(tmp_path / "out", changed, config)

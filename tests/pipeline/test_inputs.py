@@ -118,3 +118,21 @@ def test_size_and_time_are_as_listed(corpus):
     os.utime(corpus / "b.txt", (5, 5))
     [file] = list_inputs([str(corpus / "b.txt")])
     assert (file.size_bytes, file.modified) == (4, 5)
+
+
+def test_a_recursive_glob_gives_each_file_once_hidden_ones_left_out(tmp_path, monkeypatch):
+    put(tmp_path, {"a/b/x.txt": "x", "a/y.txt": "y", "z.txt": "z", ".git/h.txt": "h"})
+    monkeypatch.chdir(tmp_path)
+    assert names("**/*") == ["a/b/x.txt", "a/y.txt", "z.txt"]
+
+
+def test_a_file_in_two_inputs_is_refused(tmp_path):
+    folder = put(tmp_path / "in", {"x.txt": "x"})
+    with pytest.raises(UserError, match=r"is in two inputs, as in/x\.txt and as x\.txt"):
+        names(str(folder), str(folder / "x.txt"))
+
+
+def test_a_link_to_a_folder_above_it_is_followed_once(tmp_path):
+    folder = put(tmp_path / "in", {"a/x.txt": "x"})
+    (folder / "a/back").symlink_to(folder)
+    assert names(str(folder)) == ["a/x.txt"]

@@ -85,7 +85,7 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     """Questions in plain lines with what stands below them."""
     lines = candidates.lines
     questions = _read(candidates)
-    questions = questions.where(_has_body(lines, questions))
+    questions = questions.where(_has_body(candidates, questions))
     questions = questions.where(_is_listed(lines, questions))
     if len(questions.line) == 0:
         return
@@ -144,13 +144,16 @@ def _is_title(lines: Lines, number: Int64s) -> Bools:
     return np.asarray(is_title.to_numpy(), np.bool_)
 
 
-def _has_body(lines: Lines, questions: Questions) -> Bools:
+def _has_body(candidates: Candidates, questions: Questions) -> Bools:
     """Bool [n], whether something other than the next question stands below each.
 
     The line after two bare questions is bare too, whatever follows: it closes a table of
-    contents.
+    contents. A heading right below belongs to what follows it: nobody answered.
     """
+    lines = candidates.lines
+    headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
     is_within = questions.body < lines.first_line[questions.document + 1]
+    is_within &= ~np.isin(questions.body, headings)
     is_bare = np.isin(questions.body, questions.line)
     is_second = is_bare & np.isin(questions.line, questions.body[is_bare])
     closes_run = np.isin(questions.line, questions.body[is_second])

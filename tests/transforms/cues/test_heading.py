@@ -37,6 +37,8 @@ def test_questions_right_above_their_answers():
         "One paragraph.\n\nBut why?\n\nBecause we said so.\n",  # rhetoric
         "Prose that ends\nin a question?\n\nMore prose.\n",
         '"Who are you?"\n\nHe paused.\n\n"Who is he?"\n\nShe left.\n',  # talk in a story
+        # Titles of docstrings, each with a line that asks below it.
+        "a.is_a\n------\n\nIs it a?\n\na.is_b\n------\n\nIs it b?\n\na.c\n---\n\nC.\n",
         "1. Why?\n2. How?\n3. Who?\n\nThe end.\n",  # a table of contents
         "* Why?\n\n* How?\n\n* Who?\n\ntext\n",
         "Why?\n\nHow?\n\nWho?\n",
