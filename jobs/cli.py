@@ -91,7 +91,11 @@ def prepare(
     id_column: Annotated[str | None, typer.Option(help="Replaces source and text in ids.")] = None,
     source_column: Annotated[str | None, typer.Option(help="Replaces the path as source.")] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=4, help="Split longer rows, between turns.")
+        int | None,
+        typer.Option(
+            min=4,
+            help="Split longer rows, between turns; what does not fit is left out.",
+        ),
     ] = None,
     holdout: Annotated[
         float, typer.Option(min=0, max=0.49, help="Share of validation and of test, each.")

@@ -324,6 +324,8 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
         drops = ", ".join(f"{n} {why}" for why, n in sorted(manifest["drops"][name].items()))
         dropped = f" (documents without a row: {drops})" if drops else ""
         print(f"{name}: {rows} rows, {tokens} tokens, {len(shards)} shards{dropped}")
+        for why, count in sorted(manifest["episode_drops"][name].items()):
+            print(f"{name}: {count} episodes left out, {why}")
     for why, count in sorted(manifest["rejected"].items()):
         print(f"rejected: {count} documents, {why}; see {out / REJECTED}")
     damaged = manifest["damaged_inputs"]

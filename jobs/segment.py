@@ -233,6 +233,7 @@ def _print_lines(documents: pa.Table) -> None:
     usable = pc.is_valid(documents["text"])
     spans_as_json_lines(documents.filter(usable), out)
     for row in documents.filter(pc.invert(usable)).to_pylist():
+        print(escape(f"{row['source']}: {row['reason']}: taken as text"), file=sys.stderr)
         path = Path(row["source"])
         size_bytes = _text_bytes(path) if path.is_file() else len(row["raw"] or b"")
         undecodable_as_json_line(row["source"], size_bytes, out)

@@ -41,6 +41,9 @@ def read_manifest(out: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
+        if not out.exists():
+            msg = f"{out} does not exist: give the --out folder of a duologue prepare"
+            raise UserError(msg) from error
         why = f"{path} can't be read ({error})" if path.exists() else f"{out} has no {MANIFEST}"
         msg = (
             f"{why}, so it is not a finished output; run the duologue prepare that wrote it again, "
