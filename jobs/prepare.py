@@ -133,7 +133,6 @@ def prepare(
     Raises:
       UserError: for anything that the person can mend; what is committed is kept.
     """
-    out = out.absolute()  # Workers stand in other folders.
     files, skipped = list_files(inputs, out, config)
     check_free(out)
     _make_folder(out)

@@ -104,7 +104,9 @@ def _run_once(
     out: Path, which: tuple[int, int], options: list[str], tick: Callable[[], None]
 ) -> tuple[int, str]:
     """(exit code, last line of stdout) of one run of the driver."""
-    command = [sys.executable, "-m", "pipeline.driver", str(out), "/".join(map(str, which))]
+    # Workers stand in other folders: they are given the whole path.
+    names = [str(out.absolute()), "/".join(map(str, which))]
+    command = [sys.executable, "-m", "pipeline.driver", *names]
     # Beam starts workers as "python": the one of this environment has to be found first.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with (out / RUN / LOG).open("ab") as log:
