@@ -12,16 +12,16 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
 from pipeline.commit import RUN, is_committed
 from pipeline.job import PrepareChunks
 from pipeline.output import read_config
-from pipeline.plan import plan_name, planned_offsets
+from pipeline.plan import PlannedChunk, plan_name, planned_chunks
 from pipeline.supervise import EXIT_USER_ERROR, EXIT_WORKER_DIED
 from schemas.errors import UserError
 
@@ -41,11 +41,14 @@ def run_job(out: Path, which: tuple[int, int], options: list[str]) -> None:
     Raises:
       UserError: what a worker raised as one.
     """
-    offsets = list(pending_offsets(out, which))
-    if not offsets:
+    pending = list(pending_chunks(out, which))
+    if not pending:
         return
+    beam_options = PipelineOptions(options)
+    workers = beam_options.view_as(DirectOptions).direct_num_workers
+    offsets = [chunk.offset for chunk in dealt(pending, workers)]
     try:
-        with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
+        with beam.Pipeline(options=beam_options) as pipeline:
             _ = (
                 pipeline
                 | "Pending" >> beam.Create(offsets, reshuffle=False).with_output_types(int)
@@ -60,12 +63,35 @@ def run_job(out: Path, which: tuple[int, int], options: list[str]) -> None:
         raise
 
 
-def pending_offsets(out: Path, which: tuple[int, int]) -> Iterator[int]:
-    """Offsets in the plan of a slice's chunks that have no record."""
+def pending_chunks(out: Path, which: tuple[int, int]) -> Iterator[PlannedChunk]:
+    """A slice's chunks that have no record."""
     index, count = which
-    for number, (digest, offset) in enumerate(planned_offsets(out / RUN / plan_name(which))):
-        if number % count == index and not is_committed(out, digest):
-            yield offset
+    for number, chunk in enumerate(planned_chunks(out / RUN / plan_name(which))):
+        if number % count == index and not is_committed(out, chunk.digest):
+            yield chunk
+
+
+def dealt(chunks: Iterable[PlannedChunk], workers: int) -> list[PlannedChunk]:
+    """Chunks in the order that spreads their costs when every worker is given each Nth.
+
+    Beam's local runner deals elements out like cards, before any is worked on. Other runners take
+    them as they come, and gain by having the largest first.
+
+    Args:
+      chunks: in any order.
+      workers: how many the elements are dealt to; 0 for a runner that does not say.
+    """
+    rest = sorted(chunks, key=lambda chunk: (-chunk.cost, chunk.digest))
+    load = [0] * max(workers, 1)
+    order = []
+    for start in range(0, len(rest), len(load)):
+        # Places in a round are workers: who has least so far is given the largest.
+        hand = rest[start : start + len(load)]
+        poorest = sorted(range(len(hand)), key=lambda worker: load[worker])
+        for worker, chunk in sorted(zip(poorest, hand, strict=True)):
+            load[worker] += chunk.cost
+            order.append(chunk)
+    return order
 
 
 def _end_with_parent() -> None:

@@ -37,10 +37,12 @@ class Chunk(NamedTuple):
 
     Attributes:
       digest: hash of relative paths, ranges and the config's digest.
+      cost: what it takes, about, in bytes of text.
       ranges: what to read, in order.
     """
 
     digest: str
+    cost: int
     ranges: tuple[InputRange, ...]
 
 
@@ -141,37 +143,39 @@ def make_plan(files: list[InputFile], skipped: dict[str, int], config: PrepareCo
         if not is_part and _cost(file) > config.chunk_bytes + OPEN_COST_BYTES
     ]
     chunks = tuple(
-        Chunk(_chunk_digest(ranges, config.digest), ranges)
-        for ranges in _bundles(cuts, config.chunk_bytes)
+        Chunk(_chunk_digest(ranges, config.digest), cost, ranges)
+        for cost, ranges in _bundles(cuts, config.chunk_bytes)
     )
     return Plan(files=tuple(files), chunks=chunks, skipped=skipped, uncut=tuple(uncut))
 
 
 def _bundles(
     cuts: Iterable[tuple[InputFile, InputRange, bool]], chunk_bytes: int
-) -> Iterator[tuple[InputRange, ...]]:
+) -> Iterator[tuple[int, tuple[InputRange, ...]]]:
+    """(cost, ranges) of each chunk."""
     bundle: list[InputRange] = []
     total = 0
     for file, part, is_part in cuts:
         if is_part:
             if bundle:
-                yield tuple(bundle)
+                yield total, tuple(bundle)
                 bundle, total = [], 0
-            yield (part,)
+            # Readers cut where the text allows it, as near to a chunk's size as they can.
+            yield min(chunk_bytes, _cost(file)), (part,)
             continue
         cost = _cost(file)
         if bundle and total + cost > chunk_bytes:
-            yield tuple(bundle)
+            yield total, tuple(bundle)
             bundle, total = [], 0
         bundle.append(part)
         total += cost
         # An expected half chunk between cuts, decided by this file alone.
         share = int(digest(["bundle", part.relative], size_bytes=8), 16) / 2**64
         if share < 2 * cost / chunk_bytes:
-            yield tuple(bundle)
+            yield total, tuple(bundle)
             bundle, total = [], 0
     if bundle:
-        yield tuple(bundle)
+        yield total, tuple(bundle)
 
 
 def _cost(file: InputFile) -> int:
@@ -199,7 +203,7 @@ def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None
     """
     with atomic_file(folder / plan_name(which)) as file:
         for chunk in plan.chunks:
-            file.write((json.dumps([chunk.digest, chunk.ranges]) + "\n").encode("ascii"))
+            file.write((json.dumps(chunk) + "\n").encode("ascii"))
     files = [dataclasses.astuple(each) for each in plan.files]
     write_json(folder / PLAN_INPUTS, {"files": files, "skipped": plan.skipped})
 
@@ -232,16 +236,31 @@ def read_chunk(path: Path, offset: int) -> Chunk:
         return _chunk(file.readline())
 
 
-def planned_offsets(path: Path) -> Iterator[tuple[str, int]]:
-    """(chunk digest, byte offset of its line), in order; one line in memory at a time."""
+class PlannedChunk(NamedTuple):
+    """Where a chunk stands in a written plan.
+
+    Attributes:
+      digest: the chunk's.
+      cost: the chunk's.
+      offset: byte offset of its line.
+    """
+
+    digest: str
+    cost: int
+    offset: int
+
+
+def planned_chunks(path: Path) -> Iterator[PlannedChunk]:
+    """The chunks of a written plan, in order; one line in memory at a time."""
     offset = 0
     with path.open("rb") as file:
         for line in file:
-            # The digest stands first in the line: [" then 32 hex digits.
-            yield line[2:34].decode("ascii"), offset
+            # The ranges, which may be many, are not read: ["<32 hex digits>", <cost>, [...
+            digest, cost, _ = line.split(b", ", 2)
+            yield PlannedChunk(digest[2:-1].decode("ascii"), int(cost), offset)
             offset += len(line)
 
 
 def _chunk(line: bytes) -> Chunk:
-    name, ranges = json.loads(line)
-    return Chunk(name, tuple(InputRange(*part) for part in ranges))
+    name, cost, ranges = json.loads(line)
+    return Chunk(name, cost, tuple(InputRange(*part) for part in ranges))

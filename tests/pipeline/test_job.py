@@ -9,7 +9,7 @@ from pipeline.commit import is_committed
 from pipeline.job import PrepareChunks
 from pipeline.output import begin
 from pipeline.piece import Piece
-from pipeline.plan import planned_offsets, write_plan
+from pipeline.plan import planned_chunks, write_plan
 from pipeline.supervise import beam_options
 from tests.pipeline.making import CONFIG, TOKENIZER, make_output, plan_of, put
 from tests.running import exchange, jsonl, tree
@@ -45,7 +45,7 @@ def test_no_table_is_pickled_between_the_steps(folder, tmp_path):
     begin(out, CONFIG)
     TOKENIZER.save(out)
     write_plan(plan, out / "_run")
-    offsets = [offset for _, offset in planned_offsets(out / "_run/plan.jsonl")]
+    offsets = [chunk.offset for chunk in planned_chunks(out / "_run/plan.jsonl")]
     with beam.Pipeline(options=PipelineOptions(beam_options([], workers=1))) as pipeline:
         _ = (
             pipeline

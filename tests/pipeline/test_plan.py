@@ -10,7 +10,7 @@ from pipeline.inputs import InputFile
 from pipeline.plan import (
     Chunk,
     make_plan,
-    planned_offsets,
+    planned_chunks,
     read_chunk,
     read_plan,
     usable_files,
@@ -103,11 +103,11 @@ def test_a_written_plan_is_read_back(tmp_path):
     write_plan(plan, tmp_path)
     assert read_plan(tmp_path) == plan
     found = [
-        (digest, read_chunk(tmp_path / "plan.jsonl", offset))
-        for digest, offset in planned_offsets(tmp_path / "plan.jsonl")
+        (noted.digest, noted.cost, read_chunk(tmp_path / "plan.jsonl", noted.offset))
+        for noted in planned_chunks(tmp_path / "plan.jsonl")
     ]
-    assert found == [(chunk.digest, chunk) for chunk in plan.chunks]
-    assert isinstance(found[0][1], Chunk)
+    assert found == [(chunk.digest, chunk.cost, chunk) for chunk in plan.chunks]
+    assert isinstance(found[0][2], Chunk)
 
 
 def test_half_a_plan_is_refused(tmp_path):
