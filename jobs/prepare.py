@@ -28,7 +28,7 @@ from pipeline.output import (
 )
 from pipeline.plan import WHOLE, Plan, make_plan, read_plan, usable_files, write_plan
 from pipeline.readers import READER_OF_NAME, reader_of
-from pipeline.supervise import beam_options, run_driver, write_options
+from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
     OutputTokenizer,
     given_tokenizer,
@@ -244,11 +244,15 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, console: Console) -> No
     if before:
         console.print(f"resuming: {before} of {len(mine)} chunks are committed", highlight=False)
     workers = options.workers or _n_cores()
-    beam = beam_options(list(options.beam), workers=min(workers, len(mine) - before))
-    write_options(out, {"workers": workers, "beam": beam, "options": dataclasses.asdict(options)})
+    write_options(out, {"workers": workers, "options": dataclasses.asdict(options)})
     with _progress(out, mine, console) as tick:
         run_driver(
-            out, which, beam, tick=tick, say=lambda line: console.print(line, highlight=False)
+            out,
+            which,
+            list(options.beam),
+            workers=workers,
+            tick=tick,
+            say=lambda line: console.print(line, highlight=False),
         )
 
 

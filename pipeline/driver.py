@@ -1,9 +1,12 @@
-"""The process that runs Beam: `python -m pipeline.driver OUT I/N [BEAM OPTIONS]`.
+"""The process that runs Beam: `python -m pipeline.driver OUT I/N WORKERS [BEAM OPTIONS]`.
 
-It is a child of `duologue prepare`, for three reasons: Beam's local runner waits for ever when one
-of its workers is killed, so someone must be able to end it and all it started; Beam's logs go to a
-file; and the command itself starts without importing Beam. It reads the plan and the config that
-the parent wrote, runs every chunk without a record, and says how it ended by its exit code.
+It is a child of `duologue prepare`, for two reasons: someone must be able to end a job and all it
+started, and the command itself starts without importing Beam. It reads the plan and the config
+that the parent wrote, runs every chunk without a record, and says how it ended by its exit code.
+
+On one machine it forks a worker a core, each with a part of the chunks and a Beam job of its own
+in its own process. Beam's local runner can start workers too, but each of those imports Beam anew,
+for seconds, and when one is killed the runner waits for it for ever.
 """
 
 import os
@@ -16,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.commit import RUN, is_committed
 from pipeline.job import PrepareChunks
@@ -30,25 +33,23 @@ _USER_ERROR = re.compile(
 )
 
 
-def run_job(out: Path, which: tuple[int, int], options: list[str]) -> None:
-    """Run all chunks of a slice that are not committed.
+def run_job(
+    out: Path, which: tuple[int, int], chunks: Iterable[PlannedChunk], options: list[str]
+) -> None:
+    """Run chunks of a slice as one Beam job.
 
     Args:
       out: an output whose plan and config are written.
       which: (I, N): every Nth chunk from the Ith, counted from 0.
+      chunks: of the slice's plan.
       options: Beam's.
 
     Raises:
       UserError: what a worker raised as one.
     """
-    pending = list(pending_chunks(out, which))
-    if not pending:
-        return
-    beam_options = PipelineOptions(options)
-    workers = beam_options.view_as(DirectOptions).direct_num_workers
-    offsets = [chunk.offset for chunk in dealt(pending, workers)]
+    offsets = [chunk.offset for chunk in chunks]
     try:
-        with beam.Pipeline(options=beam_options) as pipeline:
+        with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
             _ = (
                 pipeline
                 | "Pending" >> beam.Create(offsets, reshuffle=False).with_output_types(int)
@@ -71,53 +72,74 @@ def pending_chunks(out: Path, which: tuple[int, int]) -> Iterator[PlannedChunk]:
             yield chunk
 
 
-def dealt(chunks: Iterable[PlannedChunk], workers: int) -> list[PlannedChunk]:
-    """Chunks in the order that spreads their costs when every worker is given each Nth.
-
-    Beam's local runner deals elements out like cards, before any is worked on. Other runners take
-    them as they come, and gain by having the largest first.
+def shares(chunks: Iterable[PlannedChunk], workers: int) -> list[list[PlannedChunk]]:
+    """Spread chunks so that every worker has about as much to do.
 
     Args:
       chunks: in any order.
-      workers: how many the elements are dealt to; 0 for a runner that does not say.
+      workers: at least 1.
+
+    Returns:
+      a share for each worker that gets any, its largest chunks first.
     """
-    rest = sorted(chunks, key=lambda chunk: (-chunk.cost, chunk.digest))
-    load = [0] * max(workers, 1)
-    order = []
-    for start in range(0, len(rest), len(load)):
-        # Places in a round are workers: who has least so far is given the largest.
-        hand = rest[start : start + len(load)]
-        poorest = sorted(range(len(hand)), key=lambda worker: load[worker])
-        for worker, chunk in sorted(zip(poorest, hand, strict=True)):
-            load[worker] += chunk.cost
-            order.append(chunk)
-    return order
+    given: list[list[PlannedChunk]] = [[] for _ in range(workers)]
+    costs = [0] * workers
+    for chunk in sorted(chunks, key=lambda chunk: (-chunk.cost, chunk.digest)):
+        poorest = costs.index(min(costs))
+        given[poorest].append(chunk)
+        costs[poorest] += chunk.cost
+    return [share for share in given if share]
+
+
+def _forked(work: list[list[PlannedChunk]]) -> list[PlannedChunk]:
+    """Forks a worker for every share and returns in each of them with its own.
+
+    The process that forked does not return: it ends when all have, or as soon as one has failed;
+    whoever started it then ends the others, for they are one process group.
+    """
+    workers = set()
+    for share in work:
+        worker = os.fork()
+        if not worker:
+            return share
+        workers.add(worker)
+    _end_with_parent()
+    while workers:
+        worker, status = os.wait()
+        workers.remove(worker)
+        if code := os.waitstatus_to_exitcode(status):
+            os._exit(EXIT_WORKER_DIED if code < 0 else code)
+    os._exit(0)
 
 
 def _end_with_parent() -> None:
-    """Ends this process group when the parent is gone, however it went: its pipe closes."""
-    sys.stdin.buffer.read()
-    os.killpg(0, signal.SIGKILL)
+    """From now on ends this process group when the parent is gone, however it went."""
 
+    def wait() -> None:
+        # The pipe from the parent closes.
+        sys.stdin.buffer.read()
+        os.killpg(0, signal.SIGKILL)
 
-def _end_with_worker(args: threading.ExceptHookArgs) -> None:
-    """Beam's local runner notices a dead worker in a thread of its own, and goes on waiting."""
-    if "Worker subprocess exited" in str(args.exc_value):
-        os._exit(EXIT_WORKER_DIED)
-    threading.__excepthook__(args)
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def main() -> None:
     """Run the job that the command line names."""
-    out, which, *options = sys.argv[1:]
+    out, which, workers, *options = sys.argv[1:]
+    folder = Path(out)
     index, count = which.split("/")
-    # Workers inherit stdout; the answer to the parent goes where they cannot write.
+    the_slice = (int(index), int(count))
+    # Beam and what it loads may print; the answer to the parent goes where they do not.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    threading.excepthook = _end_with_worker
+    work = list(pending_chunks(folder, the_slice))
+    # Before there is any thread: a fork copies only the one that calls it.
+    if int(workers) > 1 and len(work) > 1:
+        work = _forked(shares(work, int(workers)))
+    _end_with_parent()
     try:
-        run_job(Path(out), (int(index), int(count)), options)
+        if work:
+            run_job(folder, the_slice, work, options)
     except UserError as error:
         print(error, file=answer, flush=True)
         os._exit(EXIT_USER_ERROR)

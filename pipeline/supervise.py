@@ -20,6 +20,8 @@ EXIT_WORKER_DIED = 4
 """A worker process was killed; what is not committed can be run again."""
 
 MAX_RESTARTS = 3
+"""In a row, without a chunk committed in between."""
+
 POLL_SECONDS = 0.2
 LOG = "driver.log"
 NOTED_VERSIONS = ("duologue", "apache-beam", "polars", "pyarrow", "tokenizers")
@@ -39,17 +41,9 @@ WORKER_ENVIRONMENT = {
 }
 
 
-def beam_options(given: list[str], *, workers: int) -> list[str]:
-    """Beam's options: the user's, or those of the local runner with single-threaded workers."""
-    if any(option.split("=")[0] == "--runner" for option in given):
-        return given
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    return [
-        LOCAL_RUNNER,
-        f"--direct_running_mode={mode}",
-        f"--direct_num_workers={workers}",
-        *given,
-    ]
+def is_local(given: list[str]) -> bool:
+    """Whether Beam options leave the runner to us: workers on this machine, one a process."""
+    return not any(option.split("=")[0] == "--runner" for option in given)
 
 
 def run_driver(
@@ -57,6 +51,7 @@ def run_driver(
     which: tuple[int, int],
     options: list[str],
     *,
+    workers: int,
     tick: Callable[[], None],
     say: Callable[[str], None],
 ) -> None:
@@ -66,14 +61,20 @@ def run_driver(
       out: an output with plan and config.
       which: (I, N), the slice.
       options: Beam's.
+      workers: processes on this machine; another runner's are its own business.
       tick: called several times a second while the job runs.
       say: called with a line for the person, when the job is restarted.
 
     Raises:
       UserError: what the job raised as one, or that it failed for another reason.
     """
-    for restart in range(MAX_RESTARTS + 1):
-        code, last_line = _run_once(out, which, options, tick)
+    # Workers on a cluster stand in other folders: they are given the whole path.
+    names = [str(out.absolute()), "/".join(map(str, which))]
+    runner = [str(workers), LOCAL_RUNNER] if is_local(options) else ["0"]
+    command = [sys.executable, "-m", "pipeline.driver", *names, *runner, *options]
+    restarts, done = 0, _n_committed(out)
+    while True:
+        code, last_line = _run_once(command, out / RUN / LOG, tick)
         if code == 0:
             return
         if code == EXIT_USER_ERROR:
@@ -81,12 +82,15 @@ def run_driver(
         # Negative: the driver itself was killed by a signal; with one worker it is the worker.
         if not (code == EXIT_WORKER_DIED or code < 0):
             break
-        if restart < MAX_RESTARTS:
-            done = sum(1 for _ in (out / CHUNKS).iterdir())
-            say(
-                f"a worker process died; resuming after {done} committed chunks "
-                f"(restart {restart + 1} of {MAX_RESTARTS})"
-            )
+        before, done = done, _n_committed(out)
+        # Only deaths that no chunk came between are a sign that one chunk cannot be done.
+        restarts = 1 if done > before else restarts + 1
+        if restarts > MAX_RESTARTS:
+            break
+        say(
+            f"a worker process died; resuming after {done} committed chunks "
+            f"(restart {restarts} of at most {MAX_RESTARTS} without a new chunk)"
+        )
     msg = (
         f"the job failed ({_why(code)}); see {out / RUN / LOG}, then run the same command again: "
         "what is committed is kept"
@@ -94,26 +98,26 @@ def run_driver(
     raise UserError(msg)
 
 
+def _n_committed(out: Path) -> int:
+    folder = out / CHUNKS
+    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+
+
 def _why(code: int) -> str:
     if code == EXIT_WORKER_DIED or code < 0:
-        return f"a worker process died {MAX_RESTARTS + 1} times; was it out of memory?"
+        return f"a worker process died {MAX_RESTARTS + 1} times in a row; was it out of memory?"
     return f"exit {code}"
 
 
-def _run_once(
-    out: Path, which: tuple[int, int], options: list[str], tick: Callable[[], None]
-) -> tuple[int, str]:
+def _run_once(command: list[str], log_file: Path, tick: Callable[[], None]) -> tuple[int, str]:
     """(exit code, last line of stdout) of one run of the driver."""
-    # Workers stand in other folders: they are given the whole path.
-    names = [str(out.absolute()), "/".join(map(str, which))]
-    command = [sys.executable, "-m", "pipeline.driver", *names]
     # Beam starts workers as "python": the one of this environment has to be found first.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    with (out / RUN / LOG).open("ab") as log:
+    with log_file.open("ab") as log:
         # The pipe is how the driver learns that we are gone; a session of its own lets us end it
         # with all its workers.
         child = subprocess.Popen(
-            [*command, *options],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

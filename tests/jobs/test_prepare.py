@@ -153,7 +153,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(argv, prepared, tmp_path):
         lambda: (out / "_run/lock").exists(),
         lambda: (out / "_run/plan.jsonl").exists(),
         # Amid the chunks.
-        *(lambda k=k: len(chunks_of(out)) >= k for k in sorted(rng.sample(range(1, 16), 2))),
+        *(lambda k=k: len(chunks_of(out)) >= k for k in sorted(rng.sample(range(1, 20), 8))),
     ]
     for moment in moments:
         with started(argv(out, "--workers", 1)) as running:
@@ -172,11 +172,9 @@ def test_a_killed_worker_does_not_end_the_command(argv, prepared, tmp_path):
         started(argv(out, "--workers", 2), said) as running,
     ):
         until(lambda: chunks_of(out), running)
-        workers = [
-            child
-            for child in psutil.Process(running.pid).children(recursive=True)
-            if any("sdk_worker_main" in part for part in child.cmdline())
-        ]
+        [driver] = psutil.Process(running.pid).children()
+        workers = driver.children()
+        assert len(workers) == 2
         workers[0].kill()
         code = running.wait(WATCH_SECONDS)
     said = (tmp_path / "said").read_text()

@@ -10,7 +10,7 @@ from pipeline.job import PrepareChunks
 from pipeline.output import begin
 from pipeline.piece import Piece
 from pipeline.plan import planned_chunks, write_plan
-from pipeline.supervise import beam_options
+from pipeline.supervise import LOCAL_RUNNER
 from tests.pipeline.making import CONFIG, TOKENIZER, make_output, plan_of, put
 from tests.running import exchange, jsonl, tree
 
@@ -46,7 +46,7 @@ def test_no_table_is_pickled_between_the_steps(folder, tmp_path):
     TOKENIZER.save(out)
     write_plan(plan, out / "_run")
     offsets = [chunk.offset for chunk in planned_chunks(out / "_run/plan.jsonl")]
-    with beam.Pipeline(options=PipelineOptions(beam_options([], workers=1))) as pipeline:
+    with beam.Pipeline(options=PipelineOptions([LOCAL_RUNNER])) as pipeline:
         _ = (
             pipeline
             | beam.Create(offsets, reshuffle=False).with_output_types(int)
@@ -56,11 +56,3 @@ def test_no_table_is_pickled_between_the_steps(folder, tmp_path):
     assert all(is_committed(out, chunk.digest) for chunk in plan.chunks)
     make_output(tmp_path / "plain", folder)
     assert tree(out) == tree(tmp_path / "plain")
-
-
-def test_beams_own_options_choose_the_runner():
-    chosen = ["--runner=FlinkRunner", "--parallelism=2"]
-    assert beam_options(chosen, workers=2) == chosen
-    local = beam_options(["--temp_location=x"], workers=2)
-    assert "--direct_running_mode=multi_processing" in local
-    assert local[-1] == "--temp_location=x"
