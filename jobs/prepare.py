@@ -136,12 +136,12 @@ def prepare(
     files, skipped = list_files(inputs, out, config)
     check_free(out)
     _make_folder(out)
-    with locked(out, is_slice=options.which is not None):
+    with locked(out, is_slice=options.which is not None) as lock:
         tokenizer, config = _settle_tokenizer(files, out, config, options, console)
         plan = make_plan(files, skipped, config)
         _settle_output(out, plan, config, options, console)
         _settle_saved(out, tokenizer)
-        _run(out, plan, options, console)
+        _run(out, plan, options, lock, console)
         if options.which:
             return None
         # A worker that was killed amid the run has left a temporary file.
@@ -234,7 +234,7 @@ def _settle_saved(out: Path, tokenizer: OutputTokenizer) -> None:
         tokenizer.save(out)
 
 
-def _run(out: Path, plan: Plan, options: PrepareOptions, console: Console) -> None:
+def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
     which = options.which or WHOLE
     mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
     before = sum(is_committed(out, digest) for digest in mine)
@@ -251,6 +251,7 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, console: Console) -> No
             which,
             list(options.beam),
             workers=workers,
+            lock=lock,
             tick=tick,
             say=lambda line: console.print(line, highlight=False),
         )

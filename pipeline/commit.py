@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -25,6 +26,11 @@ CHUNKS = "_chunks"
 PIECES = f"{RUN}/pieces"
 REJECTED = "rejected"
 LAST = "-last"
+
+LOCK_SECONDS = 2.0
+"""How long the workers of a command that was killed may take to notice."""
+
+LOCK_POLL_SECONDS = 0.05
 
 
 class HashingFile:
@@ -269,18 +275,28 @@ def sweep(out: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(out: Path, *, is_slice: bool = False) -> Iterator[None]:
-    """Hold the output, alone or as one of several slices; the system frees it when we die.
+def locked(out: Path, *, is_slice: bool = False) -> Iterator[int]:
+    """Hold the output, alone or as one of several slices.
+
+    Yields the lock's file descriptor. A process that inherits it holds the lock too: so workers
+    that outlive a killed command by a moment are waited for, and nobody sweeps what they write.
+    The system frees the lock when the last of them is gone.
 
     Raises:
       UserError: if another job holds it.
     """
     path = out / RUN / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
+    kind = fcntl.LOCK_SH if is_slice else fcntl.LOCK_EX
+    deadline = time.monotonic() + LOCK_SECONDS
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if is_slice else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            msg = f"another job is writing to {out}: wait for it or choose another --out"
-            raise UserError(msg) from error
-        yield
+        while True:
+            try:
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    msg = f"another job is writing to {out}: wait for it or choose another --out"
+                    raise UserError(msg) from error
+                time.sleep(LOCK_POLL_SECONDS)
+        yield file.fileno()

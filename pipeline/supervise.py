@@ -52,6 +52,7 @@ def run_driver(
     options: list[str],
     *,
     workers: int,
+    lock: int,
     tick: Callable[[], None],
     say: Callable[[str], None],
 ) -> None:
@@ -62,6 +63,7 @@ def run_driver(
       which: (I, N), the slice.
       options: Beam's.
       workers: processes on this machine; another runner's are its own business.
+      lock: file descriptor of the output's lock, which the driver and its workers hold with us.
       tick: called several times a second while the job runs.
       say: called with a line for the person, when the job is restarted.
 
@@ -74,7 +76,7 @@ def run_driver(
     command = [sys.executable, "-m", "pipeline.driver", *names, *runner, *options]
     restarts, done = 0, _n_committed(out)
     while True:
-        code, last_line = _run_once(command, out / RUN / LOG, tick)
+        code, last_line = _run_once(command, out / RUN / LOG, lock, tick)
         if code == 0:
             return
         if code == EXIT_USER_ERROR:
@@ -109,7 +111,9 @@ def _why(code: int) -> str:
     return f"exit {code}"
 
 
-def _run_once(command: list[str], log_file: Path, tick: Callable[[], None]) -> tuple[int, str]:
+def _run_once(
+    command: list[str], log_file: Path, lock: int, tick: Callable[[], None]
+) -> tuple[int, str]:
     """(exit code, last line of stdout) of one run of the driver."""
     # Beam starts workers as "python": the one of this environment has to be found first.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -123,6 +127,7 @@ def _run_once(command: list[str], log_file: Path, tick: Callable[[], None]) -> t
             stderr=log,
             env=os.environ | WORKER_ENVIRONMENT | {"PATH": path},
             start_new_session=True,
+            pass_fds=(lock,),
         )
         try:
             while child.poll() is None:
