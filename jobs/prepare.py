@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +181,8 @@ def _settle_tokenizer(
     entries = int(found[1]) if found else None
     if entries is None:
         tokenizer = given_tokenizer(Path(options.tokenizer), eos=options.eos)
-    elif is_output(out):
-        tokenizer = load_output_tokenizer(out)
+    elif is_output(out) and (saved := _saved_tokenizer(out, is_repair=options.repair)):
+        tokenizer = saved
     else:
         console.print(f"training a tokenizer of {entries} entries on the corpus", highlight=False)
         tokenizer = trained_tokenizer(files, config, entries, eos=options.eos)
@@ -195,6 +195,21 @@ def _settle_tokenizer(
         eos=options.eos or tokenizer.eos,
     )
     return tokenizer, config
+
+
+def _saved_tokenizer(out: Path, *, is_repair: bool) -> OutputTokenizer | None:
+    """The tokenizer that was trained for an output; None if it is to be trained again."""
+    with suppress(UserError):
+        saved = load_output_tokenizer(out)
+        if saved.sha256 == read_config(out).tokenizer_sha256:
+            return saved
+    if is_repair:
+        return None
+    msg = (
+        f"{out}/tokenizer.json is not the one that the shards were made with: put it back, or run "
+        "with --repair to train it again"
+    )
+    raise UserError(msg)
 
 
 def _settle_output(

@@ -96,7 +96,7 @@ def given_tokenizer(path: Path, *, eos: str | None) -> OutputTokenizer:
       eos: the end-of-turn token, or None to find it.
 
     Raises:
-      UserError: no tokenizer there, or no end-of-turn token to be found.
+      UserError: no tokenizer there, no end-of-turn token to be found, or no ids for control tokens.
     """
     file = path / "tokenizer.json" if path.is_dir() else path
     try:
@@ -120,9 +120,12 @@ def given_tokenizer(path: Path, *, eos: str | None) -> OutputTokenizer:
             "tokenizer_config.json): name one with --eos TOKEN; it is added if it is new"
         )
         raise UserError(msg)
-    return _output_tokenizer(
-        text, eos=eos, bos=names.get("bos_token") or eos, pad=names.get("pad_token") or DEFAULT_PAD
-    )
+    bos, pad = names.get("bos_token") or eos, names.get("pad_token") or DEFAULT_PAD
+    try:
+        return _output_tokenizer(text, eos=eos, bos=bos, pad=pad)
+    except ValueError as error:
+        msg = f"{file} cannot be used: {error}"
+        raise UserError(msg) from error
 
 
 def _output_tokenizer(text: str, *, eos: str, bos: str, pad: str) -> OutputTokenizer:

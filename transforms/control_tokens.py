@@ -24,7 +24,8 @@ def with_control_tokens(tokenizer_json: str, *, eos: str, bos: str, pad: str) ->
       pad: the token that fills a batch.
 
     Raises:
-      ValueError: if a control token is empty.
+      ValueError: if a control token is empty, or would get the id of another token, as happens to
+        a vocabulary with gaps in its ids.
     """
     names = list(dict.fromkeys([*CONTROL_TOKENS, eos, bos, pad]))
     if "" in names:
@@ -35,11 +36,25 @@ def with_control_tokens(tokenizer_json: str, *, eos: str, bos: str, pad: str) ->
     tokenizer.add_special_tokens(
         [AddedToken(name, special=True, normalized=False) for name in names]
     )
+    _check_ids(tokenizer.get_vocab(with_added_tokens=True))
     config = json.loads(tokenizer.to_str())
     for token in config["added_tokens"]:
         # An added token that was there before keeps its own flag.
         token["special"] |= token["content"] in names
     return json.dumps(config, ensure_ascii=False, indent=2)
+
+
+def _check_ids(vocabulary: dict[str, int]) -> None:
+    # tokenizers numbers what is added by the count of entries, whatever ids they have.
+    token_of: dict[int, str] = {}
+    for token, index in sorted(vocabulary.items()):
+        if other := token_of.get(index):
+            msg = (
+                f"the ids of the vocabulary have gaps, so that {other!r} and {token!r} would both "
+                f"be {index}: number its entries from 0 without gaps"
+            )
+            raise ValueError(msg)
+        token_of[index] = token
 
 
 def control_ids(config: dict[str, Any], names: Iterable[str]) -> frozenset[int]:

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from itertools import accumulate
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.running import (
     COMMON,
     FORGED,
     Ran,
+    command,
     duologue,
     jsonl,
     manifest_of,
@@ -269,6 +271,13 @@ def test_text_never_becomes_a_control_token(tmp_path):
     assert [text_of(row, tokenizer) for row in rows_of(out, "documents")] == [text]
 
 
+def with_gaps(config: dict) -> dict:
+    """A tokenizer whose last entry's id is past the count of entries."""
+    vocabulary = config["model"]["vocab"]
+    vocabulary[max(vocabulary, key=vocabulary.get)] += 3
+    return config
+
+
 @pytest.fixture
 def here(tmp_path, tokenizer_file):
     """A folder to run in, with things that can't be used."""
@@ -283,6 +292,7 @@ def here(tmp_path, tokenizer_file):
     (tmp_path / "body.jsonl").write_text('{"body": "x", "title": "y"}\n')
     pq.write_table(pa.table({"body": ["x"], "title": ["y"]}), tmp_path / "body.parquet")
     (tmp_path / "bare/tokenizer.json").write_text(tiny_tokenizer(eos=None))
+    (tmp_path / "gaps.json").write_text(json.dumps(with_gaps(json.loads(tiny_tokenizer(None)))))
     (tmp_path / "other/thesis.tex").touch()
     (tmp_path / "file").touch()
     shutil.copy(tokenizer_file, tmp_path / "tokenizer.json")
@@ -313,6 +323,11 @@ def here(tmp_path, tokenizer_file):
         ("good.txt --tokenizer other", 1, ["no tokenizer at other/tokenizer.json"]),
         ("good.txt --tokenizer body.jsonl", 1, ["body.jsonl is no tokenizer.json"]),
         ("good.txt --tokenizer data.bin", 1, ["data.bin is no tokenizer.json"]),
+        (
+            "good.txt --tokenizer gaps.json --eos <eos>",
+            1,
+            ["gaps.json cannot be used: the ids of the vocabulary have gaps", "would both be"],
+        ),
         ("good.txt --tokenizer train:9", 1, ["train:9", "at least 256"]),
         # Outputs.
         ("good.txt --out other", 1, ["other is not empty", "choose another --out"]),
@@ -359,13 +374,81 @@ def test_an_output_of_another_config_is_refused_by_option(corpus, prepared, toke
     assert tree(prepared) == before
 
 
-def test_an_output_that_a_job_writes_to_is_refused(corpus, prepared, tokenizer_file):
-    argv = ["prepare", corpus, "--out", prepared, "--tokenizer", tokenizer_file, *COMMON]
-    with (prepared / "_run/lock").open("a") as lock:
+def test_an_output_that_a_job_writes_to_is_refused(here):
+    (here / "out/_run").mkdir(parents=True)
+    with (here / "out/_run/lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ran = duologue(*argv)
+        ran = duologue("prepare", "good.txt", "--out", "out", "--tokenizer", "bare", cwd=here)
     assert ran.code == 1
-    assert f"another job is writing to {prepared}" in ran.last_line
+    assert "another job is writing to out" in ran.last_line
+
+
+WITHOUT_ROOTS_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.parametrize(
+    ("shut", "says"),
+    [
+        ("in/no.txt", "in/no.txt: give permission, or take it out of the inputs"),
+        ("in/folder", "in/folder: Permission denied; mend or remove it"),
+    ],
+)
+def test_what_may_not_be_read_is_named(here, shut, says):
+    (here / "in/folder").mkdir(parents=True)
+    for name in ("in/good.txt", "in/no.txt", "in/folder/good.txt"):
+        (here / name).write_text(GOOD)
+    argv = command("prepare", "in", "--out", "out", "--tokenizer", "tokenizer.json")
+    if os.geteuid() == 0:
+        argv = [*WITHOUT_ROOTS_RIGHTS, *argv]
+    mode = (here / shut).stat().st_mode
+    (here / shut).chmod(0)
+    refused = subprocess.run(argv, cwd=here, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert says in refused.stderr
+    (here / shut).chmod(mode)
+    ran = duologue("prepare", "in", "--out", "out", "--tokenizer", "tokenizer.json", cwd=here)
+    assert ran.code == 0, ran.err
+    assert manifest_of(here / "out")["counts"]["documents"] == 3
+
+
+def test_the_modules_of_the_folder_one_stands_in_are_not_ours(here):
+    for name in ("schemas/__init__.py", "pipeline/__init__.py", "random.py", "tokenizers.py"):
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_text("raise SystemExit('imported from the wrong folder')\n")
+    argv = ["prepare", "good.txt", "--out", "out", "--tokenizer", "tokenizer.json"]
+    script = Path(sys.executable).parent / "duologue"
+    done = subprocess.run(
+        [script, *argv, "--workers", "2"], cwd=here, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_trained_tokenizer_that_is_damaged_is_named_and_trained_again(here):
+    argv = ["prepare", "good.txt", "--out", "out", "--tokenizer", "train:300"]
+    assert duologue(*argv, cwd=here).code == 0
+    made = tree(here / "out")
+    (here / "out/tokenizer.json").write_text("{")
+    refused = duologue(*argv, cwd=here)
+    assert refused.code == 1
+    assert "out/tokenizer.json is not the one that the shards were made with" in refused.last_line
+    repaired = duologue(*argv, "--repair", cwd=here)
+    assert repaired.code == 0, repaired.err
+    assert tree(here / "out") == made
+
+
+def test_a_copy_without_its_notes_is_updated(here):
+    argv = ["prepare", "a", "--tokenizer", "tokenizer.json", "--out"]
+    assert duologue(*argv, "out", cwd=here).code == 0
+    shutil.copytree(here / "out", here / "copy")
+    shutil.rmtree(here / "copy/_run")
+    (here / "a/x/more.txt").write_text(GOOD * 2)
+    refused = duologue(*argv, "copy", cwd=here)
+    assert refused.code == 1
+    assert "holds chunks of other inputs: run prepare with --update" in refused.said
+    updated = duologue(*argv, "copy", "--update", cwd=here)
+    assert updated.code == 0, updated.err
+    assert duologue(*argv, "fresh", cwd=here).code == 0
+    assert tree(here / "copy") == tree(here / "fresh")
 
 
 @pytest.fixture
@@ -397,10 +480,11 @@ def test_a_full_disk_ends_the_run_and_room_completes_it(
     assert "No space left on device; make room" in ran.last_line
     assert ran.last_line.endswith("run the same command again: what is committed is kept")
     committed = len(list((out / "_chunks").iterdir()))
+    assert committed
     small_disk(64_000)
     ran = duologue(*argv, "--workers", 1)
     assert ran.code == 0, ran.err
-    assert committed == 0 or f"resuming: {committed} of" in ran.said
+    assert f"resuming: {committed} of" in ran.said
     assert tree(out) == tree(prepared)
 
 
