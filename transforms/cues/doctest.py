@@ -15,6 +15,7 @@ GAME = "doctest"
 CUE = ">>>"
 _PROMPT = r"^[ \t]*(?:>>>|\.\.\.)(?:[ \t][^\n]*)?\s*$"
 _PRIMARY = r"^[ \t]*>>>[ \t]+\S"
+_CHEVRONS = r"^[ \t]*>>>"
 _PROMPT_BYTES = len(CUE)
 # What ends an example's output although no blank line does: the quotes that close a docstring,
 # a fence of code. What opens with ">" is no output but quoted mail.
@@ -35,7 +36,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     """Sessions in which at least one example has output."""
     lines = candidates.lines
     examples = _examples(candidates)
-    opens = _opens_session(lines, examples)
+    opens = _opens_session(candidates, examples)
     starts = [*np.flatnonzero(opens).tolist(), len(examples)]
     return [
         episode
@@ -44,19 +45,24 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     ]
 
 
-def _opens_session(lines: Lines, examples: Sequence[_Example]) -> Bools:
+def _opens_session(candidates: Candidates, examples: Sequence[_Example]) -> Bools:
     """Bool [n], whether each example starts a session.
 
-    It goes on with the session before when it is alike indented and only blanks stand between.
+    It goes on with the session before when it is alike indented and only blanks, or prompts at
+    which nothing was typed, stand between.
     """
+    lines = candidates.lines
     first = np.array([example.first for example in examples], np.int64)
     end = np.array([example.end for example in examples], np.int64)
     opens = np.ones(len(examples), np.bool_)
+    number, text = candidates.matching(_PROMPT)
+    idle = number[(text.str.contains(_CHEVRONS) & ~text.str.contains(_PRIMARY)).to_numpy()]
+    said = np.append(lines.filled[~np.isin(lines.filled, idle)], lines.n_lines)
     documents, indent = lines.document_of(first), lines.indent[first]
     continues = (
         (documents[1:] == documents[:-1])
         & (indent[1:] == indent[:-1])
-        & (lines.next_filled(end[:-1] - 1) == first[1:])
+        & (said[np.searchsorted(said, end[:-1])] == first[1:])
     )
     opens[1:] = ~continues
     return opens
@@ -69,6 +75,9 @@ def _examples(candidates: Candidates) -> list[_Example]:
     blank_after = lines.next_blank(number).tolist()
     document_end = lines.first_line[1:][lines.document_of(number)].tolist()
     numbers = number.tolist()
+    # Output may hold lines of dots, such as the middle of a traceback: only a new prompt ends it.
+    chevrons = np.append(number[text.str.contains(_CHEVRONS).to_numpy()], lines.n_lines)
+    following = chevrons[np.searchsorted(chevrons, number, side="right")].tolist()
     examples = []
     i = 0
     while i < len(numbers):
@@ -81,8 +90,7 @@ def _examples(candidates: Candidates) -> list[_Example]:
             last += 1
         i = last + 1
         output = numbers[last] + 1
-        following = numbers[i] if i < len(numbers) else output + lines.n_lines
-        limit = min(following, blank_after[last], document_end[last])
+        limit = min(following[last], blank_after[last], document_end[last])
         end = _output_end(lines, output, limit, indent)
         examples.append(_Example(numbers[first], output, end))
     return examples

@@ -6,6 +6,7 @@ indented deeper ("hanging"), or a body right below at the same indentation ("fla
 
 import dataclasses
 import enum
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -31,6 +32,7 @@ CAPITALS = r"^[A-Z][A-Z0-9 ,/&'()-]{3,}\s*$"
 
 _QUOTED = r"""^\s*["“«][^\n]*["”»]\s*$"""
 _TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
+_IDENTIFIER = re.compile(r"(?=.*[._])[^\W\d][\w.]*")
 # Lengths are looked at apart: counted repetition of a class makes a slow automaton.
 _MAX_QUESTION_BYTES = 300
 _MAX_TITLE_BYTES = 80
@@ -86,6 +88,7 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     lines = candidates.lines
     questions = _read(candidates)
     questions = questions.where(_has_body(candidates, questions))
+    questions = questions.where(~_is_summary(candidates, questions))
     questions = questions.where(_is_listed(lines, questions))
     if len(questions.line) == 0:
         return
@@ -159,6 +162,17 @@ def _has_body(candidates: Candidates, questions: Questions) -> Bools:
     closes_run = np.isin(questions.line, questions.body[is_second])
     usable: Bools = is_within & ~is_bare & ~(closes_run & (questions.layout != Layout.HANGING))
     return usable
+
+
+def _is_summary(candidates: Candidates, questions: Questions) -> Bools:
+    """Bool [n], whether each is the first line below a heading that names something of a program.
+
+    "Is this a subtype?" below `types.is_subtype` says what the function answers; the text below
+    says how, and answers nothing.
+    """
+    named = [each.last_line for each in candidates.outline if _IDENTIFIER.fullmatch(each.title)]
+    summaries = candidates.lines.next_filled(np.array(named, np.int64))
+    return np.isin(questions.line, summaries)
 
 
 def _is_listed(lines: Lines, questions: Questions) -> Bools:

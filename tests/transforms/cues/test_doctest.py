@@ -51,6 +51,13 @@ def test_prompts_are_markers():
         (">>> f()\n1\n\ntext\n\n>>> g()\n2\n", [("f()", "1"), ("g()", "2")]),
         # So does another indentation.
         (">>> f()\n1\n\n    >>> g()\n    2\n", [("f()", "1"), ("g()", "2")]),
+        # Dots in the output are not a continuation.
+        (
+            ">>> f()\nTraceback (most recent call last):\n  ...\nValueError: x\n>>> 1\n1\n",
+            [("f()", "Traceback (most recent call last):\n  ...\nValueError: x", "1", "1")],
+        ),
+        # A prompt at which nothing was typed ends no session.
+        (">>> f()\n1\n>>>\n>>> g()\n2\n", [("f()", "1", "g()", "2")]),
         ("\t>>> f()\r\n\t1\r\n", [("f()", "1")]),
         (">>> f()\n1", [("f()", "1")]),
     ],

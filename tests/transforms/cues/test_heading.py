@@ -99,3 +99,10 @@ def test_the_next_line_may_hold_an_aside():
     text = "Why? (And when?)\n\nSo.\n\nHow?\n\nThus.\n"
     assert pairs(text) == [("Why? (And when?)", "So."), ("How?", "Thus.")]
     assert games(text) == {"heading"}
+
+
+def test_the_summary_of_something_in_a_program_is_no_question():
+    summary = "Is {} a subtype?\n\nBoth sides are looked at.\n\n"
+    text = "".join(f"types.is_{x}\n==========\n\n{summary.format(x)}" for x in ("one", "two"))
+    assert pairs(text) == []
+    assert len(pairs(text.replace("types.is_", "Types of "))) == 2
