@@ -1,0 +1,201 @@
+"""results.jsonl: all that a comparison found, a JSON object a line, and all that a report needs.
+
+The first line is the design, every other one a run. A run names the digest of its design, so lines
+of several machines can be put together, and those of two corpora or two designs cannot.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from schemas.errors import UserError
+from schemas.keys import digest
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Design:
+    """What was compared, fixed before the first run.
+
+    Attributes:
+      corpus: {name, manifest_sha256, tokenizer_sha256, train_documents, train_rows,
+        train_episodes, train_content_tokens, train_content_bytes, episodes_dropped}; train_rows
+        are documents or their pieces.
+      model: {name, parameters, config}; parameters counts each weight once.
+      training: the TrainConfig of all runs, as a dict: steps, context, batch_rows, learning_rate...
+      arms: [{name, delimiters, description, content_sha256, n_tokens, n_delimiters,
+        delimited_documents, bare_documents}]; the content is that of all its rows in order.
+      invariants: [{statement, holds, evidence}].
+      packing: {contexts, context, fill}; fill is the share of tokens that are no padding in the
+        longest arm.
+      cues: "stripped" or "kept".
+      seeds: the paired seeds.
+      prompts: [{name, description}]: what the model is shown before and around the answers.
+      test: {sources: [str], games: [str], cells: [{source, game, answers, tokens, bytes}]}; source
+        and game of a cell are indices, tokens and bytes those of its answers.
+      contrasts: [{name, arm, reference, prompt, reference_prompt, is_primary}].
+      examples: [{id, source, game, segments: [{kind, player, text}]}], from the test split.
+      is_trial: True for a size of run that only shows that the pipeline works.
+    """
+
+    corpus: dict[str, Any]
+    model: dict[str, Any]
+    training: dict[str, Any]
+    arms: list[dict[str, Any]]
+    invariants: list[dict[str, Any]]
+    packing: dict[str, Any]
+    cues: str
+    seeds: list[int]
+    prompts: list[dict[str, Any]]
+    test: dict[str, Any]
+    contrasts: list[dict[str, Any]]
+    examples: list[dict[str, Any]]
+    is_trial: bool
+    format: int = FORMAT
+
+    @property
+    def digest(self) -> str:
+        """Names the design and its corpus."""
+        return digest(["design", json.dumps(dataclasses.asdict(self), sort_keys=True)])
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Rebuild from a line."""
+        return cls(**{name: value for name, value in fields.items() if name not in _LINE})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """One arm trained from one seed, or what became of it.
+
+    Attributes:
+      design: digest of the design.
+      arm: name of the arm.
+      seed: the paired seed.
+      error: None if it was done; else one line.
+      steps: optimizer steps taken.
+      trained_tokens: actions in the loss over all steps.
+      nats: by prompt, summed nats of the answers of each cell of the design's test; a prompt that
+        the arm cannot be shown (untrained control tokens) is left out.
+      delimiter_nats: by prompt, {nats, tokens} of the delimiters in it, apart from all answers.
+      curve: [{step, content_bytes, train_bits_per_byte, validation_bits_per_byte}]; bytes seen
+        until then, bits per byte of content (delimiters left out) since the entry before, and of
+        held-out answers under the raw prompt (None without a validation split).
+      device: "cpu" or the GPU's name.
+    """
+
+    design: str
+    arm: str
+    seed: int
+    error: str | None = None
+    steps: int = 0
+    trained_tokens: int = 0
+    nats: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    delimiter_nats: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    device: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        """Of its folder and in messages."""
+        return f"{self.arm}-{self.seed}"
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Rebuild from a line."""
+        return cls(**{name: value for name, value in fields.items() if name != "kind"})
+
+
+_LINE = ("kind", "digest")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Results:
+    """A design and its runs, sorted by arm (in the design's order) and seed."""
+
+    design: Design
+    runs: list[Run]
+
+    def lines(self) -> list[str]:
+        """The lines of results.jsonl."""
+        design = {"kind": "design", "digest": self.design.digest}
+        rows = [design | dataclasses.asdict(self.design)]
+        rows += [{"kind": "run"} | dataclasses.asdict(run) for run in self.runs]
+        return [json.dumps(row) for row in rows]
+
+
+def read_results(paths: Iterable[Path]) -> Results:
+    """Read results.jsonl files (or the folders that hold them) of one comparison.
+
+    Raises:
+      UserError: a file that is missing or damaged, one without a design, results of two corpora or
+        two designs, or two different runs of one arm and seed.
+    """
+    designs: dict[str, tuple[Design, Path]] = {}
+    runs: dict[tuple[str, int], Run] = {}
+    for given in paths:
+        path = given / "results.jsonl" if given.is_dir() else given
+        for number, fields in enumerate(_objects(path), 1):
+            try:
+                if fields["kind"] == "design":
+                    design = Design.from_json(fields)
+                    _check_design(design, fields["digest"], path)
+                    designs.setdefault(design.digest, (design, path))
+                elif fields["kind"] == "run":
+                    _add(runs, Run.from_json(fields), path)
+                else:
+                    raise KeyError(fields["kind"])
+            except (KeyError, TypeError, AttributeError) as error:
+                msg = f"{path}, line {number}: no line of a comparison ({error}): name a results.jsonl"
+                raise UserError(msg) from error
+    return _one_design(designs, runs)
+
+
+def _objects(path: Path) -> list[Any]:
+    try:
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}; give the --out folder of duologue compare"
+        raise UserError(msg) from error
+    except ValueError as error:
+        msg = f"{path} is damaged ({error}): run its duologue compare again, it keeps what is done"
+        raise UserError(msg) from error
+
+
+def _check_design(design: Design, named: str, path: Path) -> None:
+    if design.digest != named:
+        msg = f"{path}: the design is not the one that its digest names; run compare again"
+        raise UserError(msg)
+
+
+def _add(runs: dict[tuple[str, int], Run], run: Run, path: Path) -> None:
+    known = runs.get((run.arm, run.seed))
+    # A run that failed on one machine may be done on another.
+    if known is None or known.error:
+        runs[run.arm, run.seed] = run
+    elif not run.error and run != known:
+        msg = f"{path}: another run of arm {run.arm}, seed {run.seed}: give each run once"
+        raise UserError(msg)
+
+
+def _one_design(
+    designs: dict[str, tuple[Design, Path]], runs: dict[tuple[str, int], Run]
+) -> Results:
+    if not designs:
+        msg = "no design among the results: give the results.jsonl that duologue compare wrote"
+        raise UserError(msg)
+    (design, path), *others = designs.values()
+    for other, other_path in others:
+        same = other.corpus["manifest_sha256"] == design.corpus["manifest_sha256"]
+        what = "designs" if same else "corpora"
+        msg = f"{path} and {other_path} are of two {what}: report them apart"
+        raise UserError(msg)
+    if stray := next((run for run in runs.values() if run.design != design.digest), None):
+        msg = f"run {stray.name} is of another design than {path}: report them apart"
+        raise UserError(msg)
+    order = {arm["name"]: place for place, arm in enumerate(design.arms)}
+    kept = sorted(runs.values(), key=lambda run: (order[run.arm], run.seed))
+    return Results(design=design, runs=kept)
