@@ -66,6 +66,16 @@ def row_id(document: str, *, episode: int | None, piece: int) -> str:
     return digest(["row", document, episode, piece])
 
 
+def piece_id(row: str, piece: int) -> str:
+    """The `id` of a piece of a written row, which does not hold its document's key.
+
+    Args:
+      row: the row's `id`.
+      piece: ordinal of the piece in the row.
+    """
+    return digest(["piece", row, piece])
+
+
 def split_of(source: str, holdout: float) -> str:
     """The split of a source, so that pieces of one source never straddle two.
 

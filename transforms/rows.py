@@ -90,7 +90,7 @@ def document_rows(tokenized: pa.Table, tokenizer: SegmentTokenizer, config: RowC
     segments = segments_of(used.spans, used.tokens)
     documents = np.arange(len(used.sizes))
     pieces = _delimited_pieces(segments, documents, used, tokenizer, config)
-    pieces = _choose(pieces, pieces.segments.tokens_of_rows(len(pieces.parents)) > 0)
+    pieces = choose(pieces, pieces.segments.tokens_of_rows(len(pieces.parents)) > 0)
     why = [(TOO_LONG, np.isin(documents, pieces.overlong)), (NO_TOKEN, used.sizes > 0)]
     return Rows(
         table=_table(pieces, documents, used, tokenizer, episodes=None),
@@ -118,7 +118,7 @@ def episode_rows(tokenized: pa.Table, tokenizer: SegmentTokenizer, config: RowCo
     rows = np.cumsum(opens) - 1
     segments = dataclasses.replace(content, rows=rows)
     pieces = _delimited_pieces(segments, documents, used, tokenizer, config)
-    pieces = _choose(pieces, _has_answer(pieces))
+    pieces = choose(pieces, _has_answer(pieces))
     numbers = np.arange(len(used.sizes))
     overlong = np.isin(np.arange(len(documents)), pieces.overlong)
     why = [
@@ -203,7 +203,7 @@ def _delimited_pieces(
     return split_rows(delimited, used.texts, documents, tokenizer, config.max_tokens)
 
 
-def _choose(pieces: Pieces, is_kept: Bools) -> Pieces:
+def choose(pieces: Pieces, is_kept: Bools) -> Pieces:
     """Leaves out whole pieces; the others keep their ordinals."""
     number = np.cumsum(is_kept) - 1
     segments = pieces.segments.take(is_kept[pieces.segments.rows])
@@ -257,14 +257,14 @@ def _table(
         ),
         "source": used.table["source"].take(owners),
         "source_offset": used.table["source_offset"].take(owners),
-        "game": _commonest_games(pieces.segments, len(keys)),
-        **_token_columns(pieces.segments, len(keys)),
+        "game": commonest_games(pieces.segments, len(keys)),
+        **token_columns(pieces.segments, len(keys)),
         "is_truncated": pa.array(pieces.is_truncated),
     }
     return pa.table(columns, schema=row_schema(tokenizer.token_type))
 
 
-def _token_columns(segments: Segments, n_rows: int) -> dict[str, pa.Array]:
+def token_columns(segments: Segments, n_rows: int) -> dict[str, pa.Array]:
     """`input_ids`, `player` and `segments` of rows."""
     sizes = segments.tokens_of_rows(n_rows)
     offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
@@ -276,7 +276,7 @@ def _token_columns(segments: Segments, n_rows: int) -> dict[str, pa.Array]:
     }
 
 
-def _commonest_games(segments: Segments, n_rows: int) -> pa.Array:
+def commonest_games(segments: Segments, n_rows: int) -> pa.Array:
     """String [rows], the game that most episodes of a row are of; TEXT where it has none."""
     is_episode = starts_of_runs(segments.rows, segments.episode) & (segments.episode != OUTSIDE)
     n_games = max(len(segments.games), 1)
@@ -294,7 +294,7 @@ def _commonest_games(segments: Segments, n_rows: int) -> pa.Array:
 
 def _with_segments(rows: pa.Table, segments: Segments) -> pa.Table:
     columns = {name: rows[name] for name in rows.column_names}
-    return pa.table(columns | _token_columns(segments, len(rows)), schema=rows.schema)
+    return pa.table(columns | token_columns(segments, len(rows)), schema=rows.schema)
 
 
 def _content_bytes(pieces: Pieces) -> int:

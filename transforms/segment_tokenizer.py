@@ -143,14 +143,41 @@ class SegmentTokenizer:
           int64 [tokens], bytes from the start of text; NOT_A_CUT for a token that begins inside a
           character. White space that a lossy tokenizer leaves out goes to the token before it.
         """
-        if self._byte_lengths is not None:
-            raw = np.frombuffer(text.encode(), np.uint8)
-            sizes = self._byte_lengths[ids]
-            # A vocabulary whose entries do not add up to the text is asked for offsets instead.
-            if sizes.sum() == len(raw):
-                starts = np.cumsum(sizes) - sizes
-                return np.where(raw[starts] & 0xC0 == 0x80, NOT_A_CUT, starts)
-        return self._starts_by_offsets(text)
+        starts = self._starts_by_lengths(text, ids)
+        return self._starts_by_offsets(text) if starts is None else starts
+
+    def decode_with_starts(self, ids: Ids) -> tuple[str, Ints]:
+        """The text of ids whose text is not at hand, and where in it each token begins.
+
+        Args:
+          ids: of a text or of a part of one, token_type [tokens].
+
+        Returns:
+          The text, and int64 [tokens] as `token_starts` gives. If the text would not be tokenised
+          as the ids (a lossy tokenizer, or a part that begins within a word), it is the texts of
+          the tokens, each decoded on its own, one after another.
+        """
+        text = self.decode(ids.tolist())
+        starts = self._starts_by_lengths(text, ids)
+        if starts is not None:
+            return text, starts
+        again = self.encode_text(text)
+        if again is not None and np.array_equal(again, ids):
+            return text, self._starts_by_offsets(text)
+        texts = self._tokenizer.decode_batch(ids[:, None].tolist(), skip_special_tokens=False)
+        ends = np.cumsum([len(each.encode()) for each in texts], dtype=np.int64)
+        return "".join(texts), np.concatenate([[0], ends])[:-1]
+
+    def _starts_by_lengths(self, text: str, ids: Ids) -> Ints | None:
+        """`token_starts` by the bytes that each id stands for; None if they do not add up."""
+        if self._byte_lengths is None:
+            return None
+        raw = np.frombuffer(text.encode(), np.uint8)
+        sizes = self._byte_lengths[ids]
+        if sizes.sum() != len(raw):
+            return None
+        starts = np.cumsum(sizes) - sizes
+        return np.where(raw[starts] & 0xC0 == 0x80, NOT_A_CUT, starts)
 
     def _starts_by_offsets(self, text: str) -> Ints:
         """`token_starts` by the offsets that `tokenizers` gives, in code points."""

@@ -26,7 +26,7 @@ MIN_ROW_TOKENS = 4
 # How willingly a row is cut before a segment, or before a part of one.
 _NEVER, _LAST_RESORT, _CUT = range(3)
 
-_CutText = Callable[[int, npt.NDArray[np.unsignedinteger]], tuple[Ints, Ints, Bools]]
+CutText = Callable[[int, npt.NDArray[np.unsignedinteger]], tuple[Ints, Ints, Bools]]
 """From a segment and its ids to what `text_cuts` gives, bytes counted in the document."""
 
 
@@ -110,11 +110,18 @@ def split_rows(
         tokens, byte_starts, is_line = text_cuts(text, starts, max_tokens)
         return tokens, first + byte_starts, is_line
 
-    return _merge(whole, _split_long(long, is_line, cut_text, max_tokens))
+    return _merge(whole, split_long_rows(long, is_line, cut_text, max_tokens))
 
 
-def _split_long(long: Segments, is_line: Bools, cut_text: _CutText, max_tokens: int) -> Pieces:
-    """Splits rows all of which are over-long; is_line tells which segments begin a line."""
+def split_long_rows(long: Segments, is_line: Bools, cut_text: CutText, max_tokens: int) -> Pieces:
+    """Splits rows all of which are over-long.
+
+    Args:
+      long: of R rows, with delimiters.
+      is_line: bool [S], True for segments outside episodes that begin a line.
+      cut_text: cuts a text that is too long for a row.
+      max_tokens: at least MIN_ROW_TOKENS.
+    """
     levels = _cut_levels(long, is_line)
     is_lost = _is_in_overlong_episode(long, levels, max_tokens)
     episodes = long.rows[is_lost & starts_of_runs(long.rows, long.episode)]
@@ -173,7 +180,7 @@ def _atoms(
     segments: Segments,
     levels: Ints,
     ids: npt.NDArray[np.unsignedinteger],
-    cut_text: _CutText,
+    cut_text: CutText,
     max_tokens: int,
 ) -> _Atoms:
     """Cuts the texts that do not fit into a row, so that no atom has over max_tokens tokens."""
