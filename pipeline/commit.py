@@ -7,20 +7,21 @@ was killed, and is swept. Everything here is safe to repeat: the same chunk give
 import contextlib
 import dataclasses
 import fcntl
-import hashlib
 import json
-import os
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
+from pipeline.atomic import TEMPORARY_SUFFIX as TEMPORARY_SUFFIX
+from pipeline.atomic import HashingFile as HashingFile
+from pipeline.atomic import atomic_file as atomic_file
+from pipeline.atomic import atomic_folder as atomic_folder
+from pipeline.atomic import write_json as write_json
 from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
 
-TEMPORARY_SUFFIX = ".tmp"
 RUN = "_run"
 CHUNKS = "_chunks"
 PIECES = f"{RUN}/pieces"
@@ -31,76 +32,6 @@ LOCK_SECONDS = 2.0
 """How long the workers of a command that was killed may take to notice."""
 
 LOCK_POLL_SECONDS = 0.05
-
-
-class HashingFile:
-    """A binary file for writing that counts and hashes what goes through it (sha256)."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._state = hashlib.sha256()
-        self.n_bytes = 0
-        self.closed = False
-
-    def write(self, data: bytes | memoryview) -> int:
-        """Write all of it."""
-        view = memoryview(data)
-        self._state.update(view)
-        self.n_bytes += view.nbytes
-        self._file.write(view)
-        return view.nbytes
-
-    def flush(self) -> None:
-        """Pass on to the file below."""
-        self._file.flush()
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of all that was written."""
-        return self._state.hexdigest()
-
-
-@contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[HashingFile]:
-    """Write a file that is there whole or not at all: temporary name, sync, rename, sync folder.
-
-    Raises:
-      UserError: if it can't be written (disk full, no permission); the temporary file is removed.
-    """
-    # Two processes may write the same chunk after a retry: each has a temporary file of its own.
-    unique = f"{os.getpid()}-{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name}.{unique}{TEMPORARY_SUFFIX}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            hashing = HashingFile(file)
-            yield hashing
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        msg = (
-            f"cannot write {path}: {error.strerror or error}; make room or give write permission, "
-            "then run the same command again: what is committed is kept"
-        )
-        raise UserError(msg) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 JSON holds anything
-    """Write JSON atomically: sorted keys, indented, the same bytes for the same value."""
-    with atomic_file(path) as file:
-        file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -269,7 +200,9 @@ def sweep(out: Path) -> None:
             if path.is_file() and path.relative_to(out).as_posix() not in named:
                 path.unlink()
     for path in (*out.glob(f".*{TEMPORARY_SUFFIX}"), *out.glob(f"_*/**/.*{TEMPORARY_SUFFIX}")):
-        path.unlink()
+        # A folder is what a packed copy is being written into.
+        if path.is_file():
+            path.unlink()
     for path in (out / PIECES).glob("*/*.json"):
         path.unlink()
 

@@ -119,7 +119,8 @@ def test_text_is_cut_at_its_line_ends_with_the_documents_offsets():
         [segment] = piece["segments"]
         found = text.encode()[segment["byte_start"] : segment["byte_end"]].decode()
         assert byte_level().decode(piece["input_ids"]) == found
-        assert found.startswith("line") and found.endswith("it\n")
+        assert found.startswith("line")
+        assert found.endswith("it\n")
 
 
 def test_a_context_for_no_character_is_refused():

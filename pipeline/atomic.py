@@ -1,0 +1,167 @@
+"""Files and folders that are there whole or not at all: temporary names, synced, then renamed."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from schemas.errors import UserError
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+class HashingFile:
+    """A binary file for writing that counts and hashes what goes through it (sha256)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._state = hashlib.sha256()
+        self.n_bytes = 0
+        self.closed = False
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of it."""
+        view = memoryview(data)
+        self._state.update(view)
+        self.n_bytes += view.nbytes
+        self._file.write(view)
+        return view.nbytes
+
+    def flush(self) -> None:
+        """Pass on to the file below."""
+        self._file.flush()
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of all that was written."""
+        return self._state.hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[HashingFile]:
+    """Write a file that is there whole or not at all: temporary name, sync, rename, sync folder.
+
+    Raises:
+      UserError: if it can't be written (disk full, no permission); the temporary file is removed.
+    """
+    # Two processes may write the same chunk after a retry: each has a temporary file of its own.
+    unique = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name}.{unique}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            hashing = HashingFile(file)
+            yield hashing
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        msg = (
+            f"cannot write {path}: {error.strerror or error}; make room or give write permission, "
+            "then run the same command again: what is committed is kept"
+        )
+        raise UserError(msg) from error
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Write a folder that is there whole or not at all; yields the one to write into.
+
+    That is a hidden sibling, `.NAME.tmp`, locked as long as it is written to. In the end all its
+    files are synced and it is renamed. What a killed process left in it is removed first, and after
+    an error nothing is left.
+
+    Raises:
+      UserError: if path is there and is not an empty folder, if another process writes to it, or if
+        it can't be written (disk full, no permission).
+    """
+    target = path.resolve()
+    check_vacant(path)
+    temporary = target.with_name(f".{target.name}{TEMPORARY_SUFFIX}")
+    try:
+        with _locked_folder(temporary, path):
+            # Another process may have been done with it meanwhile.
+            check_vacant(path)
+            try:
+                for left_over in temporary.iterdir():
+                    _remove(left_over)
+                yield temporary
+                _sync_all(temporary)
+                temporary.rename(target)
+                _sync(target.parent)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+    except OSError as error:
+        msg = (
+            f"cannot write {path}: {error.strerror or error}; make room or give write permission, "
+            "then run the same command again"
+        )
+        raise UserError(msg) from error
+
+
+def check_vacant(path: Path) -> None:
+    """Refuse a place where something is already.
+
+    Raises:
+      UserError: if path is there and is not an empty folder.
+    """
+    if path.exists() and not path.is_dir():
+        msg = f"{path} is a file: choose a folder for --out"
+        raise UserError(msg)
+    if path.is_dir() and any(path.iterdir()):
+        msg = f"{path} exists and is not empty: choose another --out"
+        raise UserError(msg)
+
+
+@contextlib.contextmanager
+def _locked_folder(folder: Path, path: Path) -> Iterator[None]:
+    """Hold a folder, which is made if need be; the system frees it when the process is gone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = f"another job is writing to {path}: wait for it or choose another --out"
+            raise UserError(msg) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _sync_all(folder: Path) -> None:
+    """Sync all files and folders of a folder, and it."""
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 JSON holds anything
+    """Write JSON atomically: sorted keys, indented, the same bytes for the same value."""
+    with atomic_file(path) as file:
+        file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
