@@ -4,14 +4,13 @@ So they are the same whoever made the chunks, in whatever order, however often i
 """
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
+from pipeline.card import dataset_card
 from pipeline.commit import ChunkRecord, ShardRecord, add_counts, atomic_file, records, write_json
 from pipeline.output import MANIFEST
 from pipeline.plan import Plan
@@ -103,46 +102,12 @@ def _inline(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: A
 
 
 def _write_card(out: Path, manifest: dict[str, Any]) -> None:
-    """The dataset card: what `datasets.load_dataset` finds configs, splits and counts by."""
     grouped: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for shard in manifest["shards"]:
         grouped.setdefault(shard["config"], {}).setdefault(shard["split"], []).append(shard)
-    front = {
-        "configs": [
-            {
-                "config_name": name,
-                # datasets' cache knows a folder by its name and card alone.
-                "description": f"shards {_digest_of_shards(splits)}",
-                "data_files": [
-                    {"split": split, "path": f"{name}/{split}/*.arrow"} for split in splits
-                ],
-            }
-            | ({"default": True} if name == "documents" or len(grouped) == 1 else {})
-            for name, splits in grouped.items()
-        ],
-        "dataset_info": [
-            {
-                "config_name": name,
-                "splits": [
-                    {
-                        "name": split,
-                        "num_bytes": sum(shard["size_bytes"] for shard in shards),
-                        "num_examples": sum(shard["rows"] for shard in shards),
-                    }
-                    for split, shards in splits.items()
-                ],
-            }
-            for name, splits in grouped.items()
-        ],
-    }
-    text = f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n{_card_body(manifest, grouped)}"
+    body = _card_body(manifest, grouped)
     with atomic_file(out / "README.md") as file:
-        file.write(text.encode())
-
-
-def _digest_of_shards(splits: dict[str, list[dict[str, Any]]]) -> str:
-    hashes = [shard["sha256"] for shards in splits.values() for shard in shards]
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+        file.write(dataset_card(grouped, "{config}/{split}/*.arrow", body).encode())
 
 
 def _card_body(

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.commit import (
     REJECTED,
     ChunkRecord,
+    HashingFile,
     ShardRecord,
     atomic_file,
     commit_piece,
@@ -76,9 +77,7 @@ def _splits(table: pa.Table, holdout: float) -> Iterator[tuple[str, pa.Table]]:
 
 def _write_shard(out: Path, path: str, config: str, split: str, table: pa.Table) -> ShardRecord:
     with atomic_file(out / path) as file:
-        sink = pa.PythonFile(file, mode="w")
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table, max_chunksize=BATCH_ROWS)
+        write_stream(file, table)
     players = np.zeros(len(Player), np.int64)
     for chunk in table["player"].chunks:
         players += np.bincount(chunk.flatten().to_numpy(), minlength=len(Player))
@@ -92,6 +91,12 @@ def _write_shard(out: Path, path: str, config: str, split: str, table: pa.Table)
         size_bytes=file.n_bytes,
         sha256=file.sha256,
     )
+
+
+def write_stream(file: HashingFile, table: pa.Table) -> None:
+    """Write a table as an Arrow IPC stream, which `datasets` and others map in place."""
+    with pa.ipc.new_stream(pa.PythonFile(file, mode="w"), table.schema) as writer:
+        writer.write_table(table, max_chunksize=BATCH_ROWS)
 
 
 def _refused(table: pa.Table) -> Iterator[dict[str, Any]]:
