@@ -13,12 +13,19 @@ import typer
 from schemas.config import CONFIGS, ENCODING_ERRORS, PrepareConfig
 from schemas.delimiters import SCHEMES
 from schemas.errors import UserError
+from transforms.annotate import OBJECTIVES
+from transforms.annotate import OBJECTIVES
 
 EXIT_FAILED = 1
 EXIT_DAMAGED = 3
 
 Delimiters = StrEnum("Delimiters", {name: name for name in SCHEMES})
 EncodingErrors = StrEnum("EncodingErrors", {name: name for name in ENCODING_ERRORS})
+Config = StrEnum("Config", {name: name for name in CONFIGS})
+Objective = StrEnum("Objective", {name: name for name in OBJECTIVES})
+Objective = StrEnum("Objective", {name: name for name in OBJECTIVES})
+Device = StrEnum("Device", {name: name for name in ("auto", "cpu", "cuda")})
+Precision = StrEnum("Precision", {name: name for name in ("float32", "bfloat16")})
 
 app = typer.Typer(
     name="duologue",
@@ -208,6 +215,91 @@ def verify(
         )
         raise UserError(msg)
     print(f"{folder}: no faults")
+
+
+@app.command(
+    epilog="Example: **duologue train shards --out run --model 10m --objective player-two**. "
+    "On several GPUs: **torchrun --nproc-per-node 8 -m jobs.cli train shards --out run**"
+)
+def train(
+    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes.")],
+    model: Annotated[
+        str, typer.Option(help="1m, 10m, 124m, a JSON file of a LlamaConfig, or a model folder.")
+    ] = "10m",
+    objective: Annotated[Objective, typer.Option(help="Whose actions are learned.")] = "all",
+    config: Annotated[str, typer.Option(help="documents or episodes.")] = "documents",
+    context: Annotated[int, typer.Option(min=8, help="Tokens of a packed row.")] = 1024,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimizer steps; default one epoch.")
+    ] = None,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Packed rows of a step.")] = 16,
+    micro_rows: Annotated[int, typer.Option(min=1, help="Packed rows at once; memory.")] = 4,
+    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
+    warmup_steps: Annotated[
+        int | None, typer.Option(min=0, help="Of rising rate; default a tenth, 100 at most.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights and order.")] = 0,
+    device: Annotated[Device, typer.Option(help="auto takes a GPU if there is one.")] = "auto",
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of activations; default bfloat16 on a GPU.")
+    ] = None,
+    compile: Annotated[bool, typer.Option("--compile", help="Compile the model.")] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Only kernels that repeat bit for bit.")
+    ] = False,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
+    validate_every: Annotated[
+        int, typer.Option(min=0, help="Steps between looks at validation; 0 is never.")
+    ] = 500,
+) -> None:
+    """Train a policy on prepared episodes or documents by behaviour cloning."""
+    from rich.console import Console
+
+    from jobs.train.command import TrainOptions, train_policy
+    from jobs.train.loop import TrainConfig
+
+    options = TrainOptions(
+        model=model,
+        config=config,
+        device=str(device),
+        save_every=save_every,
+        validate_every=validate_every,
+    )
+    settings = TrainConfig(
+        steps=steps,
+        objective=str(objective),
+        context=context,
+        batch_rows=batch_rows,
+        micro_rows=micro_rows,
+        learning_rate=learning_rate,
+        warmup_steps=warmup_steps,
+        seed=seed,
+        precision=str(precision) if precision else None,
+        compile=compile,
+        deterministic=deterministic,
+    )
+    train_policy(folder, out, options, settings, console=Console(stderr=True))
+
+
+@app.command(epilog="Example: **duologue pack shards --out packed --context 1024**")
+def pack(
+    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, new or empty.")],
+    context: Annotated[int, typer.Option(help="Tokens of a packed row, at least 5.")] = 1024,
+    config: Annotated[Config, typer.Option(help="What a row of the output is.")] = Config.documents,
+    objective: Annotated[
+        Objective, typer.Option(help="Whose tokens are in the loss.")
+    ] = Objective.all,
+) -> None:
+    """Pack rows into contexts for training, each behind a BOS; TRL takes them as they are."""
+    from rich.console import Console
+
+    from jobs.pack import PackConfig, show_packing
+    from jobs.pack import pack as run
+
+    chosen = PackConfig(context=context, config=str(config), objective=str(objective))
+    show_packing(out, run(folder, out, chosen, console=Console(stderr=True)))
 
 
 def _check_format(name: str | None) -> None:

@@ -1,0 +1,73 @@
+"""Who takes part in a run: one process, or those that torchrun started."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+
+import torch
+from torch import distributed
+
+from schemas.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Ranks:
+    """This process among all.
+
+    Attributes:
+      device: where its part of the work is done.
+      rank: from 0; rank 0 writes files and speaks.
+      n_ranks: how many there are.
+    """
+
+    device: torch.device
+    rank: int = 0
+    n_ranks: int = 1
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum over all ranks of a tensor on the CPU."""
+        if self.n_ranks == 1:
+            return values
+        total = values.to(self.device)
+        distributed.all_reduce(total)
+        return total.cpu()
+
+
+def device_named(name: str) -> torch.device:
+    """The device for `auto`, `cpu` or `cuda`; of several GPUs, the one of the local rank.
+
+    Raises:
+      UserError: if CUDA is asked for and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if name == "cuda" and not has_cuda:
+        msg = (
+            "--device cuda: torch sees no CUDA device here "
+            f"(torch {torch.__version__}); use --device cpu, or a machine and a torch that have one"
+        )
+        raise UserError(msg)
+    if name == "cpu" or not has_cuda:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+@contextlib.contextmanager
+def joined_ranks(device: str) -> Iterator[Ranks]:
+    """Join the processes that torchrun started, if it did; leave them at the end.
+
+    Raises:
+      UserError: if CUDA is asked for and there is none.
+    """
+    place = device_named(device)
+    n_ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    if n_ranks == 1:
+        yield Ranks(device=place)
+        return
+    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Ranks(device=place, rank=distributed.get_rank(), n_ranks=n_ranks)
+    finally:
+        distributed.destroy_process_group()

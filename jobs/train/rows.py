@@ -1,0 +1,86 @@
+"""Rows to learn from: the shards of one config and split, mapped, none longer than a context."""
+
+import dataclasses
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.output import read_manifest
+from schemas.episode import row_schema
+from schemas.errors import UserError
+from schemas.keys import digest
+from transforms.fit import fit_rows
+from transforms.pack import BOS_TOKENS
+from transforms.tokenize import SegmentTokenizer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """What a run learns from.
+
+    Attributes:
+      table: row_schema; mapped but for the pieces of over-long rows.
+      digest: names shards, split and context: the same digest, the same rows.
+      episodes_dropped: episodes with an exchange that does not fit into a context.
+    """
+
+    table: pa.Table
+    digest: str
+    episodes_dropped: int
+
+
+def load_rows(
+    out: Path, tokenizer: SegmentTokenizer, *, config: str, split: str, context: int
+) -> Rows:
+    """Open the rows of a prepared corpus; those that do not fit behind a BOS are split.
+
+    Args:
+      out: output of `duologue prepare`.
+      tokenizer: its tokenizer.
+      config: `documents` or `episodes`.
+      split: `train`, `validation` or `test`.
+      context: tokens of a packed row.
+
+    Raises:
+      UserError: not a finished output, no such rows, or a shard that is missing or damaged.
+    """
+    manifest = read_manifest(out)
+    shards = [shard for shard in manifest["shards"] if shard["config"] == config]
+    if not shards:
+        there = sorted({shard["config"] for shard in manifest["shards"]})
+        msg = f"{out} has no rows of config {config}; there are: {', '.join(there) or 'none'}"
+        raise UserError(msg)
+    chosen = [shard for shard in shards if shard["split"] == split]
+    if not chosen:
+        there = sorted({shard["split"] for shard in shards})
+        msg = (
+            f"{out} has no {split} split of {config}, only {', '.join(there)}: "
+            "prepare it with a larger --holdout"
+        )
+        raise UserError(msg)
+    schema = row_schema(tokenizer.token_type)
+    tables = [_open(out, shard["path"], shard["size_bytes"], schema) for shard in chosen]
+    fitted = fit_rows(pa.concat_tables(tables), tokenizer, context - BOS_TOKENS)
+    hashes = [shard["sha256"] for shard in chosen]
+    return Rows(
+        table=fitted.table,
+        digest=digest(["rows", manifest["tokenizer_sha256"], context, *hashes]),
+        episodes_dropped=fitted.episodes_dropped,
+    )
+
+
+def _open(out: Path, path: str, size_bytes: int, schema: pa.Schema) -> pa.Table:
+    mend = "; the duologue prepare that wrote it, with --repair, makes it again"
+    try:
+        if (found := (out / path).stat().st_size) != size_bytes:
+            msg = f"{out / path} has {found} bytes, its manifest says {size_bytes}{mend}"
+            raise UserError(msg)
+        with pa.memory_map(str(out / path)) as file, pa.ipc.open_stream(file) as reader:
+            table = reader.read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        msg = f"the shard {out / path} can't be read ({error}){mend}"
+        raise UserError(msg) from error
+    if table.schema != schema:
+        msg = f"{out / path} does not hold rows of this duologue{mend}"
+        raise UserError(msg)
+    return table

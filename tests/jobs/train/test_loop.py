@@ -1,0 +1,137 @@
+"""One gradient however the batch is dealt out, and the same bits after an interruption."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.train.batches import PackedRows, contexts_of_step
+from jobs.train.loop import TrainConfig, learning_rate, score, train
+from schemas.episode import Player
+from schemas.errors import UserError
+from tests.jobs.train.making import BOS, CONTEXT, learner, packed, rows, tiny_policy
+
+# Contexts with one long row of few trained actions and others with many: a mean over micro-batches
+# of means would show.
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+LENGTHS = [31, 30, 29, 28, 5, 5, 5, 5, 5, 9, 9, 9, 3, 3, 20, 22, 18]
+
+
+def gradient(micro_rows, ranks=None):
+    data = packed(rows(LENGTHS), "player-two")
+    learning = learner(tiny_policy(), micro_rows=micro_rows, ranks=ranks)
+    learning.accumulate(data, np.arange(8), "player")
+    return torch.cat([each.grad.flatten() for each in learning.policy.parameters()])
+
+
+def test_micro_batches_give_the_gradient_of_the_batch():
+    torch.testing.assert_close(gradient(8), gradient(1), rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(gradient(8), gradient(3), rtol=1e-10, atol=1e-13)
+
+
+def test_two_ranks_give_the_gradient_of_one(tmp_path):
+    path = tmp_path / "gradient.pt"
+    script = f"""
+import torch
+from jobs.train.ranks import joined_ranks
+from tests.jobs.train.test_loop import gradient
+with joined_ranks("cpu") as ranks:
+    assert ranks.n_ranks == 2
+    found = gradient(2, ranks)
+    if ranks.rank == 1:
+        torch.save(found, {str(path)!r})
+"""
+    (tmp_path / "ranks.py").write_text(script)
+    subprocess.run(
+        [*TORCHRUN, str(tmp_path / "ranks.py")],
+        check=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+    )
+    found = torch.load(path, weights_only=True)
+    torch.testing.assert_close(found, gradient(8), rtol=1e-10, atol=1e-13)
+
+
+def test_the_gradient_is_that_of_the_mean_over_all_trained_actions():
+    data = packed(rows(LENGTHS), "player-two")
+    learning = learner(tiny_policy())
+    nll = learning.loss(data.batch(np.arange(8)))
+    (nll.sum() / (nll != 0).sum()).backward()
+    whole = torch.cat([each.grad.flatten() for each in learning.policy.parameters()])
+    torch.testing.assert_close(gradient(2), whole, rtol=1e-10, atol=1e-13)
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 3))
+def test_every_epoch_takes_each_context_once(n_contexts, batch_rows, seed):
+    steps = -(-2 * n_contexts // batch_rows)
+    order = np.concatenate(
+        [contexts_of_step(n_contexts, batch_rows, step, seed) for step in range(steps)]
+    )
+    for epoch in range(2):
+        seen = order[epoch * n_contexts : (epoch + 1) * n_contexts]
+        assert sorted(seen.tolist()) == list(range(n_contexts))
+
+
+@given(
+    st.lists(st.integers(1, CONTEXT - 1), min_size=1, max_size=30),
+    st.lists(st.integers(0, 6), min_size=30, max_size=30),
+)
+def test_a_plan_for_longer_rows_holds_the_same_rows_in_the_same_contexts(lengths, more):
+    longest = np.minimum(np.array(lengths) + more[: len(lengths)], CONTEXT - 1)
+    plan = {"context": CONTEXT, "bos_id": BOS, "columns": ("player",), "lengths": longest}
+    short, long = PackedRows(rows(lengths), **plan), PackedRows(rows(longest), **plan)
+    assert [each.tolist() for each in short.rows_of_context] == [
+        each.tolist() for each in long.rows_of_context
+    ]
+    held = [row for context in short.rows_of_context for row in context.tolist()]
+    assert sorted(held) == list(range(len(lengths)))
+
+
+def test_warm_up_then_a_cosine_down_to_a_tenth():
+    config = TrainConfig(steps=100, warmup_steps=10, learning_rate=1.0)
+    rates = [learning_rate(config, done) for done in range(101)]
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[0] > 0
+    assert rates[10] == 1.0
+    assert rates[100] == pytest.approx(0.1)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_training_lowers_the_loss_and_scoring_changes_nothing():
+    data = packed(rows(LENGTHS))
+    learning = learner(tiny_policy(), steps=40, learning_rate=1e-2)
+    losses = []
+    train(learning, data, group="player", on_step=lambda step: losses.append(step.loss))
+    assert losses[-1] < losses[0] - 0.5
+    before = [each.clone() for each in learning.policy.parameters()]
+    contexts = np.arange(len(data))
+    nats, n_actions = score(learning, data, contexts, group="player", n_groups=len(Player))
+    assert n_actions.sum() == sum(LENGTHS)
+    nll = learning.loss(data.batch(contexts)).detach()
+    assert nats.sum() == pytest.approx(float(nll.sum()), rel=1e-12)
+    for one, two in zip(before, learning.policy.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_with_a_mend():
+    policy = tiny_policy()
+    with torch.no_grad():
+        policy.get_input_embeddings().weight[5] = float("nan")
+    with pytest.raises(UserError, match="learning rate"):
+        train(learner(policy), packed(rows(LENGTHS)), group="player", on_step=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("objective", "both"), ("steps", 0), ("context", 3), ("learning_rate", 0.0)],
+)
+def test_settings_that_no_run_could_honour_are_refused_by_name(option, value):
+    with pytest.raises(UserError, match=f"--{option.replace('_', '-')} {value}"):
+        TrainConfig(**({"steps": 1} | {option: value}))
