@@ -14,7 +14,6 @@ from schemas.config import CONFIGS, ENCODING_ERRORS, PrepareConfig
 from schemas.delimiters import SCHEMES
 from schemas.errors import UserError
 from transforms.annotate import OBJECTIVES
-from transforms.annotate import OBJECTIVES
 
 EXIT_FAILED = 1
 EXIT_DAMAGED = 3
@@ -22,7 +21,6 @@ EXIT_DAMAGED = 3
 Delimiters = StrEnum("Delimiters", {name: name for name in SCHEMES})
 EncodingErrors = StrEnum("EncodingErrors", {name: name for name in ENCODING_ERRORS})
 Config = StrEnum("Config", {name: name for name in CONFIGS})
-Objective = StrEnum("Objective", {name: name for name in OBJECTIVES})
 Objective = StrEnum("Objective", {name: name for name in OBJECTIVES})
 Device = StrEnum("Device", {name: name for name in ("auto", "cpu", "cuda")})
 Precision = StrEnum("Precision", {name: name for name in ("float32", "bfloat16")})
@@ -287,10 +285,8 @@ def pack(
     folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
     out: Annotated[Path, typer.Option(help="Folder to write, new or empty.")],
     context: Annotated[int, typer.Option(help="Tokens of a packed row, at least 5.")] = 1024,
-    config: Annotated[Config, typer.Option(help="What a row of the output is.")] = Config.documents,
-    objective: Annotated[
-        Objective, typer.Option(help="Whose tokens are in the loss.")
-    ] = Objective.all,
+    config: Annotated[Config, typer.Option(help="Whose rows are packed.")] = "documents",
+    objective: Annotated[Objective, typer.Option(help="Whose tokens are in the loss.")] = "all",
 ) -> None:
     """Pack rows into contexts for training, each behind a BOS; TRL takes them as they are."""
     from rich.console import Console

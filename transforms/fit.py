@@ -27,11 +27,13 @@ class FittedRows:
     Attributes:
       table: row_schema [P]; rows that fitted are as they were.
       parents: int64 [P], ascending, the row that each is, or is a piece of.
+      rows_split: how many of the rows were over-long.
       episodes_dropped: how many episodes have an exchange that does not fit, and were left out.
     """
 
     table: pa.Table
     parents: Ints
+    rows_split: int
     episodes_dropped: int
 
 
@@ -57,7 +59,9 @@ def fit_rows(rows: pa.Table, tokenizer: SegmentTokenizer, max_tokens: int) -> Fi
         raise ValueError(msg)
     is_long = one_array(pc.list_value_length(rows["input_ids"])).to_numpy() > max_tokens
     if not is_long.any():
-        return FittedRows(table=rows, parents=np.arange(len(rows)), episodes_dropped=0)
+        return FittedRows(
+            table=rows, parents=np.arange(len(rows)), rows_split=0, episodes_dropped=0
+        )
     short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
     long_rows = rows.take(pa.array(long))
     pieces = _pieces(segments_of_rows(long_rows), tokenizer, max_tokens)
@@ -67,6 +71,7 @@ def fit_rows(rows: pa.Table, tokenizer: SegmentTokenizer, max_tokens: int) -> Fi
     return FittedRows(
         table=both.take(pa.array(order)),
         parents=parents[order],
+        rows_split=len(long),
         episodes_dropped=len(pieces.overlong),
     )
 

@@ -78,6 +78,7 @@ def test_a_long_row_is_cut_before_questions_and_its_neighbours_are_as_they_were(
         "a b c",
     ]
     assert fitted.parents.tolist() == [0, 1, 1, 2]
+    assert fitted.rows_split == 1
     assert fitted.table["is_truncated"].to_pylist() == [False, True, True, False]
     assert fitted.table.slice(0, 1).equals(rows.slice(0, 1))
     assert fitted.table.slice(3, 1).equals(rows.slice(2, 1))
