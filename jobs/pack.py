@@ -101,15 +101,10 @@ def pack(folder: Path, out: Path, config: PackConfig, *, console: Console) -> di
         if not written:
             raise UserError(_nothing_trained(folder, config, counts))
         packing = {
-            "packing_version": PACKING_VERSION,
-            **dataclasses.asdict(config),
-            "bos": {"token": tokenizer.bos, "id": loaded.bos_id},
-            "source_manifest_sha256": hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
-            "tokenizer_sha256": tokenizer.sha256,
+            **_made_from(folder, tokenizer, loaded, config),
             "shards": written,
             "counts": counts,
-            "fill": sum(each["tokens"] for each in written)
-            / sum(each["rows"] * config.context for each in written),
+            "fill": _fill(written, config.context),
         }
         (new / PACKING).write_text(json.dumps(packing, indent=1, sort_keys=True) + "\n")
         (new / "README.md").write_text(_card(packing))
@@ -127,11 +122,11 @@ def show_packing(out: Path, packing: dict[str, Any]) -> None:
     print(
         f"packed: {rows} rows of {packing['context']} tokens, {packing['fill']:.1%} full ({splits})"
     )
-    print(f"trained: {trained} of {tokens} tokens, objective {packing['objective']}")
+    print(f"trained: {trained} of {tokens} tokens, objective {packing['objective']}, BOS never")
     if counts["rows_split"]:
         print(
-            f"split: {counts['rows_split']} of {counts['rows_read']} rows, longer than "
-            f"{packing['context'] - BOS_TOKENS} tokens"
+            f"split: {counts['rows_split']} of {counts['rows_read']} rows of config "
+            f"{packing['config']}, longer than {packing['context'] - BOS_TOKENS} tokens"
         )
     if counts["episodes_dropped"]:
         print(
@@ -140,7 +135,7 @@ def show_packing(out: Path, packing: dict[str, Any]) -> None:
         )
     if counts["rows_untrained"]:
         print(
-            f"left out: {counts['rows_untrained']} rows without a trained token, "
+            f"left out: {counts['rows_untrained']} rows or pieces without a trained token, "
             f"{counts['tokens_untrained']} tokens"
         )
     print(f'load it with datasets.load_dataset("{escape(str(out))}")')
@@ -210,6 +205,23 @@ def _counts(shard: dict[str, Any], fitted: FittedRows, packed: Packed) -> dict[s
         "tokens_dropped": shard["tokens"] - of_fitted,
         "tokens_untrained": of_fitted - (_n_tokens(packed.table) - packed.rows * BOS_TOKENS),
     }
+
+
+def _made_from(
+    folder: Path, tokenizer: OutputTokenizer, loaded: SegmentTokenizer, config: PackConfig
+) -> dict[str, Any]:
+    return {
+        "packing_version": PACKING_VERSION,
+        **dataclasses.asdict(config),
+        "bos": {"token": tokenizer.bos, "id": loaded.bos_id},
+        "source_manifest_sha256": hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
+        "tokenizer_sha256": tokenizer.sha256,
+    }
+
+
+def _fill(shards: list[dict[str, Any]], context: int) -> float:
+    """Share of the packed rows' tokens that are there."""
+    return sum(each["tokens"] for each in shards) / sum(each["rows"] * context for each in shards)
 
 
 def _n_tokens(table: pa.Table) -> int:
