@@ -1,6 +1,7 @@
 """Sessions of an interpreter: player one types after the prompt, the interpreter answers."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 from transforms.cues.family import Content, CueFamily, Episode
+from transforms.cues.typed_code import TypedCode
 from transforms.lines import Bools, Lines
 
 GAME = "doctest"
@@ -21,6 +23,8 @@ _PROMPT_BYTES = len(CUE)
 # a fence of code. What opens with ">" is no output but quoted mail.
 _CLOSERS = (b'"""', b"'''", b"```", b"~~~")
 _QUOTE = b">"
+_CONTINUATION = re.compile(rb"[ \t]*\.\.\.(?:[ \t]|\s*\Z)")
+_CLAUSE = re.compile(rb"[ \t]*(?:elif|else|except|finally)\b[^\n]*:\s*\Z")
 
 
 class _Example(NamedTuple):
@@ -28,8 +32,10 @@ class _Example(NamedTuple):
 
     first: int
     output: int
+    """Line after the last that was typed, prompted or not."""
+
     end: int
-    """Line after the last; equal to `output` where nothing is printed."""
+    """Line after the last printed; equal to `output` where nothing is printed."""
 
 
 def find(candidates: Candidates) -> Sequence[Episode]:
@@ -91,6 +97,8 @@ def _examples(candidates: Candidates) -> list[_Example]:
         i = last + 1
         output = numbers[last] + 1
         limit = min(following[last], blank_after[last], document_end[last])
+        if output < limit:
+            output = _typed_end(lines, numbers[first], output, limit)
         end = _output_end(lines, output, limit, indent)
         examples.append(_Example(numbers[first], output, end))
     return examples
@@ -104,6 +112,50 @@ def _extends(lines: Lines, numbers: list[int], primary: list[bool], last: int, i
         and not primary[last + 1]
         and int(lines.indent[following]) == indent
     )
+
+
+def _typed_end(lines: Lines, first: int, after_prompts: int, limit: int) -> int:
+    """Line after the last that was typed, which may go on without prompts, or with others.
+
+    Args:
+      lines: of all documents.
+      first: the line of the primary prompt.
+      after_prompts: the line after its continuations.
+      limit: where the example ends at the latest.
+    """
+    code, indent = TypedCode(), int(lines.indent[first])
+    for line in range(first, after_prompts):
+        code.read(_without_prompt(_line(lines, line)))
+    # Lines at least so deep are the body of a block that was typed without prompts.
+    margin = None
+    for line in range(after_prompts, limit):
+        text, line_indent = _line(lines, line), int(lines.indent[line])
+        if _CONTINUATION.match(text) and (code.in_block or not code.is_complete):
+            code.read(_without_prompt(text))
+            continue
+        if code.is_complete:
+            if margin is None or (line_indent < margin and not _CLAUSE.match(text)):
+                return line
+        elif line_indent < indent or (_closes(text) and not code.in_string):
+            return line
+        elif code.awaits_body and margin is None:
+            margin = min(line_indent, indent + _PROMPT_BYTES + 1)
+        code.read(text)
+    return limit
+
+
+def _line(lines: Lines, line: int) -> bytes:
+    """The text of a line, with its newline."""
+    return lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes()
+
+
+def _without_prompt(text: bytes) -> bytes:
+    return text.lstrip(b" \t")[_PROMPT_BYTES:]
+
+
+def _closes(text: bytes) -> bool:
+    """Whether a line closes what surrounds the session."""
+    return text.lstrip(b" \t").startswith(_CLOSERS)
 
 
 def _output_end(lines: Lines, first: int, limit: int, indent: int) -> int:

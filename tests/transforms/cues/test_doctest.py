@@ -80,3 +80,75 @@ def test_sessions(text, expected):
 )
 def test_what_is_no_session(text):
     assert pairs(text) == []
+
+
+# Typed code that goes on without a prompt is the question's; only what follows it was printed.
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (">>> f(\n    1,\n)\n[1]\n", [("f(\n    1,\n)", "[1]")]),
+        # The bracket in the string and the one in the comment count for nothing.
+        (">>> f([')',  # (\n     2])\n[1]\n", [("f([')',  # (\n     2])", "[1]")]),
+        ('>>> f("""\na ) \\"""\n""")\n1\n', [('f("""\na ) \\"""\n""")', "1")]),
+        (">>> 1 + \\\n2\n3\n", [("1 + \\\n2", "3")]),
+        (">>> 'a\\\nb('\n'ab('\n", [("'a\\\nb('", "'ab('")]),
+        # Prompted first, then no more.
+        (">>> f(\n...     1,\n    2)\n3\n", [("f(\n...     1,\n    2)", "3")]),
+        # Continuation prompts at another indentation, in brackets and in a block.
+        (
+            ">>> f([\n    ...     1,\n    ... ])\n2\n",
+            [("f([\n    ...     1,\n    ... ])", "2")],
+        ),
+        (
+            "  >>> for x in y:\n ...     f(x)\n ...     g(x)\n  1\n",
+            [("for x in y:\n ...     f(x)\n ...     g(x)", "1")],
+        ),
+        # A block without prompts, as IDLE shows it.
+        (
+            ">>> if x:\n\tf()\n\tg()\nelse:\n\th()\n1\n",
+            [("if x:\n\tf()\n\tg()\nelse:\n\th()", "1")],
+        ),
+        (
+            ">>> for x in y:\n  for z in x:\n      f(z)\n  g(x)\n1\n",
+            [("for x in y:\n  for z in x:\n      f(z)\n  g(x)", "1")],
+        ),
+        # A header over several lines, with a comment behind its colon.
+        (
+            ">>> def f(\n...     a: int,\n... ) -> int:  # why\n        return f(a)\n1\n",
+            [("def f(\n...     a: int,\n... ) -> int:  # why\n        return f(a)", "1")],
+        ),
+        (">>> @f\n    def g():\n        h()\n1\n", [("@f\n    def g():\n        h()", "1")]),
+        # An interpreter answers at once what no further line can mend.
+        (">>> print('a\nSyntaxError: x\n", [("print('a", "SyntaxError: x")]),
+        (">>> (1]\nSyntaxError: x\n", [("(1]", "SyntaxError: x")]),
+        # No Python: an apostrophe, a colon that opens nothing.
+        (">>> don't (\nyes\n", [("don't (", "yes")]),
+        (">>> print x:\n1\n", [("print x:", "1")]),
+        # Another example answers although this one never ends.
+        (">>> x = (\n1\n\n>>> y\n2\n", [("x = (\n1\n\n>>> y", "2")]),
+    ],
+)
+def test_typed_code_without_prompts(text, expected):
+    assert pairs(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ">>> f(\n    1,\n    2\n\ntext\n",  # a bracket that nothing closes
+        '>>> """\na\n',
+        ">>> 1 + \\\n2\n",
+        ">>> with x:\n        f()\n        g()\n",  # a body, nothing printed
+        ">>> for x in y:\n>>>     with x:\n            f()\n",
+        '    """\n    >>> f(\n    """\n    x)\n    1\n',  # the docstring closes first
+        "    >>> f(\n  x)\n  1\n",  # less indented
+    ],
+)
+def test_what_was_typed_is_no_answer(text):
+    assert pairs(text) == []
+
+
+@pytest.mark.parametrize("mark", ["(", "'", '"""', "\\", "(\n", '"""\n', ":\n", "#\n", "if:\n"])
+def test_hostile_code_is_read_in_one_pass(mark):
+    text = f">>> if {mark * 200_000}\nx\n"
+    assert "".join(span.text for span in seen(text)) == text
