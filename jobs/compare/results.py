@@ -132,10 +132,10 @@ def read_results(paths: Iterable[Path]) -> Results:
 
     Raises:
       UserError: a file that is missing or damaged, one without a design, results of two corpora or
-        two designs, or two different runs of one arm and seed.
+        two designs, two different runs of one arm and seed, or a run that does not fit the design.
     """
     designs: dict[str, tuple[Design, Path]] = {}
-    runs: dict[tuple[str, int], Run] = {}
+    runs: list[tuple[Run, Path]] = []
     for given in paths:
         path = given / "results.jsonl" if given.is_dir() else given
         for number, fields in enumerate(_objects(path), 1):
@@ -145,13 +145,22 @@ def read_results(paths: Iterable[Path]) -> Results:
                     _check_design(design, fields["digest"], path)
                     designs.setdefault(design.digest, (design, path))
                 elif fields["kind"] == "run":
-                    _add(runs, Run.from_json(fields), path)
+                    runs.append((Run.from_json(fields), path))
                 else:
                     raise KeyError(fields["kind"])
             except (KeyError, TypeError, AttributeError) as error:
-                msg = f"{path}, line {number}: no line of a comparison ({error}): name a results.jsonl"
+                msg = (
+                    f"{path}, line {number}: no line of a comparison ({error}); name results.jsonl"
+                )
                 raise UserError(msg) from error
-    return _one_design(designs, runs)
+    design = _one_design(designs)
+    merged: dict[tuple[str, int], Run] = {}
+    for run, path in runs:
+        _check_run(run, design, path)
+        _add(merged, run, path)
+    order = {arm["name"]: place for place, arm in enumerate(design.arms)}
+    kept = sorted(merged.values(), key=lambda run: (order[run.arm], run.seed))
+    return Results(design=design, runs=kept)
 
 
 def _objects(path: Path) -> list[Any]:
@@ -169,6 +178,9 @@ def _check_design(design: Design, named: str, path: Path) -> None:
     if design.digest != named:
         msg = f"{path}: the design is not the one that its digest names; run compare again"
         raise UserError(msg)
+    if design.format != FORMAT:
+        msg = f"{path} is of format {design.format}; this duologue reads format {FORMAT}"
+        raise UserError(msg)
 
 
 def _add(runs: dict[tuple[str, int], Run], run: Run, path: Path) -> None:
@@ -181,9 +193,7 @@ def _add(runs: dict[tuple[str, int], Run], run: Run, path: Path) -> None:
         raise UserError(msg)
 
 
-def _one_design(
-    designs: dict[str, tuple[Design, Path]], runs: dict[tuple[str, int], Run]
-) -> Results:
+def _one_design(designs: dict[str, tuple[Design, Path]]) -> Design:
     if not designs:
         msg = "no design among the results: give the results.jsonl that duologue compare wrote"
         raise UserError(msg)
@@ -193,9 +203,22 @@ def _one_design(
         what = "designs" if same else "corpora"
         msg = f"{path} and {other_path} are of two {what}: report them apart"
         raise UserError(msg)
-    if stray := next((run for run in runs.values() if run.design != design.digest), None):
-        msg = f"run {stray.name} is of another design than {path}: report them apart"
+    return design
+
+
+def _check_run(run: Run, design: Design, path: Path) -> None:
+    if run.design != design.digest:
+        msg = f"{path}: run {run.name} is of another design: report them apart"
         raise UserError(msg)
-    order = {arm["name"]: place for place, arm in enumerate(design.arms)}
-    kept = sorted(runs.values(), key=lambda run: (order[run.arm], run.seed))
-    return Results(design=design, runs=kept)
+    n_cells = len(design.test["cells"])
+    known = {prompt["name"] for prompt in design.prompts}
+    if run.arm not in {arm["name"] for arm in design.arms}:
+        fault = "its arm is none of its design"
+    elif unknown := run.nats.keys() - known:
+        fault = f"its prompt {min(unknown)} is none of its design"
+    elif wrong := [name for name, nats in run.nats.items() if len(nats) != n_cells]:
+        fault = f"prompt {wrong[0]} has {len(run.nats[wrong[0]])} numbers, not {n_cells}"
+    else:
+        return
+    msg = f"{path}: run {run.name} is damaged: {fault}; run its duologue compare again"
+    raise UserError(msg)
