@@ -21,8 +21,10 @@ EXIT_DAMAGED = 3
 Delimiters = StrEnum("Delimiters", {name: name for name in SCHEMES})
 EncodingErrors = StrEnum("EncodingErrors", {name: name for name in ENCODING_ERRORS})
 Config = StrEnum("Config", {name: name for name in CONFIGS})
+ExportFormat = StrEnum("ExportFormat", ["messages"])
 Objective = StrEnum("Objective", {name: name for name in OBJECTIVES})
 Device = StrEnum("Device", {name: name for name in ("auto", "cpu", "cuda")})
+Cues = StrEnum("Cues", {name: name for name in ("stripped", "kept")})
 Precision = StrEnum("Precision", {name: name for name in ("float32", "bfloat16")})
 
 app = typer.Typer(
@@ -296,6 +298,88 @@ def pack(
 
     chosen = PackConfig(context=context, config=str(config), objective=str(objective))
     show_packing(out, run(folder, out, chosen, console=Console(stderr=True)))
+
+
+@app.command(epilog="Example: **duologue export shards --out chats --format messages**")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, new or empty.")],
+    format: Annotated[  # noqa: ARG001 so far there is one
+        ExportFormat, typer.Option(help="messages: chat examples of user and assistant.")
+    ] = "messages",
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Parquet instead of JSON lines.")
+    ] = False,
+) -> None:
+    """Write episodes as chat examples, for any trainer that reads them."""
+    from rich.console import Console
+
+    from jobs.export import export_messages, show_export
+
+    console = Console(stderr=True)
+    show_export(out, export_messages(folder, out, is_parquet=parquet, console=console))
+
+
+@app.command(
+    epilog="Example: **duologue compare shards --out comparison --model 10m --plan**, "
+    "then the same without **--plan**"
+)
+def compare(
+    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    out: Annotated[Path, typer.Option(help="Folder of the comparison; the same command resumes.")],
+    arms: Annotated[
+        str, typer.Option(help="By comma, of raw, eos, tags, placebo, swapped.")
+    ] = "raw,tags,placebo,swapped",
+    seeds: Annotated[int, typer.Option(help="Paired seeds, at least 6.")] = 6,
+    model: Annotated[
+        str, typer.Option(help="1m, 10m, 124m, a JSON file of a LlamaConfig, or a model folder.")
+    ] = "10m",
+    cues: Annotated[
+        Cues, typer.Option(help='Native labels such as "Q:" in the text.')
+    ] = "stripped",
+    context: Annotated[int, typer.Option(min=8, help="Tokens of a packed row.")] = 1024,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of each run; default one epoch.")
+    ] = None,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Packed rows of a step.")] = 16,
+    micro_rows: Annotated[int, typer.Option(min=1, help="Packed rows at once; memory.")] = 4,
+    learning_rate: Annotated[float, typer.Option(help="Of all arms, after the warm-up.")] = 1e-3,
+    device: Annotated[Device, typer.Option(help="auto takes a GPU if there is one.")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs side by side; default one a core, or a GPU.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say runs, time, disk and power; write nothing.")
+    ] = False,
+) -> None:
+    """Train the same content with and without structure, and say what difference it makes."""
+    from rich.console import Console
+
+    from jobs.compare.command import CompareOptions, plan_comparison
+    from jobs.compare.command import compare as run
+    from jobs.compare.config import ComparisonConfig
+    from jobs.train.loop import TrainConfig
+
+    config = ComparisonConfig(
+        model=model,
+        arms=tuple(arms.split(",")),
+        n_seeds=seeds,
+        cues=str(cues),
+        train=TrainConfig(
+            steps=steps,
+            context=context,
+            batch_rows=batch_rows,
+            micro_rows=micro_rows,
+            learning_rate=learning_rate,
+            precision=None,
+        ),
+    )
+    options = CompareOptions(device=str(device), workers=workers)
+    if plan:
+        plan_comparison(folder, config, options, console=Console())
+        return
+    results = run(folder, out, config, options, console=Console(stderr=True))
+    _exit_by(all(run.error is None for run in results.runs), strict=False)
 
 
 def _check_format(name: str | None) -> None:

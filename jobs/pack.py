@@ -16,8 +16,8 @@ from jobs.view import escape
 from pipeline.card import dataset_card
 from pipeline.commit import HashingFile, add_counts, atomic_folder
 from pipeline.output import MANIFEST, TOKENIZER_FILES, read_manifest
-from pipeline.read_shards import mapped_shard, shards_of
-from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
+from pipeline.read_shards import mapped_shard, shards_of, tokenizer_of
+from pipeline.tokenizer import OutputTokenizer
 from pipeline.write_shards import write_stream
 from schemas.config import CONFIGS
 from schemas.errors import UserError
@@ -85,7 +85,7 @@ def pack(folder: Path, out: Path, config: PackConfig, *, console: Console) -> di
     """
     manifest = read_manifest(folder)
     shards = shards_of(folder, manifest, config.config)
-    tokenizer = _tokenizer_of(folder, manifest)
+    tokenizer = tokenizer_of(folder, manifest)
     with atomic_folder(out) as new:
         for name in TOKENIZER_FILES:
             shutil.copyfile(folder / name, new / name)
@@ -139,17 +139,6 @@ def show_packing(out: Path, packing: dict[str, Any]) -> None:
             f"{counts['tokens_untrained']} tokens"
         )
     print(f'load it with datasets.load_dataset("{escape(str(out))}")')
-
-
-def _tokenizer_of(folder: Path, manifest: dict[str, Any]) -> OutputTokenizer:
-    saved = load_output_tokenizer(folder)
-    if saved.sha256 != manifest["tokenizer_sha256"]:
-        msg = (
-            f"{folder}/tokenizer.json is not the one that the shards were made with: put it back, "
-            "or run the duologue prepare that wrote it again with --repair"
-        )
-        raise UserError(msg)
-    return saved
 
 
 def _pack_shard(

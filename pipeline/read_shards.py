@@ -1,4 +1,4 @@
-"""Shards of a finished output, for those who make something of them: checked, then mapped."""
+"""Shards of a finished output and their tokenizer, checked, for who makes something of them."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,11 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.changes import has_sha256
+from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
 from schemas.errors import UserError
+from schemas.keys import SPLITS
 
 
 def shards_of(out: Path, manifest: dict[str, Any], config: str) -> list[dict[str, Any]]:
-    """The shards of a config, in the order of the manifest: split by split.
+    """The shards of a config, split by split.
 
     Raises:
       UserError: if the output has no row of it.
@@ -24,7 +26,23 @@ def shards_of(out: Path, manifest: dict[str, Any], config: str) -> list[dict[str
             f"{out} has no rows of config {config}; there are rows of {', '.join(there) or 'none'}"
         )
         raise UserError(msg)
-    return shards
+    return sorted(shards, key=lambda shard: SPLITS.index(shard["split"]))
+
+
+def tokenizer_of(out: Path, manifest: dict[str, Any]) -> OutputTokenizer:
+    """The tokenizer that the shards were made with.
+
+    Raises:
+      UserError: if the output's is damaged, or another one.
+    """
+    saved = load_output_tokenizer(out)
+    if saved.sha256 != manifest["tokenizer_sha256"]:
+        msg = (
+            f"{out}/tokenizer.json is not the one that the shards were made with: put it back, or "
+            "run the duologue prepare that wrote it again with --repair"
+        )
+        raise UserError(msg)
+    return saved
 
 
 @contextlib.contextmanager
