@@ -2,10 +2,9 @@
 
 import dataclasses
 import json
-import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.console import Console
 from jobs.train.batches import PackedRows
 from jobs.train.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from jobs.train.loop import Learner, Step, TrainConfig, score, train
+from jobs.train.metrics import metrics_after
 from jobs.train.policy import n_parameters, new_policy, save_policy
 from jobs.train.ranks import Ranks, joined_ranks
 from jobs.train.rows import load_rows
@@ -24,7 +24,7 @@ from schemas.episode import Player
 from schemas.errors import UserError
 from schemas.keys import SPLITS
 
-SETTINGS, METRICS, MODEL = "train.json", "metrics.jsonl", "model"
+SETTINGS, MODEL = "train.json", "model"
 
 GROUP = "player"
 """Losses are reported by the player of each action."""
@@ -153,7 +153,7 @@ class _Training:
         done = load_checkpoint(self.out, policy, self.learner.optimizer)
         self.flops = flops_per_token(policy, self.data)
         self._announce(done)
-        with self._metrics_after(done) as self.metrics:
+        with self._metrics(done) as self.metrics:
             train(self.learner, self.data, group=GROUP, done=done, on_step=self._on_step)
         if self.ranks.rank == 0:
             with atomic_folder(self.out / MODEL) as folder:
@@ -204,15 +204,8 @@ class _Training:
         if done:
             self._say(f"going on after step {done}")
 
-    def _metrics_after(self, done: int) -> Any:  # noqa: ANN401 a text file
-        """metrics.jsonl, cut back to the steps that are kept; for rank 0 alone."""
-        path = self.out / METRICS
-        if self.ranks.rank:
-            return Path(os.devnull).open("w")
-        if path.exists():
-            lines = path.read_text().splitlines(keepends=True)
-            path.write_text("".join(each for each in lines if _step_of(each) <= done))
-        return path.open("a")
+    def _metrics(self, done: int) -> TextIO:
+        return Path(os.devnull).open("w") if self.ranks.rank else metrics_after(self.out, done)
 
     def _on_step(self, step: Step) -> None:
         fields = self._fields(step)
@@ -277,14 +270,6 @@ def _differences(known: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if known.get("n_ranks") != now["n_ranks"]:
         found.append(f"{known.get('n_ranks')} ranks there, {now['n_ranks']} now")
     return found
-
-
-def _step_of(line: str) -> float:
-    """The step of a line of metrics; a line that was cut off is of none that is kept."""
-    try:
-        return int(json.loads(line)["step"])
-    except ValueError:
-        return math.inf
 
 
 def _line(fields: dict[str, Any], steps: int) -> str:

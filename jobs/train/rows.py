@@ -30,7 +30,7 @@ class Rows:
 
 
 def load_rows(
-    out: Path, tokenizer: SegmentTokenizer, *, config: str, split: str, context: int
+    out: Path, tokenizer: SegmentTokenizer, *, config: str, split: str, context: int | None
 ) -> Rows:
     """Open the rows of a prepared corpus; those that do not fit behind a BOS are split.
 
@@ -39,7 +39,7 @@ def load_rows(
       tokenizer: its tokenizer.
       config: `documents` or `episodes`.
       split: `train`, `validation` or `test`.
-      context: tokens of a packed row.
+      context: tokens of a packed row; None leaves rows as they are.
 
     Raises:
       UserError: not a finished output, no such rows, or a shard that is missing or damaged.
@@ -60,12 +60,15 @@ def load_rows(
         raise UserError(msg)
     schema = row_schema(tokenizer.token_type)
     tables = [_open(out, shard["path"], shard["size_bytes"], schema) for shard in chosen]
-    fitted = fit_rows(pa.concat_tables(tables), tokenizer, context - BOS_TOKENS)
+    table, dropped = pa.concat_tables(tables), 0
+    if context is not None:
+        fitted = fit_rows(table, tokenizer, context - BOS_TOKENS)
+        table, dropped = fitted.table, fitted.episodes_dropped
     hashes = [shard["sha256"] for shard in chosen]
     return Rows(
-        table=fitted.table,
+        table=table,
         digest=digest(["rows", manifest["tokenizer_sha256"], context, *hashes]),
-        episodes_dropped=fitted.episodes_dropped,
+        episodes_dropped=dropped,
     )
 
 
