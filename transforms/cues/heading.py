@@ -14,8 +14,9 @@ from transforms.candidates import Candidates
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import without_label
 from transforms.cues.standing import ASKS, CAPITALS, STANDING, find_standing
+from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Lines
-from transforms.outline import Heading, link_targets
+from transforms.outline import Heading
 
 GAME = "heading"
 _ASKS = re.compile(rf"{ASKS}[*_`]*$")
@@ -29,7 +30,8 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 
 
 def _find_outlined(candidates: Candidates) -> Iterator[Episode]:
-    targets = set(link_targets(candidates.number, candidates.text).tolist())
+    lines = candidates.lines
+    answer_ends = candidates.once(AnswerEnds)
     by_document = itertools.groupby(candidates.outline, lambda heading: heading.document)
     for _, group in by_document:
         headings = list(group)
@@ -37,12 +39,14 @@ def _find_outlined(candidates: Candidates) -> Iterator[Episode]:
         if not any(asks):
             continue
         is_question = _with_peers(headings, asks)
-        ends = _section_ends(candidates.lines, headings)
+        ends = _section_ends(lines, headings)
         ends = _without_parts(headings, is_question, ends)
         for heading, is_asked, end in zip(headings, is_question, ends, strict=True):
             if is_asked:
-                last = _before_targets(candidates.lines, targets, end)
-                yield _episode(candidates.lines, heading, last)
+                body = heading.last_line + 1
+                answer_end = answer_ends.end(body, end)
+                if has_words(lines, int(lines.start[body]), int(lines.start[answer_end])):
+                    yield _episode(lines, heading, answer_end)
 
 
 def _episode(lines: Lines, heading: Heading, end: int) -> Episode:
@@ -97,16 +101,6 @@ def _without_parts(
         if is_question[i] and is_question[i + 1] and following.first_line < ends[i]:
             cut[i] = following.first_line
     return cut
-
-
-def _before_targets(lines: Lines, targets: set[int], end: int) -> int:
-    """The line after an answer's last, link targets that name the next heading left out."""
-    while targets:
-        ordinal = int(lines.filled.searchsorted(end)) - 1
-        if ordinal < 0 or int(lines.filled[ordinal]) not in targets:
-            break
-        end = int(lines.filled[ordinal])
-    return end
 
 
 CANDIDATE = f"{STANDING}|{CAPITALS}"

@@ -15,6 +15,7 @@ import polars as pl
 from transforms.candidates import Candidates
 from transforms.cues import labels
 from transforms.cues.family import Episode, pair
+from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Bools, Int64s, Lines
 
 ASKS = r"[?？؟][)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
@@ -93,16 +94,19 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     if len(questions.line) == 0:
         return
     ends = _ends(candidates, questions)
+    answer_ends = candidates.once(AnswerEnds)
     for line, start, end in zip(
         questions.line.tolist(), questions.number_end.tolist(), ends.tolist(), strict=True
     ):
         body = int(lines.start[line + 1])
-        yield pair(
-            (start, body),
-            (body, int(lines.start[end])),
-            start=int(lines.content_start[line]),
-            cue="line?",
-        )
+        answer_end = int(lines.start[answer_ends.end(line + 1, end)])
+        if has_words(lines, body, answer_end):
+            yield pair(
+                (start, body),
+                (body, answer_end),
+                start=int(lines.content_start[line]),
+                cue="line?",
+            )
 
 
 def _read(candidates: Candidates) -> Questions:

@@ -106,3 +106,107 @@ def test_the_summary_of_something_in_a_program_is_no_question():
     text = "".join(f"types.is_{x}\n==========\n\n{summary.format(x)}" for x in ("one", "two"))
     assert pairs(text) == []
     assert len(pairs(text.replace("types.is_", "Types of "))) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<!-- Say why. -->",
+        "<!-- Say\n\nwhy. -->\n\n{{ why | default('[More Information Needed]', true) }}",
+        "{% include why.md %}\n{# later #}",
+        "<!---->\n<br>\n",
+        '<p align="center">\n  <img src="why.png" alt="Why">\n</p>',
+    ],
+)
+def test_what_holds_no_words_is_no_answer(body):
+    text = "## Why?\n\n{}\n\n## How?\n\nThus.\n\n## Who?\n\nHe.\n"
+    assert pairs(text.format(body)) == [("How?", "Thus."), ("Who?", "He.")]
+    plain = text.replace("## ", "")
+    assert pairs(plain.format(body)) == [("How?", "Thus."), ("Who?", "He.")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<!-- open",
+        "{{ open",
+        "<https://example.org>",
+        "<me@example.org>",
+        "<b>So</b>",
+        "{{ so }}.",
+        "<!-- a --> So.",
+    ],
+)
+def test_few_words_are_an_answer(body):
+    assert pairs(f"## Why?\n\n{body}\n\n## How?\n\nThus.\n") == [("Why?", body), ("How?", "Thus.")]
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        # A banner of the page, over several lines.
+        '<a href="x">\n    <img alt="a banner"\n     src="x.png">\n</a><br>\n',
+        '<a name="how"></a>\n',  # names the next heading
+        "<!-- next -->\n",
+        '<br>\n\n<a id="how"/>\n',
+        "---\n",  # a rule between sections
+        "* * *\n",
+        "=========\n\n.. _how:\n",
+        ".. _how:\n\n<hr>\n",
+    ],
+)
+def test_what_stands_between_sections_is_no_answer(tail):
+    text = f"## Why?\n\nSo.\n\n{tail}\n## How?\n\nThus.\n\n{tail}"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+    plain = f"Why?\n\nSo.\n\n{tail}\nHow?\n\nThus.\n\n{tail}"
+    assert pairs(plain) == [("Why?", "So."), ("How?", "Thus.")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It looks like this:\n\n<img src='x.png'>",  # what the text points at
+        "Write this.\n\n    <br>",  # code
+        "<details>\n\nSo.\n\n</details>",
+        "So.\n\n<https://example.org>",
+        "So.\n\n![So](x.png)",
+        "```\nx\n\n<br>\n```",
+    ],
+)
+def test_answers_keep_their_ends(answer):
+    assert pairs(f"# Why?\n\n{answer}\n\n# How?\n\nThus.\n") == [
+        ("Why?", answer),
+        ("How?", "Thus."),
+    ]
+
+
+_RULE = "-" * 30
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        f"{_RULE}\nSee HISTORY for older ones.\n{_RULE}\n",
+        f"{_RULE}\nSee HISTORY\nfor older ones.\nEnd.\n{_RULE}\n\n",
+        f"{_RULE}\nSee HISTORY\nfor older ones.\n{_RULE}\n\n<br>\n",
+    ],
+)
+def test_a_ruled_footer_belongs_to_no_section(footer):
+    text = f"Why?\n====\n\nSo.\n\nHow?\n====\n\nThus.\n\n{footer}"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+    assert pairs(text.replace("====\n\n", "\n")) == [("Why?", "So."), ("How?", "Thus.")]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        f"{_RULE}\na\n\nb\n{_RULE}",  # more than a block
+        f"a\n{_RULE}\nb\n{_RULE}",  # a table
+        f"{_RULE}\n" + "a\n" * 9 + _RULE,  # long
+        f"{_RULE}\na\n{_RULE[1:]}",  # another rule
+        "```\na\n```",
+        f"{_RULE}\na\n{_RULE}\n\nSo.",  # not at the end
+    ],
+)
+def test_what_is_no_footer(end):
+    assert pairs(f"Why?\n====\n\nSo.\n\n{end}\n") == [("Why?", f"So.\n\n{end}")]

@@ -1,0 +1,91 @@
+"""What holds no words and so answers nothing: comments, tags, placeholders, rules, ruled footers.
+
+Expressions are possessive and anchored: each reads a stretch of bytes once.
+"""
+
+import re
+
+import numpy as np
+
+from transforms.candidates import Candidates
+from transforms.lines import Lines
+from transforms.outline import link_targets
+
+_COMMENT = rb"<!--.*?-->"
+# "<https://example.org>" is a link, and says something.
+_TAG = rb"</?[A-Za-z][\w-]*+(?=[\s/>])[^<>]*+>"
+_PLACEHOLDER = rb"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
+_NO_WORDS = re.compile(rb"(?:\s++|%b|%b|%b)*+" % (_COMMENT, _TAG, _PLACEHOLDER), re.DOTALL)
+# A tag that closes belongs to what it closes.
+_BANNER = re.compile(rb"(?!</)(?:\s++|%b|%b)*+" % (_COMMENT, _TAG), re.DOTALL)
+_RULE = re.compile(rb"([-=*_])(?:[ \t]*+\1){2,}+\s*+")
+_MAX_INDENT = 3
+# A box so wide and so low at the end of a document is the foot of a page.
+_MIN_FOOTER_COLUMNS = 20
+_MAX_FOOTER_LINES = 5
+
+
+def has_words(lines: Lines, start: int, end: int) -> bool:
+    """Whether more stands in the bytes [start, end) than comments, tags and placeholders."""
+    return _NO_WORDS.fullmatch(lines.data, start, end) is None
+
+
+class AnswerEnds:
+    """Where answers end, when what stands between them and the next heading is left out.
+
+    That is link targets, rules and banners of tags, and a ruled footer at a document's end.
+    """
+
+    def __init__(self, candidates: Candidates) -> None:
+        self._lines = candidates.lines
+        targets = link_targets(candidates.number, candidates.text)
+        self._targets = frozenset(targets.tolist())
+        # Blank lines part blocks.
+        self._openers = np.flatnonzero(self._lines.opens & ~self._lines.is_blank)
+
+    def end(self, body: int, end: int) -> int:
+        """The line after an answer's last.
+
+        Args:
+          body: its first line.
+          end: the line after the last that it may have.
+        """
+        lines = self._lines
+        is_last = end == int(lines.first_line[lines.first_line.searchsorted(end)])
+        while (last := int(lines.filled.searchsorted(end)) - 1) >= 0:
+            line = int(lines.filled[last])
+            if line in self._targets:
+                end = line
+                continue
+            block = int(self._openers[self._openers.searchsorted(line, side="right") - 1])
+            if block < body or not self._is_between(block, line, is_last):
+                break
+            end = block
+        return end
+
+    def _is_between(self, block: int, last: int, is_last: bool) -> bool:
+        """Whether the lines [block, last] answer nothing."""
+        lines = self._lines
+        start, end = int(lines.content_start[block]), int(lines.start[last + 1])
+        if lines.indent[block] > _MAX_INDENT:
+            return False
+        if _RULE.fullmatch(lines.data, start, int(lines.start[block + 1])):
+            return block == last or (is_last and self._is_footer(block, last))
+        return _BANNER.fullmatch(lines.data, start, end) is not None and not self._is_shown(block)
+
+    def _is_footer(self, block: int, last: int) -> bool:
+        """Whether a block that opens with a rule is a few lines between that rule and the same."""
+        if not 1 < last - block <= _MAX_FOOTER_LINES + 1:
+            return False
+        rule, closing = (self._text(line) for line in (block, last))
+        return rule == closing and len(rule) >= _MIN_FOOTER_COLUMNS
+
+    def _is_shown(self, block: int) -> bool:
+        """Whether the text before a block points at it: "It looks like this:"."""
+        filled = self._lines.filled
+        before = int(filled[max(int(filled.searchsorted(block)) - 1, 0)])
+        return before not in self._targets and self._text(before).endswith(b":")
+
+    def _text(self, line: int) -> bytes:
+        start, end = self._lines.start[line : line + 2]
+        return self._lines.buffer[start:end].tobytes().strip()
