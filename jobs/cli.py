@@ -382,6 +382,27 @@ def compare(
     _exit_by(all(run.error is None for run in results.runs), strict=False)
 
 
+@app.command(epilog="Example: **duologue report comparison --out report.html**")
+def report(
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="results.jsonl files of one comparison, or the folders they are in."),
+    ],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write what a comparison found as one page, and say it in lines."""
+    from rich.console import Console
+
+    from jobs.compare.report import write_report
+    from jobs.compare.results import read_results
+    from jobs.compare.wording import print_summary
+
+    found = read_results(results)
+    write_report(found, out)
+    print_summary(found, Console())
+    print(out)
+
+
 def _check_format(name: str | None) -> None:
     if name is not None:
         from pipeline.readers import READER_OF_NAME
