@@ -154,7 +154,7 @@ def redelimit(rows: pa.Table, tokenizer: SegmentTokenizer, scheme: str | None) -
     segments = strip_delimiters(segments_of_rows(rows))
     if scheme is not None:
         segments = insert_delimiters(segments, SCHEMES[scheme], tokenizer)
-    return _with_segments(rows, segments)
+    return with_segments(rows, segments)
 
 
 def segments_of_rows(rows: pa.Table) -> Segments:
@@ -292,7 +292,8 @@ def commonest_games(segments: Segments, n_rows: int) -> pa.Array:
     return pa.array([*segments.games, SegmentKind.TEXT.value], pa.string()).take(pa.array(codes))
 
 
-def _with_segments(rows: pa.Table, segments: Segments) -> pa.Table:
+def with_segments(rows: pa.Table, segments: Segments) -> pa.Table:
+    """The rows with other segments and their tokens; all other columns as they were."""
     columns = {name: rows[name] for name in rows.column_names}
     return pa.table(columns | token_columns(segments, len(rows)), schema=rows.schema)
 

@@ -1,0 +1,201 @@
+"""`duologue compare`: the controlled experiment on one prepared corpus."""
+
+import dataclasses
+import json
+import math
+import os
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from jobs.compare.config import ComparisonConfig
+from jobs.compare.corpus import ComparedRows, compared_rows
+from jobs.compare.design import make_design
+from jobs.compare.estimate import print_estimate
+from jobs.compare.results import Design, Results, Run
+from jobs.compare.runs import DATA, RUNS, RunSpec, run_all, write_data
+from jobs.train.ranks import device_named
+from pipeline.atomic import atomic_file, write_json
+from pipeline.commit import locked
+from pipeline.output import read_manifest
+from pipeline.tokenizer import load_output_tokenizer
+from schemas.errors import UserError
+
+DESIGN_FILE, RESULTS_FILE = "design.json", "results.jsonl"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """How a comparison goes, beside what it finds.
+
+    Attributes:
+      device: `auto`, `cpu` or `cuda`.
+      workers: runs side by side; None is one a core on the CPU, one on a GPU.
+    """
+
+    device: str = "auto"
+    workers: int | None = None
+
+    def resolved(self) -> tuple[str, int, int]:
+        """(device, workers, threads of each).
+
+        Raises:
+          UserError: if CUDA is asked for and there is none.
+        """
+        device = device_named(self.device).type
+        n_cores = len(os.sched_getaffinity(0))
+        workers = self.workers or (1 if device == "cuda" else n_cores)
+        return device, workers, max(1, n_cores // workers)
+
+
+def plan_comparison(
+    corpus: Path, config: ComparisonConfig, options: CompareOptions, *, console: Console
+) -> None:
+    """Say what a comparison would take and what it could find; nothing is written.
+
+    Raises:
+      UserError: as `compare` would.
+    """
+    device, workers, threads = options.resolved()
+    design, rows, config = _designed(corpus, config, device)
+    print_estimate(
+        design,
+        rows,
+        config,
+        load_output_tokenizer(corpus),
+        device=device,
+        workers=workers,
+        threads=threads,
+        console=console,
+    )
+
+
+def compare(
+    corpus: Path,
+    out: Path,
+    config: ComparisonConfig,
+    options: CompareOptions,
+    *,
+    console: Console,
+) -> Results:
+    """Train every arm from every seed, or those that are not done yet, and write what was found.
+
+    OUT then holds design.json, data/ (the rows of all arms), runs/ and results.jsonl.
+
+    Args:
+      corpus: output of `duologue prepare`, with the config `documents`.
+      out: folder of the comparison; the same command goes on with it.
+      config: what to compare.
+      options: how.
+      console: for progress and notes.
+
+    Raises:
+      UserError: too little in the corpus for the contrasts, an OUT of another comparison, no such
+        device or model.
+    """
+    device, workers, threads = options.resolved()
+    design, rows, config = _designed(corpus, config, device)
+    _check_out(out, design)
+    with locked(out):
+        if not (out / DESIGN_FILE).exists():
+            write_data(out, rows)
+            load_output_tokenizer(corpus).save(out / DATA)
+            write_json(out / DESIGN_FILE, dataclasses.asdict(design))
+        specs = [
+            RunSpec(
+                out=out.resolve(),
+                design=design.digest,
+                config=config,
+                arm=arm,
+                seed=seed,
+                device=device,
+                threads=threads,
+            )
+            # Seed by seed, so that what is there early is paired.
+            for seed in design.seeds
+            for arm in config.arms
+        ]
+        steps = design.training["steps"]
+        _say(console, f"{len(specs)} runs of {steps} steps, {workers} side by side on {device}")
+        runs: list[Run] = []
+        for run in run_all(specs, workers=workers):
+            runs.append(run)
+            _say(console, _line(run, len(runs), len(specs), design))
+        order = {arm: place for place, arm in enumerate(config.arms)}
+        runs.sort(key=lambda run: (order[run.arm], run.seed))
+        results = Results(design=design, runs=runs)
+        with atomic_file(out / RESULTS_FILE) as file:
+            file.write("".join(f"{line}\n" for line in results.lines()).encode())
+    return results
+
+
+def _designed(
+    corpus: Path, config: ComparisonConfig, device: str
+) -> tuple[Design, ComparedRows, ComparisonConfig]:
+    manifest = read_manifest(corpus)
+    saved = load_output_tokenizer(corpus)
+    if saved.sha256 != manifest["tokenizer_sha256"]:
+        msg = f"{corpus}/tokenizer.json is not the one that its manifest names: prepare it again"
+        raise UserError(msg)
+    rows, dropped = compared_rows(corpus, saved.segment_tokenizer(), config)
+    design = make_design(corpus, rows, config, saved, dropped, torch.device(device))
+    if failing := [each["statement"] for each in design.invariants if not each["holds"]]:
+        msg = f"an invariant of the arms does not hold: {'; '.join(failing)}"
+        raise AssertionError(msg)
+    train = dataclasses.replace(config.train, **design.training)
+    return design, rows, dataclasses.replace(config, train=train)
+
+
+def _check_out(out: Path, design: Design) -> None:
+    """Refuse a folder that holds something else.
+
+    Raises:
+      UserError: naming what differs.
+    """
+    path = out / DESIGN_FILE
+    if path.exists():
+        try:
+            known = Design.from_json(json.loads(path.read_bytes()))
+        except (ValueError, TypeError) as error:
+            msg = f"{path} is damaged ({error}): choose another --out"
+            raise UserError(msg) from error
+        if differing := _differences(known, design):
+            msg = (
+                f"{out} is a comparison with other {', '.join(differing)}: repeat its command to "
+                "go on, or choose another --out"
+            )
+            raise UserError(msg)
+    elif out.is_dir() and {each.name for each in out.iterdir()} - {DATA, "_run"}:
+        msg = f"{out} is not empty and no comparison: choose another --out"
+        raise UserError(msg)
+
+
+def _differences(known: Design, now: Design) -> list[str]:
+    """The parts of two designs that differ, with the settings of each."""
+    found = []
+    now_fields = json.loads(json.dumps(dataclasses.asdict(now)))
+    for name, there in dataclasses.asdict(known).items():
+        here = now_fields[name]
+        if there == here:
+            continue
+        if isinstance(here, dict):
+            keys = [key for key in here if there.get(key) != here[key]]
+            found.append(f"{name} ({', '.join(keys)})")
+        else:
+            found.append(name)
+    return found
+
+
+def _say(console: Console, words: str) -> None:
+    console.print(words, soft_wrap=True, highlight=False, markup=False)
+
+
+def _line(run: Run, number: int, n_runs: int, design: Design) -> str:
+    """A run that ended, for a person."""
+    head = f"run {number}/{n_runs}  {run.arm}, seed {run.seed}"
+    if run.error:
+        return f"{head}: FAILED, {run.error}; see {RUNS}/{run.name}/log.txt"
+    n_bytes = sum(cell["bytes"] for cell in design.test["cells"])
+    bits = sum(run.nats["raw"]) / n_bytes / math.log(2)
+    return f"{head}: {bits:.4f} bits per byte of held-out answers, raw prompt"

@@ -1,0 +1,232 @@
+"""The design: what was compared, with its invariants checked, fixed before the first run."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from jobs.compare.arms import (
+    ARMS,
+    Arm,
+    Content,
+    Delimiters,
+    arm_delimiters,
+    arm_rows,
+    content_digest,
+)
+from jobs.compare.config import ComparisonConfig, contrasts, prompts
+from jobs.compare.corpus import (
+    ComparedRows,
+    all_delimiters,
+    answers_of,
+    example_segments,
+    n_episodes,
+    train_content,
+)
+from jobs.compare.results import Design
+from jobs.train.batches import PackedRows
+from jobs.train.loop import TrainConfig
+from jobs.train.policy import n_parameters, new_policy
+from pipeline.output import MANIFEST
+from pipeline.tokenizer import OutputTokenizer
+from schemas.keys import digest
+from transforms.flat import Ints
+from transforms.tokenize import SegmentTokenizer
+
+TRIAL_PARAMETERS, TRIAL_TOKENS = 10_000_000, 100_000_000
+"""A smaller model, or one that sees fewer tokens, shows that the pipeline works and no more."""
+
+N_EXAMPLES = 4
+_EXAMPLE_TOKENS = 400
+
+
+def longest_rows(
+    config: ComparisonConfig, content: Content, of_scheme: dict[str, Delimiters]
+) -> Ints:
+    """Tokens of each row in the arm where it is longest, int64 [rows]: what all are packed by."""
+    extra = [
+        np.bincount(of_scheme[scheme].row, minlength=len(content)) for scheme in config.schemes
+    ]
+    return content.lengths + np.where(content.is_bare, 0, np.max(extra, axis=0))
+
+
+def packed_arm(
+    rows: pa.Table, lengths: Ints, config: TrainConfig, tokenizer: SegmentTokenizer
+) -> PackedRows:
+    """An arm's rows in the contexts that the plan of all arms gives."""
+    return PackedRows(
+        rows,
+        context=config.context,
+        bos_id=tokenizer.bos_id,
+        objective=config.objective,
+        lengths=lengths,
+        columns=("is_delimiter",),
+    )
+
+
+def make_design(
+    corpus: Path,
+    rows: ComparedRows,
+    config: ComparisonConfig,
+    saved: OutputTokenizer,
+    episodes_dropped: int,
+    device: torch.device,
+) -> Design:
+    """The design of a comparison, its invariants checked on the arms of the first seed.
+
+    Raises:
+      UserError: if the model cannot be made.
+    """
+    tokenizer = saved.segment_tokenizer()
+    content, answers = train_content(rows.train), answers_of(rows.test)
+    of_scheme = all_delimiters(rows.train, tokenizer, config.schemes)
+    lengths = longest_rows(config, content, of_scheme)
+    made = {
+        name: arm_rows(
+            content,
+            arm_delimiters(ARMS[name], content, of_scheme, tokenizer, seed=0, keeps_half_bare=True),
+        )
+        for name in config.arms
+    }
+    packed = {
+        name: packed_arm(each, lengths, config.train, tokenizer) for name, each in made.items()
+    }
+    longest = max(packed.values(), key=lambda each: int(each.n_tokens.sum()))
+    steps = config.train.resolved(len(longest), device)
+    policy = new_policy(config.model, saved, context=config.train.context, seed=0)
+    seen_tokens = int(longest.n_tokens.sum()) * steps.steps * steps.batch_rows / len(longest)
+    return Design(
+        corpus=_corpus_facts(corpus, rows.train, content, saved, episodes_dropped),
+        model={
+            "name": Path(config.model).name,
+            "parameters": n_parameters(policy),
+            "config": {
+                name: value
+                for name, value in policy.config.to_diff_dict().items()
+                if isinstance(value, int | float | str | bool)
+            },
+        },
+        training=dataclasses.asdict(steps),
+        arms=[_arm_facts(ARMS[name], made[name], content) for name in config.arms],
+        invariants=_invariants(made, packed, content),
+        packing={
+            "contexts": len(longest),
+            "context": config.train.context,
+            "fill": float(longest.n_tokens.sum() / (len(longest) * config.train.context)),
+        },
+        cues=config.cues,
+        seeds=list(range(config.n_seeds)),
+        prompts=[
+            {"name": name, "description": words} for name, words in prompts(config.arms).items()
+        ],
+        test={"sources": answers.sources, "games": answers.games, "cells": answers.cells},
+        contrasts=contrasts(config.arms),
+        examples=_examples(rows.test, tokenizer),
+        is_trial=n_parameters(policy) < TRIAL_PARAMETERS or seen_tokens < TRIAL_TOKENS,
+    )
+
+
+def _corpus_facts(
+    corpus: Path,
+    rows: pa.Table,
+    content: Content,
+    saved: OutputTokenizer,
+    episodes_dropped: int,
+) -> dict[str, Any]:
+    documents = set(zip(rows["source"].to_pylist(), rows["source_offset"].to_pylist(), strict=True))
+    return {
+        "name": corpus.resolve().name,
+        "manifest_sha256": hashlib.sha256((corpus / MANIFEST).read_bytes()).hexdigest(),
+        "tokenizer_sha256": saved.sha256,
+        "train_documents": len(documents),
+        "train_rows": len(rows),
+        "train_episodes": n_episodes(rows),
+        "train_content_tokens": len(content.tokens),
+        "train_content_bytes": int(content.n_bytes.sum()),
+        "episodes_dropped": episodes_dropped,
+    }
+
+
+def _arm_facts(arm: Arm, rows: pa.Table, content: Content) -> dict[str, Any]:
+    n_delimiters = _delimiters_of_rows(rows)
+    return {
+        "name": arm.name,
+        "delimiters": arm.scheme or "none",
+        "description": arm.description,
+        "content_sha256": content_digest(rows),
+        "n_tokens": len(content.tokens) + int(n_delimiters.sum()),
+        "n_delimiters": int(n_delimiters.sum()),
+        "delimited_documents": int((n_delimiters > 0).sum()),
+        "bare_documents": int(content.is_bare.sum()) if arm.scheme else len(content),
+    }
+
+
+def _delimiters_of_rows(rows: pa.Table) -> Ints:
+    """int64 [rows]."""
+    lists = rows["is_delimiter"].combine_chunks()
+    before = np.concatenate([[0], np.cumsum(lists.flatten().to_numpy(), dtype=np.int64)])
+    return np.diff(before[lists.offsets.to_numpy()])
+
+
+def _invariants(
+    made: dict[str, pa.Table], packed: dict[str, PackedRows], content: Content
+) -> list[dict[str, Any]]:
+    """What has to hold of the insertion class, looked up in the arms as they are trained on."""
+    digests = {content_digest(rows) for rows in made.values()} | {content.digest}
+    plans = {
+        digest(["plan", *(str(each.tolist()) for each in arm.rows_of_context)])
+        for arm in packed.values()
+    }
+    counts = {name: _delimiters_of_rows(rows) for name, rows in made.items()}
+    found = [
+        ("identical content-token ids in identical order in every arm", digests),
+        ("the same documents in context k, and so in batch k, of every arm", plans),
+    ]
+    found += [
+        (
+            f"{name} has the delimiters of tags in the same numbers, row by row",
+            {digest(["counts", counts[each].tobytes()]) for each in ("tags", name)},
+        )
+        for name in ("placebo", "swapped")
+        if name in made and "tags" in made
+    ]
+    delimited = sum(int(each[content.is_bare].sum()) for each in counts.values())
+    invariants = [
+        {"statement": words, "holds": len(each) == 1, "evidence": ", ".join(sorted(each))}
+        for words, each in found
+    ]
+    invariants.append(
+        {
+            "statement": "the same half of the documents carries no delimiters in any arm",
+            "holds": delimited == 0,
+            "evidence": f"{int(content.is_bare.sum())} of {len(content)} rows, "
+            f"{delimited} delimiters in them",
+        }
+    )
+    return invariants
+
+
+def _examples(rows: pa.Table, tokenizer: SegmentTokenizer) -> list[dict[str, Any]]:
+    """Some rows with an answer, drawn by their ids, short enough to read; one a source."""
+    columns = ("id", "source", "game", "input_ids", "segments")
+    sizes = rows["input_ids"].combine_chunks().value_lengths().to_numpy()
+    short = rows.select(columns).filter(pa.array(sizes <= _EXAMPLE_TOKENS)).sort_by("id")
+    found: dict[str, dict[str, Any]] = {}
+    for place in range(len(short)):
+        row = short.slice(place, 1).to_pylist()[0]
+        found.setdefault(row["source"], row)
+        if len(found) == N_EXAMPLES:
+            break
+    return [
+        {
+            "id": row["id"],
+            "source": row["source"],
+            "game": row["game"],
+            "segments": example_segments(row, tokenizer),
+        }
+        for row in found.values()
+    ]
