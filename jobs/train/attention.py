@@ -17,9 +17,11 @@ from jobs.train.batches import Batch
 MASKED, VARLEN = "sdpa", "duologue_varlen"
 
 
-def backend(device: torch.device, dtype: torch.dtype) -> str:
-    """The attention implementation for a device and the dtype of its activations."""
-    return VARLEN if device.type == "cuda" and dtype == torch.bfloat16 else MASKED
+def backend(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
+    """The attention implementation for a device, the dtype of its activations and its heads."""
+    # What the kernels behind varlen_attn take: half precision, and heads of these sizes.
+    fits = dtype == torch.bfloat16 and head_size % 8 == 0 and head_size <= 256
+    return VARLEN if device.type == "cuda" and fits else MASKED
 
 
 def model_inputs(batch: Batch, implementation: str) -> dict[str, Any]:
@@ -70,7 +72,8 @@ def _varlen(
     **_: Any,  # noqa: ANN401 whatever else the interface passes
 ) -> tuple[torch.Tensor, None]:
     """Query, key, value: [1, heads, tokens, size]; returns [1, tokens, heads, size]."""
-    flat = (each[0].transpose(0, 1) for each in (query, key, value))
+    # Under autocast, rotary angles in float32 make query and key float32, and no cast is made here.
+    flat = (each[0].transpose(0, 1).to(value.dtype) for each in (query, key, value))
     attended = varlen_attn(
         *flat,
         document_starts,

@@ -1,6 +1,7 @@
 """Batches of packed rows: several rows in a context, each behind a BOS, none seeing another."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ class Batch:
       position_ids: int64 [B, T], from 0 in each document.
       document: int64 [B, T], ordinal of the document in its context; PADDING after the last.
       targets: int64 [B, T], the action that each position predicts; IGNORED where it is in no loss.
-      columns: extra columns, each [B, T] and aligned with targets; 0 where there is no target.
+      columns: extra columns, each [B, T] and aligned with targets; 0 where no action is predicted.
     """
 
     input_ids: torch.Tensor
@@ -114,22 +115,25 @@ class PackedRows:
         shape = (len(contexts), self.context)
         ids, position = np.full(shape, self._bos_id, np.int64), np.zeros(shape, np.int64)
         document, targets = np.full(shape, PADDING), np.full(shape, IGNORED)
-        columns = {name: np.zeros(shape, self._lists[name].dtype) for name in self._columns}
+        names = {self._decides, *self._columns}
+        aligned = {name: np.zeros(shape, self._lists[name].dtype) for name in names}
         for place, context in enumerate(contexts.tolist()):
             start = 0
             for ordinal, row in enumerate(self.rows_of_context[context].tolist()):
-                actions = self._lists["input_ids"].at(row).astype(np.int64)
+                actions = self._lists["input_ids"].at(row)
                 end = start + BOS_TOKENS + len(actions)
                 ids[place, start + BOS_TOKENS : end] = actions
                 position[place, start:end] = np.arange(end - start)
                 document[place, start:end] = ordinal
                 # Position t predicts the action after it: BOS the first one.
                 predicts = slice(start, end - 1)
-                targets[place, predicts] = np.where(self._mask(row), actions, IGNORED)
-                for name, values in columns.items():
+                targets[place, predicts] = actions
+                for name, values in aligned.items():
                     values[place, predicts] = self._lists[name].at(row)
                 start = end
             position[place, start:] = np.arange(self.context - start)
+        targets[~self._is_trained(aligned[self._decides])] = IGNORED
+        columns = {name: aligned[name] for name in self._columns}
         return Batch(
             input_ids=torch.from_numpy(ids),
             position_ids=torch.from_numpy(position),
@@ -138,11 +142,8 @@ class PackedRows:
             columns={name: torch.from_numpy(values) for name, values in columns.items()},
         )
 
-    def _mask(self, row: int) -> npt.NDArray[np.bool_]:
-        """Bool [actions], which of a row's actions are in the loss."""
-        return self._is_trained(self._lists[self._decides].at(row))
-
     def _is_trained(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Which actions are in the loss, from entries of the column that decides."""
         if self._decides == "player":
             return trained_actions(values, self._objective)
         return values.astype(np.bool_)
@@ -173,10 +174,16 @@ def contexts_of_step(n_contexts: int, batch_rows: int, step: int, seed: int) -> 
     places = np.arange(step * batch_rows, (step + 1) * batch_rows)
     chosen = np.empty(batch_rows, np.int64)
     for epoch in np.unique(places // n_contexts):
-        order = np.random.default_rng([seed, int(epoch)]).permutation(n_contexts)
+        order = _order(n_contexts, seed, int(epoch))
         is_here = places // n_contexts == epoch
         chosen[is_here] = order[places[is_here] % n_contexts]
     return chosen
+
+
+@functools.lru_cache(maxsize=2)
+def _order(n_contexts: int, seed: int, epoch: int) -> Ints:
+    """The order of an epoch; two are kept, for batches that run on from one into the next."""
+    return np.random.default_rng([seed, epoch]).permutation(n_contexts)
 
 
 class _Lists:

@@ -110,8 +110,8 @@ class Step:
 
     @property
     def loss(self) -> float:
-        """Nats an action."""
-        return float(self.nats.sum() / self.n_actions.sum())
+        """Nats an action; 0 of no action."""
+        return float(self.nats.sum() / max(int(self.n_actions.sum()), 1))
 
 
 class Learner:
@@ -122,7 +122,8 @@ class Learner:
         self.config, self.ranks = config, ranks
         dtype = next(policy.parameters()).dtype
         self.autocast_dtype = PRECISIONS[config.precision] if dtype == torch.float32 else dtype
-        policy.set_attn_implementation(backend(ranks.device, self.autocast_dtype))
+        head_size = policy.config.head_dim
+        policy.set_attn_implementation(backend(ranks.device, self.autocast_dtype, head_size))
         self.policy = policy.to(ranks.device)
         if config.compile:
             self.policy.base_model.compile()
@@ -163,20 +164,25 @@ class Learner:
         Returns:
           (nats float64 [N_GROUPS], actions int64 [N_GROUPS]) of the whole batch.
         """
-        n_trained = int(data.n_trained[contexts].sum())
+        # A plan that is shared with other rows may give a batch without any: a gradient of zeros.
+        n_trained = max(int(data.n_trained[contexts].sum()), 1)
         mine = contexts[self.ranks.rank :: self.ranks.n_ranks]
         parts = [
             mine[i : i + self.config.micro_rows]
             for i in range(0, len(mine), self.config.micro_rows)
         ]
-        sums = torch.zeros(2, N_GROUPS, dtype=torch.float64)
+        losses = []
         for part in parts:
             batch = data.batch(part).to(self.ranks.device)
             with self._sync(is_last=part is parts[-1]):
                 with self.autocast():
                     nll = self.loss(batch)
                 (nll.sum() * (self.ranks.n_ranks / n_trained)).backward()
-            sums += _by_group(nll.detach(), batch.targets, batch.columns[group])
+            losses.append((nll.detach(), batch.targets, batch.columns[group]))
+        # Only now: a look at a loss would have the next batch wait for this one's backward pass.
+        sums = torch.zeros(2, N_GROUPS, dtype=torch.float64)
+        for each in losses:
+            sums += _by_group(*each)
         nats, n_actions = self.ranks.sum(sums)
         return nats, n_actions.to(torch.int64)
 
@@ -246,10 +252,16 @@ def train(
     Raises:
       UserError: if a gradient is not finite.
     """
-    torch.use_deterministic_algorithms(learner.config.deterministic)
+    _make_deterministic(is_asked_for=learner.config.deterministic)
     learner.policy.train()
     for number in range(done, learner.config.steps):
         on_step(learner.step(data, number, group))
+
+
+def _make_deterministic(*, is_asked_for: bool) -> None:
+    torch.use_deterministic_algorithms(is_asked_for)
+    # torch's SDPA leaves cuDNN out then, as not deterministic; varlen_attn has to be told.
+    torch.backends.cuda.enable_cudnn_sdp(not is_asked_for)
 
 
 @torch.no_grad()

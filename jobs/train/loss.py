@@ -45,7 +45,9 @@ class BehaviourCloning(nn.Module):
             nll = _nll(head, chosen, actions)
         else:
             parts = zip(chosen.split(CHUNK_ACTIONS), actions.split(CHUNK_ACTIONS), strict=True)
-            nll = torch.cat([checkpoint(_nll, head, *part, use_reentrant=False) for part in parts])
+            # Nothing here is random.
+            options = {"use_reentrant": False, "preserve_rng_state": False}
+            nll = torch.cat([checkpoint(_nll, head, *part, **options) for part in parts])
         return torch.zeros_like(batch.targets, dtype=nll.dtype).masked_scatter(is_target, nll)
 
 

@@ -3,33 +3,35 @@
 import numpy as np
 import pyarrow as pa
 import torch
+from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from jobs.train.batches import PackedRows
 from jobs.train.loop import Learner, TrainConfig
 from jobs.train.ranks import Ranks
+from transforms.annotate import trained_actions
 
 BOS = 0
 N_IDS = 50
 CONTEXT = 32
 
 
-def tiny_policy(seed=0, dtype=torch.float64):
+def tiny_policy(seed=0, dtype=torch.float64, **fields):
     """A Llama of 2 layers; float64, so that what differs in the 10th digit is a fault."""
-    config = LlamaConfig(
-        vocab_size=N_IDS,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
-        bos_token_id=BOS,
-        eos_token_id=1,
-        pad_token_id=2,
-    )
+    config = {
+        "vocab_size": N_IDS,
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": CONTEXT,
+        "tie_word_embeddings": True,
+        "bos_token_id": BOS,
+        "eos_token_id": 1,
+        "pad_token_id": 2,
+    }
     torch.manual_seed(seed)
-    return LlamaForCausalLM(config).to(dtype)
+    return LlamaForCausalLM(LlamaConfig(**(config | fields))).to(dtype)
 
 
 def rows(lengths, seed=0):
@@ -50,6 +52,20 @@ def rows(lengths, seed=0):
 def packed(table, objective="all", context=CONTEXT):
     """Rows in contexts, grouped by player."""
     return PackedRows(table, context=context, bos_id=BOS, objective=objective, columns=("player",))
+
+
+def separate_losses(policy, table, objective="all"):
+    """Summed nats of each row, each alone behind BOS: plain causal attention, no mask of ours."""
+    policy.set_attn_implementation("sdpa")
+    sums = []
+    for row in table.to_pylist():
+        ids = torch.tensor([[BOS, *row["input_ids"]]], device=policy.device)
+        with torch.no_grad():
+            logits = policy(ids, use_cache=False).logits[0, :-1]
+        nll = functional.cross_entropy(logits, ids[0, 1:], reduction="none")
+        mask = trained_actions(np.array(row["player"], np.uint8), objective)
+        sums.append(float(nll[torch.from_numpy(mask)].sum()))
+    return sums
 
 
 def learner(policy, *, ranks=None, **config):

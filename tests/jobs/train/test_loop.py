@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.train.batches import PackedRows, contexts_of_step
+from jobs.train.batches import IGNORED, PackedRows, contexts_of_step
 from jobs.train.loop import TrainConfig, learning_rate, score, train
 from schemas.episode import Player
 from schemas.errors import UserError
@@ -118,6 +120,45 @@ def test_training_lowers_the_loss_and_scoring_changes_nothing():
     assert nats.sum() == pytest.approx(float(nll.sum()), rel=1e-12)
     for one, two in zip(before, learning.policy.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_a_batch_without_a_trained_action_is_a_gradient_of_zeros():
+    """Plans that several arms share have contexts in which one of them trains nothing."""
+    table = rows([31, 31]).set_column(1, "player", [pa.array([[1] * 31] * 2, pa.list_(pa.uint8()))])
+    lengths = np.array([31, 31])
+    data = PackedRows(
+        table,
+        context=CONTEXT,
+        bos_id=BOS,
+        objective="player-two",
+        columns=("player",),
+        lengths=lengths,
+    )
+    assert data.n_trained.tolist() == [0, 0]
+    learning = learner(tiny_policy(), steps=2, batch_rows=2, micro_rows=1)
+    seen = []
+    train(learning, data, group="player", on_step=seen.append)
+    assert [(each.loss, each.gradient_norm) for each in seen] == [(0.0, 0.0)] * 2
+
+
+def test_what_is_trained_and_how_it_is_grouped_may_be_columns():
+    table = rows(LENGTHS)
+    player = table["player"].combine_chunks()
+    is_two = pa.ListArray.from_arrays(player.offsets, pc.equal(player.flatten(), int(Player.TWO)))
+    group = pa.ListArray.from_arrays(player.offsets, player.flatten().cast(pa.int32()))
+    table = table.append_column("is_two", is_two).append_column("group", group)
+    options = {"context": CONTEXT, "bos_id": BOS}
+    by_column = PackedRows(table, is_target="is_two", columns=("group",), **options)
+    by_player = PackedRows(table, objective="player-two", columns=("player",), **options)
+    assert by_column.n_trained.tolist() == by_player.n_trained.tolist()
+    for i in range(len(by_player)):
+        one, two = (data.batch(np.array([i])) for data in (by_column, by_player))
+        for name in ("input_ids", "position_ids", "document", "targets"):
+            assert torch.equal(getattr(one, name), getattr(two, name))
+        assert torch.equal(one.columns["group"], two.columns["player"].to(torch.int32))
+        chosen = two.targets != IGNORED
+        assert chosen.sum() == by_player.n_trained[i]
+        assert (two.columns["player"][chosen] == Player.TWO).all()
 
 
 def test_a_gradient_that_is_not_finite_ends_the_run_with_a_mend():

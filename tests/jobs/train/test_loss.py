@@ -4,27 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from torch.nn import functional
 
 from jobs.train import loss as loss_module
 from jobs.train.batches import IGNORED
-from tests.jobs.train.making import BOS, learner, packed, rows, tiny_policy
-from transforms.annotate import trained_actions
+from tests.jobs.train.making import BOS, learner, packed, rows, separate_losses, tiny_policy
 
 LENGTHS = [5, 1, 12, 9, 3, 20, 31, 7]
-
-
-def separate_losses(policy, table, objective):
-    """Summed nats of each row, each alone behind BOS: plain causal attention, no mask of ours."""
-    policy.set_attn_implementation("sdpa")
-    sums = []
-    for row in table.to_pylist():
-        ids = torch.tensor([[BOS, *row["input_ids"]]])
-        logits = policy(ids, use_cache=False).logits[0, :-1]
-        nll = functional.cross_entropy(logits, ids[0, 1:], reduction="none")
-        mask = trained_actions(np.array(row["player"], np.uint8), objective)
-        sums.append(float(nll.detach()[torch.from_numpy(mask)].sum()))
-    return sums
 
 
 @pytest.mark.parametrize("objective", ["all", "player-two", "player-one"])
