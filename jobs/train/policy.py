@@ -1,11 +1,13 @@
 """The policy: a Llama from scratch in a round size, from a config file, or from a model folder."""
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from transformers.utils import logging
@@ -25,6 +27,9 @@ SIZES: dict[str, dict[str, int]] = {
 
 INITIAL_STD = 0.02
 
+_SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+"""What a config file has to say; the defaults of LlamaConfig are those of a Llama of 7 B."""
+
 
 def new_policy(
     model: str, tokenizer: OutputTokenizer, *, context: int, seed: int
@@ -41,86 +46,170 @@ def new_policy(
       seed: of the weights; of a model folder, only those of new control tokens are drawn.
 
     Raises:
-      UserError: no such model, a config that is none, or a tokenizer that differs.
+      UserError: no such model, one that can't be trained here, or a tokenizer that differs.
     """
     ids = tokenizer.segment_tokenizer()
-    if Path(model).is_dir():
-        return _pretrained(Path(model), tokenizer, ids.n_ids)
-    config = policy_config(model, ids, context=context)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        policy = LlamaForCausalLM(config)
-    _draw_rows(policy, ids.delimiter_ids([Control(name) for name in CONTROL_TOKENS]), seed)
+    if _is_folder(model):
+        policy = _pretrained(Path(model), tokenizer, ids.n_ids, seed)
+    else:
+        policy = _from_scratch(model, ids, context=context, seed=seed)
+    _check_config(model, policy.config, context)
+    for config in (policy.config, policy.generation_config):
+        config.bos_token_id = ids.bos_id
+        config.eos_token_id = ids.eos_id
+        config.pad_token_id = ids.pad_id
+    # A padding index gets no gradient, and a tokenizer may name eos as its pad.
+    policy.get_input_embeddings().padding_idx = None
     return policy
 
 
-def policy_config(model: str, tokenizer: SegmentTokenizer, *, context: int) -> LlamaConfig:
-    """The LlamaConfig of a size or a file, with the shards' vocabulary.
+def model_digest(model: str) -> str:
+    """Names what a config file or a model folder says beside its path; empty for a name of SIZES.
 
     Raises:
-      UserError: no such size or file, or a file that holds no LlamaConfig.
+      UserError: if there is no such file.
     """
-    ours: dict[str, Any] = {
-        "vocab_size": tokenizer.n_ids,
-        "bos_token_id": tokenizer.bos_id,
-        "eos_token_id": tokenizer.eos_id,
-        "pad_token_id": tokenizer.pad_id,
-    }
     if model in SIZES:
-        size = SIZES[model]
-        return LlamaConfig(
-            hidden_size=size["hidden_size"],
-            intermediate_size=size["intermediate_size"],
-            num_hidden_layers=size["layers"],
-            num_attention_heads=size["heads"],
-            initializer_range=INITIAL_STD,
-            max_position_embeddings=context,
-            tie_word_embeddings=True,
-            **ours,
-        )
-    path = Path(model)
+        return ""
+    path = Path(model) / "config.json" if _is_folder(model) else Path(model)
+    return digest(["model", _read(model, path)])
+
+
+def n_parameters(policy: PreTrainedModel) -> int:
+    """How many weights there are, tied ones counted once."""
+    return sum(each.numel() for each in policy.parameters())
+
+
+def save_policy(policy: PreTrainedModel, tokenizer: OutputTokenizer, folder: Path) -> None:
+    """Write what AutoModelForCausalLM and AutoTokenizer open, into a folder that is there."""
+    logging.disable_progress_bar()
+    with safetensors_as_os_errors():
+        policy.save_pretrained(folder)
+    tokenizer.save(folder)
+
+
+@contextlib.contextmanager
+def safetensors_as_os_errors() -> Iterator[None]:
+    """Writing tensors fails as writing files does, so that one message serves for both."""
     try:
-        fields = json.loads(path.read_bytes())
-        config = LlamaConfig(**{**fields, **ours})
+        yield
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+
+
+def _is_folder(model: str) -> bool:
+    """Whether a model folder is meant; a folder that is called like a size is not."""
+    return model not in SIZES and Path(model).is_dir()
+
+
+def _read(model: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         msg = (
-            f"--model {model}: {error.strerror}; give one of {', '.join(SIZES)}, a JSON file of a "
-            "LlamaConfig, or a model folder"
+            f"--model {model}: cannot read {path}: {error.strerror}; give one of "
+            f"{', '.join(SIZES)}, a JSON file of a LlamaConfig, or a model folder"
         )
         raise UserError(msg) from error
+
+
+def _from_scratch(
+    model: str, tokenizer: SegmentTokenizer, *, context: int, seed: int
+) -> PreTrainedModel:
+    fields = _size_fields(model, context) if model in SIZES else _file_fields(model)
+    try:
+        # `new_policy` names the pad: here, its embedding would be zeros.
+        ours = {"vocab_size": tokenizer.n_ids, "pad_token_id": None}
+        ours |= {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
+        config = LlamaConfig(**{**fields, **ours})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            policy = LlamaForCausalLM(config)
     except Exception as error:
         # LlamaConfig raises what its validators do, of many kinds.
-        msg = f"--model {model} holds no LlamaConfig: {error}"
+        msg = f"--model {model} holds no LlamaConfig that makes a policy: {error}"
         raise UserError(msg) from error
+    _draw_rows(policy, tokenizer.delimiter_ids([Control(name) for name in CONTROL_TOKENS]), seed)
+    return policy
+
+
+def _size_fields(model: str, context: int) -> dict[str, Any]:
+    size = SIZES[model]
+    return {
+        "hidden_size": size["hidden_size"],
+        "intermediate_size": size["intermediate_size"],
+        "num_hidden_layers": size["layers"],
+        "num_attention_heads": size["heads"],
+        "initializer_range": INITIAL_STD,
+        "max_position_embeddings": context,
+        "tie_word_embeddings": True,
+    }
+
+
+def _file_fields(model: str) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = json.loads(_read(model, Path(model)))
+        missing = [name for name in _SHAPE if name not in fields]
+    except (ValueError, TypeError) as error:
+        msg = f"--model {model} is no JSON file of a LlamaConfig: {error}"
+        raise UserError(msg) from error
+    if missing or fields.get("model_type", "llama") != "llama":
+        why = f"it has no {', '.join(missing)}" if missing else f"it is a {fields['model_type']}"
+        msg = f"--model {model} is no JSON file of a LlamaConfig: {why}"
+        raise UserError(msg)
+    return fields
+
+
+def _check_config(model: str, config: LlamaConfig, context: int) -> None:
+    """Refuse what could not be trained as it is.
+
+    Raises:
+      UserError: too few positions, or dropout.
+    """
     if config.max_position_embeddings < context:
         positions = config.max_position_embeddings
         msg = f"--model {model} has {positions} positions, too few for --context {context}"
         raise UserError(msg)
-    return config
+    if config.attention_dropout:
+        msg = (
+            f"--model {model} has an attention_dropout of {config.attention_dropout}, which would "
+            "make resumed runs differ: set it to 0 in its config"
+        )
+        raise UserError(msg)
 
 
-def _pretrained(folder: Path, tokenizer: OutputTokenizer, n_ids: int) -> PreTrainedModel:
-    _check_tokenizer(folder, tokenizer)
+def _pretrained(folder: Path, tokenizer: OutputTokenizer, n_ids: int, seed: int) -> PreTrainedModel:
+    new = _new_ids(folder, tokenizer)
     try:
-        policy = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        policy, found = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except Exception as error:
         # transformers raises what it meets: OSError, ValueError, safetensors' own.
         msg = f"--model {folder} holds no model that opens: {str(error).splitlines()[0]}"
         raise UserError(msg) from error
-    n_known = policy.get_input_embeddings().num_embeddings
-    if n_ids > n_known:
+    if policy.config.model_type != "llama":
+        # Others scale logits, slide windows or drop out in ways that the loss does not know.
+        msg = f"--model {folder} is a {policy.config.model_type}: only llama models can be trained"
+        raise UserError(msg)
+    if found["missing_keys"]:
+        msg = f"--model {folder} holds no whole model: it lacks {min(found['missing_keys'])}"
+        raise UserError(msg)
+    if n_ids > policy.get_input_embeddings().num_embeddings:
         policy.resize_token_embeddings(n_ids, mean_resizing=False)
-        _draw_rows(policy, range(n_known, n_ids), 0)
+    _draw_rows(policy, new, seed)
     return policy
 
 
-def _check_tokenizer(folder: Path, tokenizer: OutputTokenizer) -> None:
-    """Refuse a model whose ids mean other tokens; the shards may know more control tokens.
+def _new_ids(folder: Path, tokenizer: OutputTokenizer) -> list[int]:
+    """The ids, ascending, of the control tokens that the shards know and a model does not.
 
     Raises:
-      UserError: if the tokenizer is missing or differs.
+      UserError: if the model's tokenizer is missing, or its ids mean other tokens.
     """
     path = folder / "tokenizer.json"
     try:
@@ -137,6 +226,7 @@ def _check_tokenizer(folder: Path, tokenizer: OutputTokenizer) -> None:
             f"other ids, such as {differing[0]!r}): prepare the corpus with --tokenizer {folder}"
         )
         raise UserError(msg)
+    return sorted(set(ours.values()) - set(theirs.values()))
 
 
 def _draw_rows(policy: PreTrainedModel, rows: Iterable[int], seed: int) -> None:
@@ -148,15 +238,3 @@ def _draw_rows(policy: PreTrainedModel, rows: Iterable[int], seed: int) -> None:
         for weight in {id(table.weight): table.weight for table in tables}.values():
             drawn = torch.randn(len(places), weight.shape[1], generator=stream) * INITIAL_STD
             weight[places] = drawn.to(weight.dtype)
-
-
-def n_parameters(policy: PreTrainedModel) -> int:
-    """How many weights there are, tied ones counted once."""
-    return sum(each.numel() for each in policy.parameters())
-
-
-def save_policy(policy: PreTrainedModel, tokenizer: OutputTokenizer, folder: Path) -> None:
-    """Write what AutoModelForCausalLM and AutoTokenizer open, into a folder that is there."""
-    logging.disable_progress_bar()
-    policy.save_pretrained(folder)
-    tokenizer.save(folder)
