@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import Any, TextIO
 
+from pipeline.atomic import atomic_file
+
 METRICS = "metrics.jsonl"
 
 
@@ -12,8 +14,9 @@ def metrics_after(folder: Path, done: int) -> TextIO:
     """Open a run's metrics for writing, cut back to the first `done` steps."""
     path = folder / METRICS
     if path.exists():
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(line for line in lines if _step_of(line) <= done))
+        lines = path.read_bytes().splitlines(keepends=True)
+        with atomic_file(path) as file:
+            file.write(b"".join(line for line in lines if _step_of(line) <= done))
     return path.open("a")
 
 
@@ -22,9 +25,9 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     """The step of a line; one that was cut off is of none that is kept."""
     try:
         return int(json.loads(line)["step"])
-    except ValueError:
+    except (ValueError, KeyError, TypeError):
         return math.inf

@@ -1,6 +1,7 @@
 """Rows to learn from: the shards of one config and split, mapped, none longer than a context."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ class Rows:
     """What a run learns from.
 
     Attributes:
-      table: row_schema; mapped but for the pieces of over-long rows.
+      table: row_schema, or the columns asked for; mapped, but for shards with over-long rows.
       digest: names shards, split and context: the same digest, the same rows.
       episodes_dropped: episodes with an exchange that does not fit into a context.
     """
@@ -30,7 +31,13 @@ class Rows:
 
 
 def load_rows(
-    out: Path, tokenizer: SegmentTokenizer, *, config: str, split: str, context: int | None
+    out: Path,
+    tokenizer: SegmentTokenizer,
+    *,
+    config: str,
+    split: str,
+    context: int | None,
+    columns: Sequence[str] | None = None,
 ) -> Rows:
     """Open the rows of a prepared corpus; those that do not fit behind a BOS are split.
 
@@ -40,6 +47,7 @@ def load_rows(
       config: `documents` or `episodes`.
       split: `train`, `validation` or `test`.
       context: tokens of a packed row; None leaves rows as they are.
+      columns: what to keep of the rows; None keeps all.
 
     Raises:
       UserError: not a finished output, no such rows, or a shard that is missing or damaged.
@@ -58,15 +66,17 @@ def load_rows(
             "prepare it with a larger --holdout"
         )
         raise UserError(msg)
-    schema = row_schema(tokenizer.token_type)
-    tables = [_open(out, shard["path"], shard["size_bytes"], schema) for shard in chosen]
-    table, dropped = pa.concat_tables(tables), 0
-    if context is not None:
-        fitted = fit_rows(table, tokenizer, context - BOS_TOKENS)
-        table, dropped = fitted.table, fitted.episodes_dropped
+    schema, tables, dropped = row_schema(tokenizer.token_type), [], 0
+    for shard in chosen:
+        table = _open(out, shard["path"], shard["size_bytes"], schema)
+        if context is not None:
+            # Shard by shard: what is fitted is copied.
+            fitted = fit_rows(table, tokenizer, context - BOS_TOKENS)
+            table, dropped = fitted.table, dropped + fitted.episodes_dropped
+        tables.append(table if columns is None else table.select(columns))
     hashes = [shard["sha256"] for shard in chosen]
     return Rows(
-        table=table,
+        table=pa.concat_tables(tables),
         digest=digest(["rows", manifest["tokenizer_sha256"], context, *hashes]),
         episodes_dropped=dropped,
     )
