@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jinja2
 import numpy as np
+from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
 from jobs.compare import wording
@@ -182,8 +183,10 @@ def _is_any_paired(summary: Summary) -> bool:
 
 
 def _figure(draw: Callable[..., str]) -> Figure:
-    # What the charts give is markup of ours, in which names are escaped.
-    return Figure(wide=Markup(draw(layout=WIDE)), narrow=Markup(draw(layout=NARROW)))
+    # Checking each part of a chart against Vega-Lite's schema takes longer than drawing them all.
+    with debug_mode(False):
+        # What the charts give is markup of ours, in which names are escaped.
+        return Figure(wide=Markup(draw(layout=WIDE)), narrow=Markup(draw(layout=NARROW)))
 
 
 def _curve_figures(results: Results, summary: Summary) -> dict[str, Figure | None]:

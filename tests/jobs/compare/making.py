@@ -74,8 +74,15 @@ def make_results(
 
 
 def hostile_results() -> Results:
-    """Results in which every name that comes from outside is hostile, and a run's error too."""
+    """Results in which all words are hostile but raw, tags and swapped, which names rest on."""
     design = make_design(6)
+
+    def renamed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {key: HOSTILE if value == "placebo" else value for key, value in row.items()}
+            for row in rows
+        ]
+
     test = design.test | {
         "sources": [f"{HOSTILE}#{i}" for i in range(len(design.test["sources"]))],
         "games": [f"{HOSTILE}{game}" for game in GAMES],
@@ -97,8 +104,11 @@ def hostile_results() -> Results:
         test=test,
         examples=examples,
         invariants=[{"statement": HOSTILE, "holds": True, "evidence": HOSTILE}],
-        prompts=[prompt | {"description": HOSTILE} for prompt in design.prompts],
-        arms=[arm | {"description": HOSTILE} for arm in design.arms],
+        prompts=renamed([prompt | {"description": HOSTILE} for prompt in design.prompts]),
+        arms=renamed([arm | {"description": HOSTILE} for arm in design.arms]),
+        contrasts=renamed(design.contrasts),
+        model=design.model | {"name": HOSTILE, "config": {HOSTILE: HOSTILE}},
+        training=design.training | {HOSTILE: HOSTILE},
     )
 
 
@@ -183,16 +193,17 @@ def make_run(
     """A run whose bits per byte are those of its seed, its arm and the sources."""
     if error is not None:
         return Run(design=design.digest, arm=arm, seed=seed, error=error)
-    rng = random.Random(f"{arm}/{seed}")
-    level = 0.01 * math.sin(seed) + effects[arm] + rng.gauss(0, noise)
-    prompts = ["raw", "plain"] if arm == "raw" else PROMPTS
+    rng = random.Random(f"{arm}/{seed}".encode("utf-8", "surrogatepass"))
+    level = 0.01 * math.sin(seed) + effects.get(arm, 0.0) + rng.gauss(0, noise)
+    prompts = [prompt["name"] for prompt in design.prompts]
+    prompts = [name for name in prompts if arm != "raw" or name in ("raw", "plain")]
     return Run(
         design=design.digest,
         arm=arm,
         seed=seed,
         steps=_CURVE_STEPS * 10,
         trained_tokens=13_107_200 - 1000 * seed,
-        nats={name: _nats(design, level + _PROMPT_SHIFT[name]) for name in prompts},
+        nats={name: _nats(design, level + _PROMPT_SHIFT.get(name, 0.0)) for name in prompts},
         delimiter_nats={
             name: {"nats": 2031.4 + 31 * seed + 500 * (arm == "placebo"), "tokens": 2512}
             for name in prompts
