@@ -35,6 +35,8 @@ def _facts(fields: Mapping[str, Any], prefix: str, without: tuple[str, ...]) -> 
             yield Fact(name.removesuffix(" bytes"), size(value))
         elif isinstance(value, list | tuple):
             yield Fact(name, ", ".join(map(_value, value)))
+        elif key.endswith("_id"):
+            yield Fact(name, str(value))
         else:
             yield Fact(name, _value(value))
 

@@ -148,7 +148,8 @@ def _sentence(primary: Comparison, summary: Summary) -> str:
     """Without a capital; names of arms never begin it."""
     n_digits = digits(summary)
     mean, reference = primary.mean or 0.0, primary.reference_mean or math.inf
-    change = f"{signed(mean, n_digits)} ({signed(100 * mean / reference, 2)} %)"
+    share = signed(100 * mean / reference, max(2, n_digits - 2))
+    change = f"{signed(mean, n_digits)} ({share} %)"
     shown = prompts(primary)
     shown = "in their own formats" if shown == "own formats" else f"under the {shown}"
     sides = (

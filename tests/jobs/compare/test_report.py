@@ -280,12 +280,14 @@ def test_contrasts_that_agree_in_all_seeds_can_be_drawn(tmp_path):
 
 
 def test_names_of_a_design_are_facts_for_people():
-    fields = {"a_b": [1, 2], "n_bytes": 2000, "on": True, "off": None, "in": {"x_y": 0.5}}
+    fields = {"a_b": [1, 2000], "n_bytes": 2000, "on": True, "off": None, "in": {"x_y": 0.5}}
+    fields["pad_id"] = 4107
     assert [tuple(each) for each in facts(fields, without=("on",))] == [
-        ("a b", "1, 2"),
+        ("a b", "1, 2,000"),
         ("n", "2 kB"),
         ("off", "none"),
         ("in, x y", "0.5"),
+        ("pad id", "4107"),
     ]
 
 
