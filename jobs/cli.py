@@ -358,6 +358,8 @@ def compare(
     from jobs.compare.command import CompareOptions, plan_comparison
     from jobs.compare.command import compare as run
     from jobs.compare.config import ComparisonConfig
+    from jobs.compare.report import write_report
+    from jobs.compare.wording import print_summary
     from jobs.train.loop import TrainConfig
 
     config = ComparisonConfig(
@@ -379,6 +381,9 @@ def compare(
         plan_comparison(folder, config, options, console=Console())
         return
     results = run(folder, out, config, options, console=Console(stderr=True))
+    write_report(results, out / "report.html")
+    print_summary(results, Console())
+    print(f"report: {out / 'report.html'}")
     _exit_by(all(run.error is None for run in results.runs), strict=False)
 
 

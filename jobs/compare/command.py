@@ -95,8 +95,9 @@ def compare(
         device or model.
     """
     device, workers, threads = options.resolved()
+    _check_ours(out)
     design, rows, config = _designed(corpus, config, device)
-    _check_out(out, design)
+    _check_same(out, design)
     with locked(out):
         if not (out / DESIGN_FILE).exists():
             write_data(out, rows)
@@ -147,27 +148,41 @@ def _designed(
     return design, rows, dataclasses.replace(config, train=train)
 
 
-def _check_out(out: Path, design: Design) -> None:
+def _check_ours(out: Path) -> None:
     """Refuse a folder that holds something else.
+
+    Raises:
+      UserError: if it is a file, or has content that is not ours.
+    """
+    if out.exists() and not out.is_dir():
+        msg = f"{out} is a file: choose a folder for --out"
+        raise UserError(msg)
+    if out.is_dir() and not (out / DESIGN_FILE).exists():
+        # A run that was killed early may have left its data without a design.
+        if {each.name for each in out.iterdir()} - {DATA, "_run"}:
+            msg = f"{out} is not empty and no comparison: choose another --out"
+            raise UserError(msg)
+
+
+def _check_same(out: Path, design: Design) -> None:
+    """Refuse a comparison of another design.
 
     Raises:
       UserError: naming what differs.
     """
     path = out / DESIGN_FILE
-    if path.exists():
-        try:
-            known = Design.from_json(json.loads(path.read_bytes()))
-        except (ValueError, TypeError) as error:
-            msg = f"{path} is damaged ({error}): choose another --out"
-            raise UserError(msg) from error
-        if differing := _differences(known, design):
-            msg = (
-                f"{out} is a comparison with other {', '.join(differing)}: repeat its command to "
-                "go on, or choose another --out"
-            )
-            raise UserError(msg)
-    elif out.is_dir() and {each.name for each in out.iterdir()} - {DATA, "_run"}:
-        msg = f"{out} is not empty and no comparison: choose another --out"
+    if not path.exists():
+        return
+    try:
+        known = Design.from_json(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        msg = f"{path} is damaged ({error}): choose another --out"
+        raise UserError(msg) from error
+    if differing := _differences(known, design):
+        msg = (
+            f"{out} is a comparison with other {', '.join(differing)}: repeat its command to "
+            "go on, or choose another --out"
+        )
         raise UserError(msg)
 
 

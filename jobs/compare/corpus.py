@@ -26,7 +26,7 @@ from transforms.tokenize import SegmentTokenizer
 MIN_TEST_SOURCES = 20
 """Held-out answers of fewer sources say more about the sources than about the arms."""
 
-MIN_TRAIN_EPISODES = 20
+MIN_TRAIN_EPISODES = 100
 """With fewer, what an arm inserts is hardly ever seen."""
 
 _ANSWER = KIND_CODE[SegmentKind.ANSWER]

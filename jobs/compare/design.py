@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,15 @@ N_EXAMPLES = 4
 _EXAMPLE_TOKENS = 400
 
 
-def longest_rows(
-    config: ComparisonConfig, content: Content, of_scheme: dict[str, Delimiters]
-) -> Ints:
-    """Tokens of each row in the arm where it is longest, int64 [rows]: what all are packed by."""
-    extra = [
-        np.bincount(of_scheme[scheme].row, minlength=len(content)) for scheme in config.schemes
-    ]
-    return content.lengths + np.where(content.is_bare, 0, np.max(extra, axis=0))
+def longest_rows(content: Content, of_scheme: Mapping[str, Delimiters]) -> Ints:
+    """Tokens of each row in the arm where it is longest, int64 [rows]: what all are packed by.
+
+    Args:
+      content: the rows.
+      of_scheme: what the schemes of all arms insert.
+    """
+    n_inserted = [np.bincount(each.row, minlength=len(content)) for each in of_scheme.values()]
+    return content.lengths + np.where(content.is_bare, 0, np.max(n_inserted, axis=0))
 
 
 def packed_arm(
@@ -84,7 +86,7 @@ def make_design(
     tokenizer = saved.segment_tokenizer()
     content, answers = train_content(rows.train), answers_of(rows.test)
     of_scheme = all_delimiters(rows.train, tokenizer, config.schemes)
-    lengths = longest_rows(config, content, of_scheme)
+    lengths = longest_rows(content, of_scheme)
     made = {
         name: arm_rows(
             content,

@@ -132,10 +132,10 @@ def read_run(spec: RunSpec) -> Run | None:
 
 def _failed(spec: RunSpec, exit_code: int) -> Run:
     path = spec.folder / ERROR_FILE
-    if exit_code < 0 or not path.exists():
+    if exit_code < 0:
         error = f"its process was ended by signal {-exit_code}"
     else:
-        error = path.read_text()
+        error = path.read_text() if path.exists() else f"its process ended with {exit_code}"
     return Run(design=spec.design, arm=spec.arm, seed=spec.seed, error=error)
 
 
@@ -168,7 +168,7 @@ class _TrainedArm:
         rows = arm_rows(
             content, self._delimiters(spec.arm, content, of_scheme, keeps_half_bare=True)
         )
-        lengths = longest_rows(spec.config, content, of_scheme)
+        lengths = longest_rows(content, of_scheme)
         self.data = packed_arm(rows, lengths, self.config, self.tokenizer)
         self.bytes_of_context = np.array(
             [int(content.n_bytes[each].sum()) for each in self.data.rows_of_context]

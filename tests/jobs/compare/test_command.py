@@ -1,0 +1,245 @@
+"""`duologue compare` end to end: what is known to differ is found, and nothing is lost."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from jobs.compare.results import read_results
+from jobs.compare.summary import summarise
+from tests.jobs.compare.corpora import ANSWERS, write_model, write_texts, write_tokenizer
+from tests.running import command, duologue, once, tree
+
+ARMS = ("tags", "placebo", "swapped")
+SIZE = ("--context", 64, "--batch-rows", 8, "--micro-rows", 8, "--learning-rate", 0.01)
+SHORT = ("--arms", "tags,placebo", "--steps", 3, *SIZE)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A corpus whose answers cannot be told from questions without tags, prepared; a model."""
+
+    def make(folder):
+        folder.mkdir()
+        write_texts(folder / "texts", ANSWERS)
+        write_tokenizer(folder / "tokenizer.json")
+        write_model(folder / "tiny.json")
+        ran = duologue(
+            *("prepare", folder / "texts", "--out", folder / "shards", "--holdout", 0.1),
+            *("--tokenizer", folder / "tokenizer.json", "--delimiters", "tags", "--workers", 1),
+        )
+        assert ran.code == 0, ran.err
+
+    return once(tmp_path_factory.getbasetemp(), "made", make)
+
+
+@pytest.fixture(scope="session")
+def known(tmp_path_factory, made):
+    """A comparison of three arms on it."""
+
+    def make(out):
+        ran = compare(made, out, "--arms", ",".join(ARMS), "--steps", 60, *SIZE)
+        assert ran.code == 0, ran.err
+
+    return once(tmp_path_factory.getbasetemp(), "known", make)
+
+
+@pytest.fixture(scope="session")
+def short(tmp_path_factory, made):
+    """A comparison that is over soon."""
+
+    def make(out):
+        ran = compare(made, out, *SHORT)
+        assert ran.code == 0, ran.err
+
+    return once(tmp_path_factory.getbasetemp(), "short", make)
+
+
+def argv(made, out, *more):
+    return ("compare", made / "shards", "--out", out, "--model", made / "tiny.json", *more)
+
+
+def compare(made, out, *more):
+    return duologue(*argv(made, out, *more))
+
+
+def contrasts(out):
+    return {
+        each.arm + " - " + each.reference + ", " + each.prompt: each
+        for each in summarise(read_results([out])).comparisons
+    }
+
+
+def test_an_arm_that_is_known_to_win_is_found(known):
+    found = contrasts(known)
+    for name in ("tags - placebo, raw", "tags - placebo, tags"):
+        assert found[name].statistics.mean < -0.05
+        assert found[name].statistics.p_adjusted <= 0.05
+    assert found["tags - placebo, raw"].is_primary
+
+
+def test_an_arm_that_is_known_to_make_no_difference_is_not(known):
+    # The text has no cue of who speaks, so exchanging the tags' names is a relabelling.
+    found = contrasts(known)
+    for name in ("swapped - tags, raw", "tags - swapped, tags"):
+        assert found[name].statistics.p_adjusted > 0.05
+
+
+def test_every_line_of_results_says_what_it_is_of(known):
+    lines = [json.loads(line) for line in (known / "results.jsonl").read_text().splitlines()]
+    design, runs = lines[0], lines[1:]
+    assert [(run["arm"], run["seed"]) for run in runs] == [
+        (arm, seed) for arm in ARMS for seed in range(6)
+    ]
+    assert {run["design"] for run in runs} == {design["digest"]}
+    assert all(each["holds"] for each in design["invariants"])
+    assert len({arm["content_sha256"] for arm in design["arms"]}) == 1
+    assert len(design["test"]["sources"]) >= 20
+    for run in runs:
+        assert set(run["nats"]) == {"raw", *ARMS, "plain"}
+        assert len(run["curve"]) == 10
+        assert run["trained_tokens"] > 0
+    assert design["is_trial"]
+
+
+def test_arms_of_a_seed_see_the_same_bytes_at_each_step(known):
+    for seed in range(2):
+        seen = [
+            [
+                json.loads(line)["content_bytes"]
+                for line in (known / f"runs/{arm}-{seed}/metrics.jsonl").read_text().splitlines()
+            ]
+            for arm in ARMS
+        ]
+        assert seen[0] == seen[1] == seen[2]
+        assert len(set(seen[0])) > 1
+
+
+def test_the_same_command_again_repeats_nothing(made, short, tmp_path):
+    out = tmp_path / "copy"
+    shutil.copytree(short, out)
+    (out / "report.html").unlink()
+    begun = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/run.json")}
+    assert compare(made, out, *SHORT).code == 0
+    assert {path: path.stat().st_mtime_ns for path in out.glob("runs/*/run.json")} == begun
+    assert (out / "report.html").read_bytes() == (short / "report.html").read_bytes()
+
+
+def test_killed_and_run_again_gives_the_same_results(made, short, tmp_path):
+    out = tmp_path / "out"
+    running = subprocess.Popen(
+        command(*argv(made, out, *SHORT)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 300
+    while len(list(out.glob("runs/*/run.json"))) < 3 and time.monotonic() < end:
+        assert running.poll() is None, "ended before its time"
+        try:
+            running.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not (out / "results.jsonl").exists()
+    # On one worker this time: what a run finds does not depend on what ran beside it.
+    ran = compare(made, out, *SHORT, "--workers", 1)
+    assert ran.code == 0, ran.err
+    assert (out / "results.jsonl").read_bytes() == (short / "results.jsonl").read_bytes()
+
+
+def test_a_run_that_fails_takes_no_other_along_and_is_made_again(made, short, tmp_path):
+    out = tmp_path / "out"
+    obstacle = out / "runs/tags-3/metrics.jsonl"
+    shutil.copytree(short, out)
+    shutil.rmtree(out / "runs/tags-3")
+    obstacle.mkdir(parents=True)
+    ran = compare(made, out, *SHORT)
+    assert ran.code == 3
+    assert "tags, seed 3: FAILED, IsADirectoryError" in ran.said
+    results = read_results([out])
+    assert [run.name for run in results.runs if run.error] == ["tags-3"]
+    assert len(results.runs) == 12
+    report = (out / "report.html").read_text()
+    assert "IsADirectoryError" in report
+    obstacle.rmdir()
+    assert compare(made, out, *SHORT).code == 0
+    assert (out / "results.jsonl").read_bytes() == (short / "results.jsonl").read_bytes()
+
+
+def test_plan_says_what_it_takes_and_writes_nothing(made, tmp_path):
+    before = tree(made)
+    ran = compare(made, tmp_path / "out", *SHORT, "--plan")
+    assert ran.code == 0
+    for words in ("12: 6 paired seeds", "sources", "standard deviations", "MB", "tags - placebo"):
+        assert words in ran.said
+    assert not (tmp_path / "out").exists()
+    assert tree(made) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--seeds", 5), "--seeds 5: expected 6 to 16"),
+        (("--arms", "tags,sugar"), "--arms sugar: expected some of raw, eos, tags"),
+        (("--arms", "tags"), "name at least two arms"),
+        (("--device", "cuda"), "torch sees no CUDA device"),
+        (("--model", "giant"), "--model giant"),
+    ],
+)
+def test_designs_that_cannot_be_run_are_refused_in_one_line(made, tmp_path, more, words):
+    ran = compare(made, tmp_path / "out", *SHORT, *more)
+    assert ran.code == 1
+    assert words in ran.said
+    assert len(ran.err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_of_another_comparison_is_refused_by_name(made, short, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(short, out)
+    before = tree(out)
+    ran = compare(made, out, *SHORT, "--steps", 4)
+    assert ran.code == 1
+    assert "training (steps" in ran.said
+    assert tree(out) == before
+
+
+def test_a_folder_of_something_else_is_refused(made, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    ran = compare(made, tmp_path, *SHORT)
+    assert ran.code == 1
+    assert "is not empty and no comparison" in ran.said
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("holdout", "words"),
+    [
+        (0.01, "test sources with an answer; the contrasts take at least 20: prepare it with"),
+        (0.49, "episodes to train on that fit into --context 64; the contrasts take at least 100"),
+    ],
+)
+def test_too_little_says_how_much_there_is_and_how_much_it_takes(made, tmp_path, holdout, words):
+    here = tmp_path / "made"
+    shutil.copytree(made, here, ignore=shutil.ignore_patterns("shards"))
+    ran = duologue(
+        *("prepare", made / "texts", "--out", here / "shards", "--holdout", holdout),
+        *("--tokenizer", made / "tokenizer.json", "--workers", 1),
+    )
+    assert ran.code == 0, ran.err
+    ran = compare(here, tmp_path / "out", *SHORT)
+    assert ran.code == 1
+    assert words in ran.said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_corpus_that_is_not_finished_is_refused(made, tmp_path):
+    shutil.copytree(made, tmp_path / "made")
+    (tmp_path / "made/shards/manifest.json").unlink()
+    ran = compare(tmp_path / "made", tmp_path / "out", *SHORT)
+    assert ran.code == 1
+    assert "not a finished output" in ran.said
