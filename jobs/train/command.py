@@ -1,5 +1,6 @@
 """`duologue train`: a behaviour-cloning baseline on prepared shards."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -7,30 +8,35 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import torch
 from rich.console import Console
+from transformers import PreTrainedModel
 
 from jobs.train.batches import PackedRows
 from jobs.train.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
+from jobs.train.claim import check_claim, claimed
 from jobs.train.loop import Learner, Step, TrainConfig, score, train
-from jobs.train.metrics import metrics_after
-from jobs.train.policy import n_parameters, new_policy, save_policy
+from jobs.train.metrics import METRICS, metrics_after
+from jobs.train.policy import model_digest, n_parameters, new_policy, save_policy
 from jobs.train.ranks import Ranks, joined_ranks
-from jobs.train.rows import load_rows
+from jobs.train.rows import Rows, load_rows
 from jobs.train.speed import flops_per_token, peak_flops
-from pipeline.atomic import atomic_folder, write_json
+from pipeline.atomic import atomic_folder
 from pipeline.output import read_manifest
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
 from schemas.episode import Player
 from schemas.errors import UserError
 from schemas.keys import SPLITS
+from transforms.tokenize import SegmentTokenizer
 
-SETTINGS, MODEL = "train.json", "model"
+MODEL = "model"
+TRAIN, VALIDATION = SPLITS[:2]
 
 GROUP = "player"
 """Losses are reported by the player of each action."""
 
 VALIDATION_CONTEXTS = 256
-"""Held-out contexts that are scored at a time."""
+"""Held-out contexts that a validation loss is of, at most."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,74 @@ def train_policy(
         msg = f"{corpus}/tokenizer.json is not the one that its manifest names: prepare it again"
         raise UserError(msg)
     with joined_ranks(options.device) as ranks:
-        _Training(corpus, out, options, config, tokenizer, ranks, console).run()
+        data = _load_data(corpus, tokenizer.segment_tokenizer(), options, config)
+        config = config.resolved(len(data.train), ranks.device)
+        if config.batch_rows % ranks.n_ranks:
+            msg = f"--batch-rows {config.batch_rows} is no multiple of {ranks.n_ranks} ranks"
+            raise UserError(msg)
+        _Training(out, options, config, data, tokenizer, ranks, console).run()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Data:
+    """What is learned from, and what is looked at on the way.
+
+    Attributes:
+      train: rows of the train split.
+      validation: those of the validation split; None where none is looked at.
+      digest: names the rows of the train split.
+      episodes_dropped: how many episodes of the train split do not fit into a context.
+    """
+
+    train: PackedRows
+    validation: PackedRows | None
+    digest: str
+    episodes_dropped: int
+
+
+def _load_data(
+    corpus: Path, tokenizer: SegmentTokenizer, options: TrainOptions, config: TrainConfig
+) -> _Data:
+    """Open and pack the splits.
+
+    Raises:
+      UserError: if there are no rows, or none with an action to learn.
+    """
+
+    def packed(split: str) -> tuple[Rows, PackedRows]:
+        rows = load_rows(
+            corpus,
+            tokenizer,
+            config=options.config,
+            split=split,
+            context=config.context,
+            columns=("input_ids", GROUP),
+        )
+        return rows, PackedRows(
+            rows.table,
+            context=config.context,
+            bos_id=tokenizer.bos_id,
+            objective=config.objective,
+            columns=(GROUP,),
+        )
+
+    rows, train_data = packed(TRAIN)
+    if not len(train_data):
+        msg = (
+            f"{corpus}: no action of config {options.config} is in the loss of --objective "
+            f"{config.objective}: is there an episode? duologue inspect {corpus}"
+        )
+        raise UserError(msg)
+    shards = read_manifest(corpus)["shards"]
+    has_validation = (options.config, VALIDATION) in {(s["config"], s["split"]) for s in shards}
+    validation = packed(VALIDATION)[1] if options.validate_every and has_validation else None
+    return _Data(
+        train=train_data,
+        # Its rows may hold no action of the player.
+        validation=validation or None,
+        digest=rows.digest,
+        episodes_dropped=rows.episodes_dropped,
+    )
 
 
 class _Training:
@@ -90,116 +163,71 @@ class _Training:
 
     def __init__(
         self,
-        corpus: Path,
         out: Path,
         options: TrainOptions,
         config: TrainConfig,
+        data: _Data,
         tokenizer: OutputTokenizer,
         ranks: Ranks,
         console: Console,
     ) -> None:
-        self.out, self.options, self.tokenizer = out, options, tokenizer
-        self.ranks, self.console = ranks, console
-        ids = tokenizer.segment_tokenizer()
-
-        def packed(split: str) -> tuple[PackedRows, dict[str, Any]]:
-            rows = load_rows(
-                corpus, ids, config=options.config, split=split, context=config.context
-            )
-            data = PackedRows(
-                rows.table,
-                context=config.context,
-                bos_id=ids.bos_id,
-                objective=config.objective,
-                columns=(GROUP,),
-            )
-            facts = {"digest": rows.digest, "episodes_dropped": rows.episodes_dropped}
-            return data, facts
-
-        self.data, facts = packed("train")
-        if not len(self.data):
-            msg = (
-                f"{corpus}: no action of config {options.config} is in the loss of --objective "
-                f"{config.objective}: is there an episode? duologue inspect {corpus}"
-            )
-            raise UserError(msg)
-        self.config = config.resolved(len(self.data), ranks.device)
-        if self.config.batch_rows % ranks.n_ranks:
-            msg = f"--batch-rows {self.config.batch_rows} is no multiple of {ranks.n_ranks} ranks"
-            raise UserError(msg)
-        splits = {shard["split"] for shard in read_manifest(corpus)["shards"]}
-        self.held_out = None
-        if options.validate_every and SPLITS[1] in splits:
-            self.held_out, _ = packed(SPLITS[1])
-        self.settings = {
-            "config": dataclasses.asdict(self.config),
-            "options": {"model": options.model, "config": options.config},
-            "rows": facts["digest"],
-            "tokenizer_sha256": tokenizer.sha256,
-            "n_ranks": ranks.n_ranks,
-        }
-        self.facts = facts
+        self.out, self.options, self.config, self.data = out, options, config, data
+        self.tokenizer, self.ranks, self.console = tokenizer, ranks, console
 
     def run(self) -> None:
         """Train, from the start or from the last checkpoint."""
-        self._claim()
+        settings = self._settings()
+        self.ranks.by_first(lambda: check_claim(self.out, settings))
         if (self.out / MODEL).exists():
             self._say(f"{self.out} is trained: nothing to do")
             return
         policy = new_policy(
             self.options.model, self.tokenizer, context=self.config.context, seed=self.config.seed
         )
+        # Not before there is a policy: a refused --model leaves nothing.
+        with contextlib.ExitStack() as stack:
+            self.ranks.by_first(lambda: stack.enter_context(claimed(self.out, settings)))
+            self._train(policy)
+        self._say(f"model: {self.out / MODEL}")
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decides what is learned; a run goes on with the same alone."""
+        options = {"model": self.options.model, "config": self.options.config}
+        return {
+            "options": options | dataclasses.asdict(self.config),
+            "model_digest": model_digest(self.options.model),
+            "rows": self.data.digest,
+            "tokenizer_sha256": self.tokenizer.sha256,
+            "n_ranks": self.ranks.n_ranks,
+        }
+
+    def _train(self, policy: PreTrainedModel) -> None:
         self.learner = Learner(policy, self.config, self.ranks)
         done = load_checkpoint(self.out, policy, self.learner.optimizer)
-        self.flops = flops_per_token(policy, self.data)
+        if int(self.ranks.sum(torch.tensor([done]))) != done * self.ranks.n_ranks:
+            msg = f"the ranks see other checkpoints in {self.out}: it has to be one folder for all"
+            raise UserError(msg)
+        self.flops = flops_per_token(policy, self.data.train)
         self._announce(done)
         with self._metrics(done) as self.metrics:
-            train(self.learner, self.data, group=GROUP, done=done, on_step=self._on_step)
+            train(self.learner, self.data.train, group=GROUP, done=done, on_step=self._on_step)
         if self.ranks.rank == 0:
             with atomic_folder(self.out / MODEL) as folder:
                 save_policy(policy, self.tokenizer, folder)
             drop_checkpoints(self.out)
-        self._say(f"model: {self.out / MODEL}")
-
-    def _claim(self) -> None:
-        """Refuse a folder of another run; begin a new one.
-
-        Raises:
-          UserError: if OUT holds something else.
-        """
-        path = self.out / SETTINGS
-        if path.exists():
-            try:
-                known = json.loads(path.read_bytes())
-            except ValueError as error:
-                msg = f"{path} is damaged ({error}): choose another --out"
-                raise UserError(msg) from error
-            differing = _differences(known, json.loads(json.dumps(self.settings)))
-            if differing:
-                msg = (
-                    f"{self.out} is a run with other settings or data ({'; '.join(differing)}): "
-                    "repeat them to go on, or choose another --out"
-                )
-                raise UserError(msg)
-        elif self.out.is_dir() and any(self.out.iterdir()):
-            msg = f"{self.out} is not empty and no run of duologue train: choose another --out"
-            raise UserError(msg)
-        elif self.ranks.rank == 0:
-            self.out.mkdir(parents=True, exist_ok=True)
-            write_json(path, self.settings)
 
     def _announce(self, done: int) -> None:
-        config, n_contexts = self.config, len(self.data)
+        config, data = self.config, self.data.train
+        n_contexts = len(data)
         epochs = config.steps * config.batch_rows / n_contexts
         self._say(
             f"{n_parameters(self.learner.policy) / 1e6:.2f} M parameters on "
             f"{self.ranks.n_ranks} x {self.ranks.device.type}, {config.precision}; "
             f"{n_contexts} packed rows of {config.context}, "
-            f"{self.data.n_tokens.sum() / (n_contexts * config.context):.0%} full; "
+            f"{data.n_tokens.sum() / (n_contexts * config.context):.0%} full; "
             f"{config.steps} steps, {epochs:.2g} epochs"
         )
-        if self.facts["episodes_dropped"]:
-            dropped = self.facts["episodes_dropped"]
+        if dropped := self.data.episodes_dropped:
             self._say(f"{dropped} episodes do not fit into --context {config.context}: left out")
         if done:
             self._say(f"going on after step {done}")
@@ -209,15 +237,15 @@ class _Training:
 
     def _on_step(self, step: Step) -> None:
         fields = self._fields(step)
-        last = step.step == self.config.steps
-        every = self.options.validate_every
-        if self.held_out is not None and (last or (every and step.step % every == 0)):
-            fields["validation_loss"] = self._validation_loss()
+        last, validation = step.step == self.config.steps, self.data.validation
+        if validation and (last or step.step % self.options.validate_every == 0):
+            fields["validation_loss"] = self._validation_loss(validation)
         if self.ranks.rank == 0:
-            self.metrics.write(json.dumps(fields) + "\n")
-            self.metrics.flush()
+            self._write(fields)
             print(_line(fields, self.config.steps), flush=True)
             if step.step % self.options.save_every == 0 and not last:
+                # A checkpoint outlives a power cut; so do the lines before it.
+                os.fsync(self.metrics.fileno())
                 learner = self.learner
                 save_checkpoint(
                     self.out, step.step, learner.policy, learner.optimizer, self.tokenizer
@@ -241,35 +269,31 @@ class _Training:
             fields["mfu"] = speed * self.flops / (peak * self.ranks.n_ranks)
         return fields
 
-    def _validation_loss(self) -> float:
+    def _validation_loss(self, data: PackedRows) -> float:
         """Nats an action, over the first VALIDATION_CONTEXTS of the validation split."""
-        contexts = np.arange(min(len(self.held_out), VALIDATION_CONTEXTS))
-        nats, n_actions = score(
-            self.learner, self.held_out, contexts, group=GROUP, n_groups=len(Player)
-        )
-        return float(nats.sum() / max(n_actions.sum(), 1))
+        contexts = np.arange(min(len(data), VALIDATION_CONTEXTS))
+        nats, n_actions = score(self.learner, data, contexts, group=GROUP, n_groups=len(Player))
+        return float(nats.sum() / n_actions.sum())
+
+    def _write(self, fields: dict[str, Any]) -> None:
+        """A line of metrics, there before the step counts as done.
+
+        Raises:
+          UserError: if it can't be written.
+        """
+        try:
+            self.metrics.write(json.dumps(fields) + "\n")
+            self.metrics.flush()
+        except OSError as error:
+            msg = (
+                f"cannot write {self.out / METRICS}: {error.strerror}; make room, then run the "
+                "same command again"
+            )
+            raise UserError(msg) from error
 
     def _say(self, words: str) -> None:
         if self.ranks.rank == 0:
             self.console.print(words, soft_wrap=True, highlight=False, markup=False)
-
-
-def _differences(known: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs, by name."""
-    names = {
-        "rows": "its data is other rows",
-        "tokenizer_sha256": "its tokenizer is another",
-    }
-    found = [words for name, words in names.items() if known.get(name) != now[name]]
-    for part in ("config", "options"):
-        found += [
-            f"--{name.replace('_', '-')} is {known.get(part, {}).get(name)} there, {value} now"
-            for name, value in now[part].items()
-            if known.get(part, {}).get(name) != value
-        ]
-    if known.get("n_ranks") != now["n_ranks"]:
-        found.append(f"{known.get('n_ranks')} ranks there, {now['n_ranks']} now")
-    return found
 
 
 def _line(fields: dict[str, Any], steps: int) -> str:

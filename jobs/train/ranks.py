@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import distributed
@@ -33,12 +33,29 @@ class Ranks:
         distributed.all_reduce(total)
         return total.cpu()
 
+    def by_first(self, act: Callable[[], None]) -> None:
+        """Rank 0 acts while the others wait; what it is refused, all are refused.
+
+        Raises:
+          UserError: on every rank, if act raises one or an OSError.
+        """
+        refusal: list[str | None] = [None]
+        if self.rank == 0:
+            try:
+                act()
+            except (UserError, OSError) as error:
+                refusal = [str(error)]
+        if self.n_ranks > 1:
+            distributed.broadcast_object_list(refusal)
+        if refusal[0] is not None:
+            raise UserError(refusal[0])
+
 
 def device_named(name: str) -> torch.device:
     """The device for `auto`, `cpu` or `cuda`; of several GPUs, the one of the local rank.
 
     Raises:
-      UserError: if CUDA is asked for and there is none.
+      UserError: if CUDA is asked for and there is none, or too few devices for the ranks.
     """
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
@@ -49,7 +66,11 @@ def device_named(name: str) -> torch.device:
         raise UserError(msg)
     if name == "cpu" or not has_cuda:
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    local_rank, n_devices = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if local_rank >= n_devices:
+        msg = f"more ranks than CUDA devices here: start {n_devices} with torchrun, or --device cpu"
+        raise UserError(msg)
+    return torch.device("cuda", local_rank)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Small rows and policies for tests of the trainer."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -14,6 +16,20 @@ from transforms.annotate import trained_actions
 BOS = 0
 N_IDS = 50
 CONTEXT = 32
+
+STEPS, SAVE_EVERY = 30, 4
+SETTINGS = (
+    *("--model", "1m", "--context", "64", "--batch-rows", "4", "--micro-rows", "2"),
+    *("--steps", str(STEPS), "--learning-rate", "0.003", "--seed", "3", "--device", "cpu"),
+)
+RUN = (*SETTINGS, "--save-every", str(SAVE_EVERY), "--validate-every", "10")
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""Environment of runs whose bits are compared: these depend on the number of threads."""
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+_TIMES = {"seconds", "tokens_per_second"}
 
 
 def tiny_policy(seed=0, dtype=torch.float64, **fields):
@@ -73,3 +89,9 @@ def learner(policy, *, ranks=None, **config):
     defaults = {"steps": 5, "context": CONTEXT, "batch_rows": 8, "warmup_steps": 2}
     settings = TrainConfig(**(defaults | config))
     return Learner(policy, settings, ranks or Ranks(device=torch.device("cpu")))
+
+
+def metrics_of(out):
+    """The lines of metrics without what depends on the clock."""
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{name: line[name] for name in line if name not in _TIMES} for line in lines]

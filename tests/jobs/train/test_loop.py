@@ -1,6 +1,5 @@
 """One gradient however the batch is dealt out, and the same bits after an interruption."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +11,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import distributed
 
 from jobs.train.batches import IGNORED, PackedRows, contexts_of_step
 from jobs.train.loop import TrainConfig, learning_rate, score, train
+from jobs.train.ranks import Ranks
 from schemas.episode import Player
 from schemas.errors import UserError
 from tests.jobs.train.making import BOS, CONTEXT, learner, packed, rows, tiny_policy
 
 # Contexts with one long row of few trained actions and others with many: a mean over micro-batches
 # of means would show.
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 LENGTHS = [31, 30, 29, 28, 5, 5, 5, 5, 5, 9, 9, 9, 3, 3, 20, 22, 18]
 
 
@@ -37,27 +37,23 @@ def test_micro_batches_give_the_gradient_of_the_batch():
     torch.testing.assert_close(gradient(8), gradient(3), rtol=1e-10, atol=1e-13)
 
 
-def test_two_ranks_give_the_gradient_of_one(tmp_path):
-    path = tmp_path / "gradient.pt"
-    script = f"""
-import torch
-from jobs.train.ranks import joined_ranks
-from tests.jobs.train.test_loop import gradient
-with joined_ranks("cpu") as ranks:
-    assert ranks.n_ranks == 2
-    found = gradient(2, ranks)
-    if ranks.rank == 1:
-        torch.save(found, {str(path)!r})
-"""
-    (tmp_path / "ranks.py").write_text(script)
-    subprocess.run(
-        [*TORCHRUN, str(tmp_path / "ranks.py")],
-        check=True,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+def rank_gradient(rank, place):
+    """The gradient that one of two ranks has after a step's work."""
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{place}/ranks", rank=rank, world_size=2
     )
-    found = torch.load(path, weights_only=True)
+    try:
+        return gradient(2, Ranks(device=torch.device("cpu"), rank=rank, n_ranks=2))
+    finally:
+        distributed.destroy_process_group()
+
+
+def test_two_ranks_give_the_gradient_of_one(tmp_path):
+    other = f"from {__name__} import rank_gradient; rank_gradient(1, {str(tmp_path)!r})"
+    root = Path(__file__).parents[3]
+    with subprocess.Popen([sys.executable, "-c", other], cwd=root) as running:
+        found = rank_gradient(0, tmp_path)
+    assert running.returncode == 0
     torch.testing.assert_close(found, gradient(8), rtol=1e-10, atol=1e-13)
 
 
