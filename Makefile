@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORPUS ?= demo/corpus
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check fix clean bench-prepare
+.PHONY: help setup browser demo test check fix clean bench-prepare
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -15,13 +15,19 @@ setup: $(STAMP) ## make .venv with all that is pinned in constraints.txt
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,test]'
 	touch $@
 
 demo: setup ## run the main job on real text (or CORPUS=folder)
 	@BIN="$(BIN)" CORPUS="$(CORPUS)" sh jobs/demo.sh
 
-test: setup ## all that CI runs: ruff, mypy, every test
+browser: # for the tests of the report; those skip where it cannot be had
+	@command -v chromedriver > /dev/null \
+	|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	--no-install-recommends chromium chromium-driver fonts-dejavu-core; } > /dev/null 2>&1 \
+	|| echo "no chromium and chromedriver: the tests in a browser will skip"
+
+test: setup browser ## all that CI runs: ruff, mypy, every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

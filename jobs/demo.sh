@@ -1,29 +1,52 @@
 #!/bin/sh
-# The main job on real text. Called by `make demo`, which sets BIN and CORPUS.
+# The main job on real text, then the experiment on it. Called by `make demo`, which sets BIN and
+# CORPUS. A corpus that is too small for the experiment ends with its shards.
 set -eu
-if [ "$CORPUS" = demo/corpus ]; then OUT=demo/shards; else OUT=demo/shards-$(basename "$CORPUS"); fi
+case $CORPUS in
+demo/corpus) OUT=demo/shards RESULTS=demo/comparison ;;
+*)
+    # Two folders of one name are two corpora.
+    NAME=$(basename "$CORPUS")-$(cd "$CORPUS" && pwd | cksum | cut -d' ' -f1)
+    OUT=demo/shards-$NAME RESULTS=demo/comparison-$NAME
+    ;;
+esac
 duologue() {
     printf '\n$ duologue %s\n' "$*"
     "$BIN/duologue" "$@"
+}
+# What was damaged or failed is said; exit 3 is no reason to stop.
+goes_on_after_3() {
+    code=0
+    "$@" || code=$?
+    case $code in
+    0) ;;
+    3) echo "some inputs were damaged, or some runs failed: named above; the rest is done" ;;
+    *) return "$code" ;;
+    esac
 }
 
 mkdir -p demo
 if [ "$CORPUS" = demo/corpus ]; then
     duologue sample-corpus "$CORPUS"
 fi
-# A few of the corpus's bytes may be damaged: exit 3 says so, and is no reason to stop.
-code=0
-duologue prepare "$CORPUS" --out "$OUT" --tokenizer train:8192 --delimiters tags \
-    --chunk-bytes 2000000 --update || code=$?
-case $code in
-0) ;;
-3) echo "some inputs were damaged or rejected: see $OUT/rejected; the rest was prepared" ;;
-*) exit "$code" ;;
-esac
+# A tenth of the sources each for validation and test: answers of 20 test sources are needed.
+goes_on_after_3 duologue prepare "$CORPUS" --out "$OUT" --tokenizer train:4096 --delimiters tags \
+    --chunk-bytes 2000000 --holdout 0.1 --update
 duologue verify "$OUT"
 duologue inspect "$OUT" --rows 3 || echo "no rows to show in the train split"
+
+# Of another corpus than last time, or begun by another version.
+[ ! -e "$RESULTS" ] || rm -r "$RESULTS"
+code=0
+goes_on_after_3 duologue compare "$OUT" --out "$RESULTS" --arms raw,tags,placebo --model 1m \
+    --context 256 --steps 40 --batch-rows 16 --micro-rows 8 --learning-rate 0.006 || code=$?
 cat <<END
 
-shards: $OUT
 load:   $BIN/python -c 'import datasets; print(datasets.load_dataset("$OUT", "episodes"))'
 END
+if [ "$code" = 0 ]; then
+    echo "report: $RESULTS/report.html"
+else
+    echo "no report: the corpus is too small for the experiment, as said above; its shards are whole"
+fi
+echo "shards: $OUT"

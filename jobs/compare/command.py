@@ -157,11 +157,12 @@ def _check_ours(out: Path) -> None:
     if out.exists() and not out.is_dir():
         msg = f"{out} is a file: choose a folder for --out"
         raise UserError(msg)
-    if out.is_dir() and not (out / DESIGN_FILE).exists():
-        # A run that was killed early may have left its data without a design.
-        if {each.name for each in out.iterdir()} - {DATA, "_run"}:
-            msg = f"{out} is not empty and no comparison: choose another --out"
-            raise UserError(msg)
+    if (out / DESIGN_FILE).exists() or not out.exists():
+        return
+    # A run that was killed early may have left its data without a design.
+    if {each.name for each in out.iterdir()} - {DATA, "_run"}:
+        msg = f"{out} is not empty and no comparison: choose another --out"
+        raise UserError(msg)
 
 
 def _check_same(out: Path, design: Design) -> None:

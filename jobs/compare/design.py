@@ -35,7 +35,7 @@ from jobs.train.policy import n_parameters, new_policy
 from pipeline.output import MANIFEST
 from pipeline.tokenizer import OutputTokenizer
 from schemas.keys import digest
-from transforms.flat import Ints
+from transforms.flat import Bools, Ints
 from transforms.tokenize import SegmentTokenizer
 
 TRIAL_PARAMETERS, TRIAL_TOKENS = 10_000_000, 100_000_000
@@ -100,6 +100,7 @@ def make_design(
     longest = max(packed.values(), key=lambda each: int(each.n_tokens.sum()))
     steps = config.train.resolved(len(longest), device)
     policy = new_policy(config.model, saved, context=config.train.context, seed=0)
+    documents = _documents(rows.train)
     seen_tokens = int(longest.n_tokens.sum()) * steps.steps * steps.batch_rows / len(longest)
     return Design(
         corpus=_corpus_facts(corpus, rows.train, content, saved, episodes_dropped),
@@ -113,7 +114,7 @@ def make_design(
             },
         },
         training=dataclasses.asdict(steps),
-        arms=[_arm_facts(ARMS[name], made[name], content) for name in config.arms],
+        arms=[_arm_facts(ARMS[name], made[name], content, documents) for name in config.arms],
         invariants=_invariants(made, packed, content),
         packing={
             "contexts": len(longest),
@@ -139,12 +140,11 @@ def _corpus_facts(
     saved: OutputTokenizer,
     episodes_dropped: int,
 ) -> dict[str, Any]:
-    documents = set(zip(rows["source"].to_pylist(), rows["source_offset"].to_pylist(), strict=True))
     return {
         "name": corpus.resolve().name,
         "manifest_sha256": hashlib.sha256((corpus / MANIFEST).read_bytes()).hexdigest(),
         "tokenizer_sha256": saved.sha256,
-        "train_documents": len(documents),
+        "train_documents": len(set(_documents(rows))),
         "train_rows": len(rows),
         "train_episodes": n_episodes(rows),
         "train_content_tokens": len(content.tokens),
@@ -153,8 +153,20 @@ def _corpus_facts(
     }
 
 
-def _arm_facts(arm: Arm, rows: pa.Table, content: Content) -> dict[str, Any]:
+def _documents(rows: pa.Table) -> list[tuple[str, int | None]]:
+    """The document of each row, as its source and the place in it."""
+    columns = (rows["source"].to_pylist(), rows["source_offset"].to_pylist())
+    return list(zip(*columns, strict=True))
+
+
+def _arm_facts(
+    arm: Arm, rows: pa.Table, content: Content, documents: list[tuple[str, int | None]]
+) -> dict[str, Any]:
     n_delimiters = _delimiters_of_rows(rows)
+
+    def n_documents(is_meant: Bools) -> int:
+        return len({documents[row] for row in np.flatnonzero(is_meant).tolist()})
+
     return {
         "name": arm.name,
         "delimiters": arm.scheme or "none",
@@ -162,8 +174,8 @@ def _arm_facts(arm: Arm, rows: pa.Table, content: Content) -> dict[str, Any]:
         "content_sha256": content_digest(rows),
         "n_tokens": len(content.tokens) + int(n_delimiters.sum()),
         "n_delimiters": int(n_delimiters.sum()),
-        "delimited_documents": int((n_delimiters > 0).sum()),
-        "bare_documents": int(content.is_bare.sum()) if arm.scheme else len(content),
+        "delimited_documents": n_documents(n_delimiters > 0),
+        "bare_documents": n_documents(content.is_bare if arm.scheme else content.lengths > 0),
     }
 
 

@@ -291,6 +291,9 @@ class _TrainedArm:
                 )
             n_cells = len(answers.cells)
             summed, counts = self._nats(self._scored(answers, delimiters), n_cells + 1)
+            if not np.isfinite(summed).all():
+                msg = f"the nats of prompt {prompt} are not finite: the run diverged"
+                raise UserError(msg)
             nats[prompt] = summed[:n_cells].tolist()
             if delimiters is not None:
                 of_delimiters[prompt] = {
