@@ -1,5 +1,6 @@
 """Small rows and policies for tests of the trainer."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from jobs.train.batches import PackedRows
-from jobs.train.loop import Learner, TrainConfig
+from jobs.train.loop import Learner, TrainConfig, train
 from jobs.train.ranks import Ranks
 from transforms.annotate import trained_actions
 
@@ -78,7 +79,7 @@ def separate_losses(policy, table, objective="all"):
         ids = torch.tensor([[BOS, *row["input_ids"]]], device=policy.device)
         with torch.no_grad():
             logits = policy(ids, use_cache=False).logits[0, :-1]
-        nll = functional.cross_entropy(logits, ids[0, 1:], reduction="none")
+        nll = functional.cross_entropy(logits, ids[0, 1:], reduction="none").cpu()
         mask = trained_actions(np.array(row["player"], np.uint8), objective)
         sums.append(float(nll[torch.from_numpy(mask)].sum()))
     return sums
@@ -89,6 +90,23 @@ def learner(policy, *, ranks=None, **config):
     defaults = {"steps": 5, "context": CONTEXT, "batch_rows": 8, "warmup_steps": 2}
     settings = TrainConfig(**(defaults | config))
     return Learner(policy, settings, ranks or Ranks(device=torch.device("cpu")))
+
+
+def losses_until(learner_, data, done, until, on_step=None):
+    """Losses of the steps from `done` to `until`, where the run is interrupted."""
+    losses = []
+
+    def record(step):
+        losses.append(step.loss)
+        if on_step is not None:
+            on_step(step)
+        if step.step == until:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        train(learner_, data, group="player", done=done, on_step=record)
+    assert len(losses) == until - done
+    return losses
 
 
 def metrics_of(out):

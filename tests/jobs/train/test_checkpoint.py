@@ -9,10 +9,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from jobs.train.checkpoint import CHECKPOINTS, drop_checkpoints, load_checkpoint, save_checkpoint
-from jobs.train.loop import train
 from pipeline.tokenizer import given_tokenizer
 from schemas.errors import UserError
-from tests.jobs.train.making import learner, packed, rows, tiny_policy
+from tests.jobs.train.making import learner, losses_until, packed, rows, tiny_policy
 
 LENGTHS = [31, 30, 5, 5, 9, 20]
 
@@ -29,18 +28,12 @@ def learning(*, seed=0, tied=True):
 
 def steps(learner_, done, until, folder=None, tokenizer=None):
     """Losses of steps; a checkpoint after each where there is a folder."""
-    losses = []
 
     def on_step(step):
-        losses.append(step.loss)
         if folder is not None:
             save(folder, step.step, learner_, tokenizer)
-        if step.step == until:
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        train(learner_, packed(rows(LENGTHS)), group="player", done=done, on_step=on_step)
-    return losses
+    return losses_until(learner_, packed(rows(LENGTHS)), done, until, on_step)
 
 
 def save(folder, step, learner_, tokenizer):

@@ -154,8 +154,9 @@ def test_two_ranks_take_the_same_steps_and_the_first_alone_writes(
         assert one.keys() == two.keys()
         assert one["trained_tokens"] == two["trained_tokens"]
         # Sums in another order: the last bits of float32, carried on from step to step.
-        for name in {"loss", "validation_loss", "gradient_norm"} & one.keys():
-            assert one[name] == pytest.approx(two[name], rel=1e-5)
+        for name in {"loss", "validation_loss"} & one.keys():
+            assert one[name] == pytest.approx(two[name], rel=1e-6)
+        assert one["gradient_norm"] == pytest.approx(two["gradient_norm"], rel=1e-4)
     ran = train(prepared, "--out", out, *RUN)
     assert ran.code == 1
     assert "2 ranks there, 1 now" in ran.last_line
