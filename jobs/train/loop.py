@@ -4,13 +4,12 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from jobs.train.attention import backend
 from jobs.train.batches import IGNORED, PackedRows, contexts_of_step
@@ -118,7 +117,7 @@ class Learner:
     """A policy on its device with its optimizer."""
 
     def __init__(self, policy: nn.Module, config: TrainConfig, ranks: Ranks) -> None:
-        """Moves the policy to the device, sets its attention, and wraps it for several ranks."""
+        """Moves the policy to the device and sets its attention; all ranks have the same one."""
         self.config, self.ranks = config, ranks
         dtype = next(policy.parameters()).dtype
         self.autocast_dtype = PRECISIONS[config.precision] if dtype == torch.float32 else dtype
@@ -127,9 +126,7 @@ class Learner:
         self.policy = policy.to(ranks.device)
         if config.compile:
             self.policy.base_model.compile()
-        self.loss: nn.Module = BehaviourCloning(self.policy)
-        if ranks.n_ranks > 1:
-            self.loss = DistributedDataParallel(self.loss)
+        self.loss = BehaviourCloning(self.policy)
         matrices = [each for each in policy.parameters() if each.dim() > 1]
         others = [each for each in policy.parameters() if each.dim() <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -153,8 +150,8 @@ class Learner:
         """Adds the gradient of a batch's mean loss an action; each rank does its share.
 
         The loss is summed and divided once by the trained actions of the whole batch, which the
-        packing plan knows beforehand. So contexts may fall to any micro-batch and rank: mean over
-        ranks of (n_ranks * sum / n) = sum over all / n.
+        packing plan knows beforehand. So contexts may fall to any micro-batch and rank: the sum
+        over ranks of (sum / n) is (sum over all) / n.
 
         Args:
           data: what to learn from.
@@ -174,26 +171,17 @@ class Learner:
         losses = []
         for part in parts:
             batch = data.batch(part).to(self.ranks.device)
-            with self._sync(is_last=part is parts[-1]):
-                with self.autocast():
-                    nll = self.loss(batch)
-                (nll.sum() * (self.ranks.n_ranks / n_trained)).backward()
+            with self.autocast():
+                nll = self.loss(batch)
+            (nll.sum() / n_trained).backward()
             losses.append((nll.detach(), batch.targets, batch.columns[group]))
+        self.ranks.sum_gradients(self.policy)
         # Only now: a look at a loss would have the next batch wait for this one's backward pass.
         sums = torch.zeros(2, N_GROUPS, dtype=torch.float64)
         for each in losses:
             sums += _by_group(*each)
         nats, n_actions = self.ranks.sum(sums)
         return nats, n_actions.to(torch.int64)
-
-    @contextlib.contextmanager
-    def _sync(self, *, is_last: bool) -> Iterator[None]:
-        """Gradients are exchanged once a step, after its last micro-batch."""
-        if isinstance(self.loss, DistributedDataParallel) and not is_last:
-            with self.loss.no_sync():
-                yield
-        else:
-            yield
 
     def step(self, data: PackedRows, done: int, group: str) -> Step:
         """Takes the step after `done` steps."""
@@ -284,11 +272,10 @@ def score(
     learner.policy.eval()
     sums = torch.zeros(2, n_groups, dtype=torch.float64)
     mine = contexts[learner.ranks.rank :: learner.ranks.n_ranks]
-    module = BehaviourCloning(learner.policy)
     for start in range(0, len(mine), learner.config.micro_rows):
         batch = data.batch(mine[start : start + learner.config.micro_rows]).to(learner.ranks.device)
         with learner.autocast():
-            nll = module(batch)
+            nll = learner.loss(batch)
         sums += _by_group(nll, batch.targets, batch.columns[group], n_groups)
     learner.policy.train(was_training)
     nats, n_actions = learner.ranks.sum(sums)

@@ -14,10 +14,7 @@ CHUNK_ACTIONS = 8192
 
 
 class BehaviourCloning(nn.Module):
-    """-log pi(a_t | s_t) of a policy.
-
-    A module of its own, so that DDP sees the forward pass that its gradients belong to.
-    """
+    """-log pi(a_t | s_t) of a policy."""
 
     def __init__(self, policy: PreTrainedModel) -> None:
         super().__init__()

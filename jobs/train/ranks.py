@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import distributed
+from torch import distributed, nn
 
 from schemas.errors import UserError
 
@@ -32,6 +32,18 @@ class Ranks:
         total = values.to(self.device)
         distributed.all_reduce(total)
         return total.cpu()
+
+    def sum_gradients(self, policy: nn.Module) -> None:
+        """Sums the gradients over all ranks, weight by weight.
+
+        DDP lays its buckets out anew after a process's first step; with more than two ranks, the
+        order of sums and so the last bits change with them, and resumed runs differ.
+        """
+        if self.n_ranks == 1:
+            return
+        gradients = [each.grad for each in policy.parameters()]
+        for work in [distributed.all_reduce(each, async_op=True) for each in gradients]:
+            work.wait()
 
     def by_first(self, act: Callable[[], None]) -> None:
         """Rank 0 acts while the others wait; what it is refused, all are refused.
@@ -77,8 +89,10 @@ def device_named(name: str) -> torch.device:
 def joined_ranks(device: str) -> Iterator[Ranks]:
     """Join the processes that torchrun started, if it did; leave them at the end.
 
+    After an error, they are not waited for: they may wait for this one. torchrun ends them.
+
     Raises:
-      UserError: if CUDA is asked for and there is none.
+      UserError: if CUDA is asked for and there is none, or too few devices for the ranks.
     """
     place = device_named(device)
     n_ranks = int(os.environ.get("WORLD_SIZE", "1"))
@@ -88,7 +102,5 @@ def joined_ranks(device: str) -> Iterator[Ranks]:
         yield Ranks(device=place)
         return
     distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
-    try:
-        yield Ranks(device=place, rank=distributed.get_rank(), n_ranks=n_ranks)
-    finally:
-        distributed.destroy_process_group()
+    yield Ranks(device=place, rank=distributed.get_rank(), n_ranks=n_ranks)
+    distributed.destroy_process_group()

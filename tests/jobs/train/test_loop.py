@@ -1,5 +1,6 @@
 """One gradient however the batch is dealt out, and the same bits after an interruption."""
 
+import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from jobs.train.loop import TrainConfig, learning_rate, score, train
 from jobs.train.ranks import Ranks
 from schemas.episode import Player
 from schemas.errors import UserError
-from tests.jobs.train.making import BOS, CONTEXT, learner, packed, rows, tiny_policy
+from tests.jobs.train.making import BOS, CONTEXT, learner, losses_until, packed, rows, tiny_policy
 
 # Contexts with one long row of few trained actions and others with many: a mean over micro-batches
 # of means would show.
@@ -37,24 +38,70 @@ def test_micro_batches_give_the_gradient_of_the_batch():
     torch.testing.assert_close(gradient(8), gradient(3), rtol=1e-10, atol=1e-13)
 
 
-def rank_gradient(rank, place):
-    """The gradient that one of two ranks has after a step's work."""
+def as_rank(rank, n_ranks, place, work):
+    """What work gives on one of several ranks that meet at a place."""
     distributed.init_process_group(
-        "gloo", init_method=f"file://{place}/ranks", rank=rank, world_size=2
+        "gloo", init_method=f"file://{place}/ranks", rank=rank, world_size=n_ranks
     )
     try:
-        return gradient(2, Ranks(device=torch.device("cpu"), rank=rank, n_ranks=2))
+        return work(Ranks(device=torch.device("cpu"), rank=rank, n_ranks=n_ranks))
     finally:
         distributed.destroy_process_group()
 
 
-def test_two_ranks_give_the_gradient_of_one(tmp_path):
-    other = f"from {__name__} import rank_gradient; rank_gradient(1, {str(tmp_path)!r})"
+def other_ranks(n_ranks, place, work):
+    """All ranks but the first, forked off one process: torch is imported once."""
+    context = multiprocessing.get_context("fork")
+    ranks = [
+        context.Process(target=as_rank, args=(rank, n_ranks, place, work))
+        for rank in range(1, n_ranks)
+    ]
+    for each in ranks:
+        each.start()
+    for each in ranks:
+        each.join()
+    sys.exit(any(each.exitcode for each in ranks))
+
+
+def on_ranks(n_ranks, place, work):
+    """What work gives on the first rank, which is this process."""
+    name, arguments = work.__name__, f"{n_ranks}, {str(place)!r}"
+    others = f"from {__name__} import other_ranks, {name}; other_ranks({arguments}, {name})"
     root = Path(__file__).parents[3]
-    with subprocess.Popen([sys.executable, "-c", other], cwd=root) as running:
-        found = rank_gradient(0, tmp_path)
+    with subprocess.Popen([sys.executable, "-c", others], cwd=root) as running:
+        found = as_rank(0, n_ranks, place, work)
     assert running.returncode == 0
+    return found
+
+
+def gradient_of_ranks(ranks):
+    return gradient(2, ranks)
+
+
+def test_two_ranks_give_the_gradient_of_one(tmp_path):
+    found = on_ranks(2, tmp_path, gradient_of_ranks)
     torch.testing.assert_close(found, gradient(8), rtol=1e-10, atol=1e-13)
+
+
+def undisturbed_and_resumed(ranks):
+    """Weights after 6 steps, and after 3 and 3 in a learner that took up what the first had."""
+    data, options = packed(rows(LENGTHS)), {"steps": 6, "batch_rows": 6, "ranks": ranks}
+    whole, first, second = (
+        learner(tiny_policy(seed, torch.float32), **options) for seed in (0, 0, 1)
+    )
+    losses_until(whole, data, 0, 6)
+    losses_until(first, data, 0, 3)
+    second.policy.load_state_dict(first.policy.state_dict())
+    second.optimizer.load_state_dict(first.optimizer.state_dict())
+    losses_until(second, data, 3, 6)
+    return [list(each.policy.parameters()) for each in (whole, second)]
+
+
+def test_three_ranks_go_on_to_the_same_bits(tmp_path):
+    """The first number of ranks at which the order of a sum matters."""
+    whole, resumed = on_ranks(3, tmp_path, undisturbed_and_resumed)
+    for one, two in zip(whole, resumed, strict=True):
+        assert torch.equal(one, two)
 
 
 def test_the_gradient_is_that_of_the_mean_over_all_trained_actions():
