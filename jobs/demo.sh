@@ -3,12 +3,9 @@
 # CORPUS. A corpus that is too small for the experiment ends with its shards.
 set -eu
 case $CORPUS in
-demo/corpus) OUT=demo/shards RESULTS=demo/comparison ;;
-*)
-    # Two folders of one name are two corpora.
-    NAME=$(basename "$CORPUS")-$(cd "$CORPUS" && pwd | cksum | cut -d' ' -f1)
-    OUT=demo/shards-$NAME RESULTS=demo/comparison-$NAME
-    ;;
+demo/corpus) OUT=demo/shards ;;
+# Two folders of one name are two corpora.
+*) OUT=demo/shards-$(basename "$CORPUS")-$(printf %s "$CORPUS" | cksum | cut -d' ' -f1) ;;
 esac
 duologue() {
     printf '\n$ duologue %s\n' "$*"
@@ -35,18 +32,21 @@ goes_on_after_3 duologue prepare "$CORPUS" --out "$OUT" --tokenizer train:4096 -
 duologue verify "$OUT"
 duologue inspect "$OUT" --rows 3 || echo "no rows to show in the train split"
 
-# Of another corpus than last time, or begun by another version.
-[ ! -e "$RESULTS" ] || rm -r "$RESULTS"
-code=0
-goes_on_after_3 duologue compare "$OUT" --out "$RESULTS" --arms raw,tags,placebo --model 1m \
-    --context 256 --steps 40 --batch-rows 16 --micro-rows 8 --learning-rate 0.006 || code=$?
+# A comparison is of one state of a corpus: made again it goes on, of another it is another.
+RESULTS=demo/comparison-$(cksum <"$OUT/manifest.json" | cut -d' ' -f1)
+compare() {
+    duologue compare "$OUT" --out "$RESULTS" --arms raw,tags,placebo --model 1m --context 256 \
+        --steps 40 --batch-rows 16 --micro-rows 8 --learning-rate 0.006 "$@"
+}
+if compare --plan; then
+    goes_on_after_3 compare
+    report="report: $RESULTS/report.html"
+else
+    report="no report: the experiment takes more than this corpus has, as said above"
+fi
 cat <<END
 
 load:   $BIN/python -c 'import datasets; print(datasets.load_dataset("$OUT", "episodes"))'
+$report
+shards: $OUT
 END
-if [ "$code" = 0 ]; then
-    echo "report: $RESULTS/report.html"
-else
-    echo "no report: the corpus is too small for the experiment, as said above; its shards are whole"
-fi
-echo "shards: $OUT"
