@@ -32,6 +32,27 @@ def hf_example(table, objective):
     }
 
 
+def hf_arguments(folder, config):
+    """Our settings in transformers' words; its batches are made of other micro-batches."""
+    return TrainingArguments(
+        folder,
+        max_steps=STEPS,
+        per_device_train_batch_size=MICRO_ROWS,
+        gradient_accumulation_steps=BATCH_ROWS // MICRO_ROWS,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.clip_norm,
+        adam_beta1=0.9,
+        adam_beta2=0.95,
+        optim="adamw_torch",
+        train_sampling_strategy="sequential",
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+    )
+
+
 class Recording(Trainer):
     """Trainer with our learning rates; it keeps the loss of every micro-batch."""
 
@@ -74,23 +95,7 @@ def test_losses_are_those_of_transformers_trainer(tmp_path, objective):
     examples = [hf_example(table.take(data.rows_of_context[i]), objective) for i in chosen]
     theirs = Recording(
         tiny_policy(dtype=torch.float32),
-        TrainingArguments(
-            tmp_path,
-            max_steps=STEPS,
-            per_device_train_batch_size=MICRO_ROWS,
-            gradient_accumulation_steps=BATCH_ROWS // MICRO_ROWS,
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            max_grad_norm=config.clip_norm,
-            adam_beta1=0.9,
-            adam_beta2=0.95,
-            optim="adamw_torch",
-            train_sampling_strategy="sequential",
-            use_cpu=True,
-            report_to="none",
-            save_strategy="no",
-            disable_tqdm=True,
-        ),
+        hf_arguments(tmp_path, config),
         train_dataset=examples,
         config=config,
     )
