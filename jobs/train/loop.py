@@ -117,13 +117,14 @@ class Learner:
     """A policy on its device with its optimizer."""
 
     def __init__(self, policy: nn.Module, config: TrainConfig, ranks: Ranks) -> None:
-        """Moves the policy to the device and sets its attention; all ranks have the same one."""
+        """Moves the policy to the device and sets its attention; rank 0's is everyone's."""
         self.config, self.ranks = config, ranks
         dtype = next(policy.parameters()).dtype
         self.autocast_dtype = PRECISIONS[config.precision] if dtype == torch.float32 else dtype
         head_size = policy.config.head_dim
         policy.set_attn_implementation(backend(ranks.device, self.autocast_dtype, head_size))
         self.policy = policy.to(ranks.device)
+        ranks.share_weights(self.policy)
         if config.compile:
             self.policy.base_model.compile()
         self.loss = BehaviourCloning(self.policy)

@@ -199,9 +199,10 @@ def _pretrained(folder: Path, tokenizer: OutputTokenizer, n_ids: int, seed: int)
     if found["missing_keys"]:
         msg = f"--model {folder} holds no whole model: it lacks {min(found['missing_keys'])}"
         raise UserError(msg)
-    if n_ids > policy.get_input_embeddings().num_embeddings:
+    n_known = policy.get_input_embeddings().num_embeddings
+    if n_ids > n_known:
         policy.resize_token_embeddings(n_ids, mean_resizing=False)
-    _draw_rows(policy, new, seed)
+    _draw_rows(policy, sorted({*new, *range(n_known, n_ids)}), seed)
     return policy
 
 

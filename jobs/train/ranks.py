@@ -33,6 +33,13 @@ class Ranks:
         distributed.all_reduce(total)
         return total.cpu()
 
+    def share_weights(self, policy: nn.Module) -> None:
+        """Gives all ranks the weights of rank 0: those drawn on another CPU may differ in bits."""
+        if self.n_ranks == 1:
+            return
+        for weight in policy.parameters():
+            distributed.broadcast(weight.detach(), 0)
+
     def sum_gradients(self, policy: nn.Module) -> None:
         """Sums the gradients over all ranks, weight by weight.
 
