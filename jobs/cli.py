@@ -228,7 +228,7 @@ def train(
         str, typer.Option(help="1m, 10m, 124m, a JSON file of a LlamaConfig, or a model folder.")
     ] = "10m",
     objective: Annotated[Objective, typer.Option(help="Whose actions are learned.")] = "all",
-    config: Annotated[str, typer.Option(help="documents or episodes.")] = "documents",
+    config: Annotated[Config, typer.Option(help="Which rows.")] = "documents",
     context: Annotated[int, typer.Option(min=8, help="Tokens of a packed row.")] = 1024,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; default one epoch.")
@@ -261,7 +261,7 @@ def train(
 
     options = TrainOptions(
         model=model,
-        config=config,
+        config=str(config),
         device=str(device),
         save_every=save_every,
         validate_every=validate_every,

@@ -79,7 +79,7 @@ def here(tmp_path, prepared, prose, monkeypatch):
         ("unfinished", 1, ["unfinished has no manifest.json", "goes on where it stopped"]),
         ("torn", 1, ["the shard torn/documents/train", "can't be read", "--repair"]),
         ("retokenised", 1, ["retokenised/tokenizer.json is not the one"]),
-        ("prepared --config rows", 1, ["no rows of config rows; there are: documents, episodes"]),
+        ("prepared --config rows", 2, ["'rows' is not one of"]),
         ("prose --config episodes", 1, ["has no train split of episodes, only validation"]),
         # Nobody to learn from.
         ("prose --objective player-two", 1, ["no action of config documents", "player-two"]),
