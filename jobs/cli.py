@@ -27,6 +27,18 @@ Device = StrEnum("Device", {name: name for name in ("auto", "cpu", "cuda")})
 Cues = StrEnum("Cues", {name: name for name in ("stripped", "kept")})
 Precision = StrEnum("Precision", {name: name for name in ("float32", "bfloat16")})
 
+# Options that several commands share.
+PreparedFolder = Annotated[Path, typer.Argument(help="Output of duologue prepare.")]
+Model = Annotated[
+    str, typer.Option(help="1m, 10m, 124m, a JSON file of a LlamaConfig, or a model folder.")
+]
+Context = Annotated[int, typer.Option(min=8, help="Tokens of a packed row.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimizer steps; default one epoch.")]
+BatchRows = Annotated[int, typer.Option(min=1, help="Packed rows of a step.")]
+MicroRows = Annotated[int, typer.Option(min=1, help="Packed rows at once; memory.")]
+LearningRate = Annotated[float, typer.Option(help="After the warm-up.")]
+OnDevice = Annotated[Device, typer.Option(help="auto takes a GPU if there is one.")]
+
 app = typer.Typer(
     name="duologue",
     help="Raw text to two-player episodes: who asks, who answers, for every token.",
@@ -183,7 +195,7 @@ def finish(
 
 @app.command(epilog="Example: **duologue inspect shards --config episodes -n 5**")
 def inspect(
-    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    folder: PreparedFolder,
     config: Annotated[str | None, typer.Option(help="documents or episodes.")] = None,
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
     n: Annotated[int, typer.Option("-n", "--rows", min=0, help="How many rows to show.")] = 3,
@@ -199,7 +211,7 @@ def inspect(
 
 @app.command(epilog="Example: **duologue verify shards**")
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    folder: PreparedFolder,
 ) -> None:
     """Check every shard against the manifest and every row against what is promised of it."""
     from jobs.verify import verify as run
@@ -222,25 +234,21 @@ def verify(
     "On several GPUs: **torchrun --nproc-per-node 8 -m jobs.cli train shards --out run**"
 )
 def train(
-    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    folder: PreparedFolder,
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes.")],
-    model: Annotated[
-        str, typer.Option(help="1m, 10m, 124m, a JSON file of a LlamaConfig, or a model folder.")
-    ] = "10m",
+    model: Model = "10m",
     objective: Annotated[Objective, typer.Option(help="Whose actions are learned.")] = "all",
     config: Annotated[Config, typer.Option(help="Which rows.")] = "documents",
-    context: Annotated[int, typer.Option(min=8, help="Tokens of a packed row.")] = 1024,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimizer steps; default one epoch.")
-    ] = None,
-    batch_rows: Annotated[int, typer.Option(min=1, help="Packed rows of a step.")] = 16,
-    micro_rows: Annotated[int, typer.Option(min=1, help="Packed rows at once; memory.")] = 4,
-    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
+    context: Context = 1024,
+    steps: Steps = None,
+    batch_rows: BatchRows = 16,
+    micro_rows: MicroRows = 4,
+    learning_rate: LearningRate = 1e-3,
     warmup_steps: Annotated[
         int | None, typer.Option(min=0, help="Of rising rate; default a tenth, 100 at most.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and order.")] = 0,
-    device: Annotated[Device, typer.Option(help="auto takes a GPU if there is one.")] = "auto",
+    device: OnDevice = "auto",
     precision: Annotated[
         Precision | None, typer.Option(help="Of activations; default bfloat16 on a GPU.")
     ] = None,
@@ -284,7 +292,7 @@ def train(
 
 @app.command(epilog="Example: **duologue pack shards --out packed --context 1024**")
 def pack(
-    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    folder: PreparedFolder,
     out: Annotated[Path, typer.Option(help="Folder to write, new or empty.")],
     context: Annotated[int, typer.Option(help="Tokens of a packed row, at least 5.")] = 1024,
     config: Annotated[Config, typer.Option(help="Whose rows are packed.")] = "documents",
@@ -302,7 +310,7 @@ def pack(
 
 @app.command(epilog="Example: **duologue export shards --out chats --format messages**")
 def export(
-    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    folder: PreparedFolder,
     out: Annotated[Path, typer.Option(help="Folder to write, new or empty.")],
     format: Annotated[  # noqa: ARG001 so far there is one
         ExportFormat, typer.Option(help="messages: chat examples of user and assistant.")
@@ -325,26 +333,22 @@ def export(
     "then the same without **--plan**"
 )
 def compare(
-    folder: Annotated[Path, typer.Argument(help="Output of duologue prepare.")],
+    folder: PreparedFolder,
     out: Annotated[Path, typer.Option(help="Folder of the comparison; the same command resumes.")],
     arms: Annotated[
         str, typer.Option(help="By comma, of raw, eos, tags, placebo, swapped.")
     ] = "raw,tags,placebo,swapped",
     seeds: Annotated[int, typer.Option(help="Paired seeds, at least 6.")] = 6,
-    model: Annotated[
-        str, typer.Option(help="1m, 10m, 124m, a JSON file of a LlamaConfig, or a model folder.")
-    ] = "10m",
+    model: Model = "10m",
     cues: Annotated[
         Cues, typer.Option(help='Native labels such as "Q:" in the text.')
     ] = "stripped",
-    context: Annotated[int, typer.Option(min=8, help="Tokens of a packed row.")] = 1024,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Of each run; default one epoch.")
-    ] = None,
-    batch_rows: Annotated[int, typer.Option(min=1, help="Packed rows of a step.")] = 16,
-    micro_rows: Annotated[int, typer.Option(min=1, help="Packed rows at once; memory.")] = 4,
-    learning_rate: Annotated[float, typer.Option(help="Of all arms, after the warm-up.")] = 1e-3,
-    device: Annotated[Device, typer.Option(help="auto takes a GPU if there is one.")] = "auto",
+    context: Context = 1024,
+    steps: Steps = None,
+    batch_rows: BatchRows = 16,
+    micro_rows: MicroRows = 4,
+    learning_rate: LearningRate = 1e-3,
+    device: OnDevice = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs side by side; default one a core, or a GPU.")
     ] = None,

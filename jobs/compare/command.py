@@ -19,6 +19,7 @@ from jobs.train.ranks import device_named
 from pipeline.atomic import atomic_file, write_json
 from pipeline.commit import locked
 from pipeline.output import read_manifest
+from pipeline.read_shards import tokenizer_of
 from pipeline.tokenizer import load_output_tokenizer
 from schemas.errors import UserError
 
@@ -134,11 +135,7 @@ def compare(
 def _designed(
     corpus: Path, config: ComparisonConfig, device: str
 ) -> tuple[Design, ComparedRows, ComparisonConfig]:
-    manifest = read_manifest(corpus)
-    saved = load_output_tokenizer(corpus)
-    if saved.sha256 != manifest["tokenizer_sha256"]:
-        msg = f"{corpus}/tokenizer.json is not the one that its manifest names: prepare it again"
-        raise UserError(msg)
+    saved = tokenizer_of(corpus, read_manifest(corpus))
     rows, dropped = compared_rows(corpus, saved.segment_tokenizer(), config)
     design = make_design(corpus, rows, config, saved, dropped, torch.device(device))
     if failing := [each["statement"] for each in design.invariants if not each["holds"]]:

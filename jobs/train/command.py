@@ -23,7 +23,8 @@ from jobs.train.rows import Rows, load_rows
 from jobs.train.speed import flops_per_token, peak_flops
 from pipeline.atomic import atomic_folder
 from pipeline.output import read_manifest
-from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
+from pipeline.read_shards import tokenizer_of
+from pipeline.tokenizer import OutputTokenizer
 from schemas.episode import Player
 from schemas.errors import UserError
 from schemas.keys import SPLITS
@@ -82,11 +83,7 @@ def train_policy(
       UserError: a corpus that is not finished or has no trained action, an OUT of another run, no
         such device or model.
     """
-    manifest = read_manifest(corpus)
-    tokenizer = load_output_tokenizer(corpus)
-    if tokenizer.sha256 != manifest["tokenizer_sha256"]:
-        msg = f"{corpus}/tokenizer.json is not the one that its manifest names: prepare it again"
-        raise UserError(msg)
+    tokenizer = tokenizer_of(corpus, read_manifest(corpus))
     with joined_ranks(options.device) as ranks:
         data = _load_data(corpus, tokenizer.segment_tokenizer(), options, config)
         config = config.resolved(len(data.train), ranks.device)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.output import read_manifest
+from pipeline.read_shards import shards_of
 from schemas.episode import row_schema
 from schemas.errors import UserError
 from schemas.keys import digest
@@ -53,11 +54,7 @@ def load_rows(
       UserError: not a finished output, no such rows, or a shard that is missing or damaged.
     """
     manifest = read_manifest(out)
-    shards = [shard for shard in manifest["shards"] if shard["config"] == config]
-    if not shards:
-        there = sorted({shard["config"] for shard in manifest["shards"]})
-        msg = f"{out} has no rows of config {config}; there are: {', '.join(there) or 'none'}"
-        raise UserError(msg)
+    shards = shards_of(out, manifest, config)
     chosen = [shard for shard in shards if shard["split"] == split]
     if not chosen:
         there = sorted({shard["split"] for shard in shards})

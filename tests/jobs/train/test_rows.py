@@ -81,7 +81,7 @@ def test_a_damaged_shard_is_named(prepared, tmp_path, damage, says):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"config": "rows"}, "has no rows of config rows; there are: documents, episodes"),
+        ({"config": "rows"}, "has no rows of config rows; there are rows of documents, episodes"),
         ({"split": "dev"}, "has no dev split of documents, only test, train, validation"),
     ],
 )
