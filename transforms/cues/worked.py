@@ -1,8 +1,10 @@
 r"""Worked answers: a response whose steps lead to a marked final answer.
 
-The response of a labelled pair is one if it ends in a line "#### 42", in a line "Answer: 42", in
-the sentence "The answer is 42." or in "\boxed{42}", and something stands before that. Without
-labels only "#### 42" is sure enough: a paragraph of steps that it closes, below a question.
+The response of a labelled pair, or of a question in a heading or a line, is one if it ends in a
+final answer (`final`) and something stands before that. Steps may stand above the answer's label
+too: "Q: ... Step 1: ... Step 2: ... Answer: 42". Where an explanation follows a short answer, it
+reasons. Without labels, "#### 42" is sure enough to look for a question above the steps; "Answer:
+42", "The answer is 42." and a box are so if steps are numbered or the document does it again.
 """
 
 import re
@@ -13,87 +15,96 @@ import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
-from transforms.cues import label
+from transforms.cues import heading, label
+from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
+from transforms.cues.final import LABELLED, Final, find_final
 from transforms.cues.labels import read_labels
-from transforms.cues.words import FINAL_WORDS, QUESTION_MARKS
+from transforms.cues.words import QUESTION_MARKS, THINKING
 from transforms.episodes import trim
-from transforms.lines import Int64s, Lines
+from transforms.lines import Bools, Int64s, Lines
 
 GAME = "worked"
 
-_ANSWER_WORDS = "|".join(sorted((re.escape(word) for word in FINAL_WORDS), reverse=True))
-_SAID = (
-    r"(?:(?:the|our|my)(?: (?:final|correct|right|best))? answer(?: to [^.?!\n]{1,60})? is"
-    r"|la respuesta(?: final| correcta)? es|la réponse(?: finale| correcte)? est|la risposta è"
-    r"|a resposta(?: final| correta)? é|die (?:richtige )?antwort (?:ist|lautet)|答案是|答案为)"
+_THINKING = "|".join(THINKING.split())
+_ANSWERS = rf"(?i:^{LABELLED})"
+_EXPLAINS = (
+    r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:detailed |brief )?(?:explanation|rationale"
+    r"|reasoning|justification|erklärung|begründung|explication|explicación|explicação"
+    r"|spiegazione|пояснение|объяснение|解析|解説)[*_]{0,2}[ \t]*[:：])"
 )
-CANDIDATE = (
-    r"^[ \t]*####[ \t]*\S|\\boxed\{|(?i:" + _SAID + ")"
-    rf"|(?i:^[ \t]*[*_]{{0,2}}(?:the |final |correct ){{0,2}}(?:{_ANSWER_WORDS})"
-    r"[*_]{0,2}[ \t]*[:：])"
+_STEPS = (
+    r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:step|schritt|étape|paso|passo|шаг|第?步骤?)"
+    r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-])"
 )
-"""Rust regular expression of lines that may hold a final answer."""
+_BOXES = r"\\boxed\{"
+_SAYS = r"(?i:answer is )"
+CANDIDATE = rf"{_ANSWERS}|{_EXPLAINS}|{_STEPS}|{_BOXES}|{_SAYS}"
+"""Rust regular expression of lines that may hold a final answer, an explanation or a first step."""
 
-_HASHES = re.compile(r"[ \t]*####[ \t]*(?P<answer>\S.*)")
-_LABELLED = re.compile(
-    rf"[ \t]*[*_]{{0,2}}(?:the |final |correct ){{0,2}}(?:{_ANSWER_WORDS})[*_]{{0,2}}[ \t]*[:：]"
-    r"[*_]{0,2}[ \t]*(?P<answer>\S.*)",
-    re.IGNORECASE,
-)
-# The sentence that gives the answer closes the response, and what it gives is short: "The answer is
-# no. Then ..." goes on, and prose about an answer is long.
-_SENTENCE = re.compile(
-    r"(?<![^\s.!?;,:。])(?P<label>(?:(?:so|thus|hence|therefore|then|finally),? )?"
-    rf"{_SAID}[:：]?)[ \t]*(?P<answer>[^\s](?:[^.!?。\n]|[.!?](?=\S)){{0,59}}?)[*_]{{0,2}}[.!。]?$",
-    re.IGNORECASE,
-)
-_BOXED = "\\boxed{"
-# "The answer is $\boxed{42}$." announces the answer once.
-_ANNOUNCED = re.compile(rf"(?:(?:so|thus|hence|therefore),? )?{_SAID}[:：]?$", re.IGNORECASE)
-_MAX_TAIL_BYTES = 4_000
-_MAX_AFTER_BOX = 24
+_REASONS = re.compile(rf"\W*(?:{_THINKING})\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\(?\d{1,3}[.):][ \t]+")
+# What a final answer is where only the sentence before it says so: a value, a choice, a few words.
+_VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
+_MAX_SHORT_BYTES = 200
+_MAX_QUESTION_BYTES = 4_000
 _MAX_STEPS = 200
+_MAX_PARAGRAPHS = 12
+_MIN_RECURRING = 2
 
 
-class Final(NamedTuple):
-    """A final answer in a text.
+class _Bare(NamedTuple):
+    """A question without a label above a final answer, and whether one such is enough."""
 
-    Attributes:
-      label: where what announces it starts.
-      start: where the answer starts.
-      end: where the answer ends.
-      cue: what announces it, for people.
-    """
-
-    label: int
-    start: int
-    end: int
-    cue: str
+    episode: Episode
+    document: int
+    is_sure: bool
 
 
 def find(candidates: Candidates) -> Sequence[Episode]:
-    """Labelled pairs whose response is worked, and bare questions whose steps end in "####"."""
-    number, _ = candidates.matching(CANDIDATE)
-    if len(number) == 0:
-        return []
-    return [*_refine_pairs(candidates, number), *_find_bare(candidates)]
+    """Pairs whose response is worked, and bare questions whose steps end in a final answer."""
+    labelled = [pair for pair in candidates.once(label.find) if _is_pair(pair)]
+    headed = [pair for pair in candidates.once(heading.find) if _is_pair(pair)]
+    refined = [*_refine_labelled(candidates, labelled)]
+    for pair in headed:
+        refined.extend(_refine(candidates.lines, pair))
+    return [*refined, *_find_bare(candidates, labelled)]
 
 
-def _refine_pairs(candidates: Candidates, marks: Int64s) -> Iterator[Episode]:
+def _is_pair(episode: Episode) -> bool:
+    return len(episode.contents) == 2
+
+
+def _refine_labelled(candidates: Candidates, pairs: Sequence[Episode]) -> Iterator[Episode]:
     """Labelled pairs with their responses cut into reasoning and final answer."""
     lines = candidates.lines
-    mark_start = lines.start[marks]
-    pairs = candidates.once(label.find)
-    last_mark = mark_start.searchsorted([episode.end for episode in pairs]) - 1
-    for episode, mark in zip(pairs, last_mark.tolist(), strict=True):
-        question, response = episode.contents
-        if mark < 0 or int(lines.start[marks[mark] + 1]) <= response.start:
-            continue
-        start, end = trim(lines.data, response.start, response.end)
-        final = find_final(lines, start, end)
-        if final is not None:
-            yield _worked(question, start, final, episode.start, end)
+    explains, answers, steps = (
+        lines.start[candidates.matching(pattern)[0]] for pattern in (_EXPLAINS, _ANSWERS, _STEPS)
+    )
+    for pair in pairs:
+        question, response = pair.contents
+        between = str(lines.data[question.end : response.start], "utf-8", "ignore")
+        if _REASONS.match(between.strip()[:40]):
+            found = _labelled_answer(lines, pair, _first_in(answers, response))
+        elif (explained := _first_in(explains, response)) is not None:
+            found = _explained(lines, pair, explained)
+        else:
+            found = _stepped(lines, pair, _first_in(steps, question))
+        yield from [found] if found is not None else _refine(lines, pair)
+
+
+def _first_in(starts: Int64s, content: Content) -> int | None:
+    """The first of the offsets, ascending, inside a content but not at its start."""
+    at = int(starts.searchsorted(content.start, side="right"))
+    return int(starts[at]) if at < len(starts) and starts[at] < content.end else None
+
+
+def _refine(lines: Lines, pair: Episode) -> Iterator[Episode]:
+    question, response = pair.contents
+    start, end = trim(lines.data, response.start, response.end)
+    final = find_final(lines, start, end)
+    if final is not None:
+        yield _worked(question, start, final, pair.start, pair.end)
 
 
 def _worked(question: Content, start: int, final: Final, opening: int, end: int) -> Episode:
@@ -102,136 +113,149 @@ def _worked(question: Content, start: int, final: Final, opening: int, end: int)
         Content(SegmentKind.REASONING, 1, start, final.label),
         Content(SegmentKind.ANSWER, 1, final.start, final.end),
     )
-    return Episode(opening, end, contents, final.cue)
+    return Episode(opening, max(end, final.end), contents, final.cue)
 
 
-def find_final(lines: Lines, start: int, end: int) -> Final | None:
-    """The final answer that closes a response, if it is marked and something stands before it.
-
-    Args:
-      lines: of all documents.
-      start: byte offset of the response.
-      end: byte offset of its end, white space left out.
-
-    Returns:
-      Byte offsets into the lines' buffer.
-    """
-    low = max(start, end - _MAX_TAIL_BYTES)
-    tail = str(lines.data[low:end], "utf-8", "ignore")
-    final = read_final(tail)
-    if final is None:
+def _labelled_answer(lines: Lines, pair: Episode, answer_line: int | None) -> Episode | None:
+    """A response that opens with "Reasoning:" and goes on with "Answer:", however long."""
+    question, response = pair.contents
+    if answer_line is None:
         return None
-    # Counted from the end, because the first bytes may be the rest of a character.
-    label_at, answer_at, answer_end = (end - len(tail[at:].encode()) for at in final[:3])
-    if trim(lines.data, start, label_at)[0] == label_at:
+    head = str(lines.data[answer_line : min(answer_line + 120, response.end)], "utf-8", "ignore")
+    opened = re.match(LABELLED, head, re.IGNORECASE)
+    if opened is None:
         return None
-    return Final(label_at, answer_at, answer_end, final.cue)
+    end = trim(lines.data, response.start, response.end)[1]
+    final = find_final(lines, response.start, end)
+    if final is not None and final.label <= answer_line:
+        return _worked(question, response.start, final, pair.start, pair.end)
+    start = answer_line + len(opened[0].encode())
+    whole = Final(answer_line, start, end, opened[0].strip(" \t*_#\n"))
+    return _worked(question, response.start, whole, pair.start, pair.end)
 
 
-def read_final(text: str) -> Final | None:
-    r"""The final answer in a text's last line, or in a box close to its end.
-
-    Args:
-      text: without white space at its end.
-
-    Returns:
-      Offsets into the text.
-
-    Example:
-      >>> read_final("3 * 4 = 12\n#### 12")
-      Final(label=11, start=16, end=18, cue='####')
-      >>> read_final("#### A title\n\nThe answer is no. Then it went on.")
-    """
-    boxed = _read_box(text)
-    if boxed is not None:
-        return boxed
-    line_at = text.rfind("\n") + 1
-    hashes = _HASHES.match(text, line_at)
-    if hashes is not None:
-        return Final(line_at, hashes.start("answer"), len(text), "####")
-    labelled = _LABELLED.match(text, line_at)
-    if labelled is not None:
-        cue = text[line_at : labelled.start("answer")].strip(" \t*_")
-        return Final(line_at, labelled.start("answer"), len(text), cue)
-    sentence = _SENTENCE.search(text, line_at)
-    if sentence is not None:
-        return Final(sentence.start(), *sentence.span("answer"), sentence["label"])
-    return None
-
-
-def _read_box(text: str) -> Final | None:
-    at = text.rfind(_BOXED)
-    if at < 0:
+def _explained(lines: Lines, pair: Episode, at: int) -> Episode | None:
+    """A short answer with its explanation below: the explanation reasons."""
+    question, response = pair.contents
+    start, end = trim(lines.data, response.start, at)
+    if not 0 < end - start <= _MAX_SHORT_BYTES or find_final(lines, at, response.end) is not None:
         return None
-    depth, end = 1, at + len(_BOXED)
-    while end < len(text) and depth:
-        depth += {"{": 1, "}": -1}.get(text[end], 0)
-        end += 1
-    if depth or len(text) - end > _MAX_AFTER_BOX:
+    head = str(lines.data[at : min(at + 120, response.end)], "utf-8", "ignore")
+    opened = re.match(rf"{_EXPLAINS}[*_]*", head)
+    if opened is None:
         return None
-    opening = len(text[:at].rstrip("$\\([* "))
-    announced = _ANNOUNCED.search(text, text.rfind("\n", 0, opening) + 1, opening)
-    label_at = opening if announced is None else announced.start()
-    return Final(label_at, at + len(_BOXED), end - 1, "\\boxed")
+    contents = (
+        question,
+        Content(SegmentKind.ANSWER, 1, start, end),
+        Content(SegmentKind.REASONING, 1, at + len(opened[0].encode()), response.end),
+    )
+    return Episode(pair.start, pair.end, contents, opened[0].strip(" \t*_#"))
 
 
-def _find_bare(candidates: Candidates) -> Iterator[Episode]:
-    """Questions without an answer's label, with steps below them that a line "#### 42" closes."""
+def _stepped(lines: Lines, pair: Episode, at: int | None) -> Episode | None:
+    """Steps that stand before the answer's label: they are player two's, not the question's."""
+    question, response = pair.contents
+    start, end = trim(lines.data, response.start, response.end)
+    if at is None or end - start > _MAX_SHORT_BYTES or b"\n" in bytes(lines.data[start:end]):
+        return None
+    asked = str(lines.data[question.start : at], "utf-8", "ignore").rstrip()
+    worked = str(lines.data[at : question.end], "utf-8", "ignore").rstrip()
+    # "I did so: Step 1: ... Why does it fail?" asks about steps.
+    if not asked or asked.endswith((":", ",")) or worked.endswith(QUESTION_MARKS):
+        return None
+    contents = (
+        Content(SegmentKind.QUESTION, 0, question.start, at),
+        Content(SegmentKind.REASONING, 1, at, question.end),
+        Content(SegmentKind.ANSWER, 1, start, end),
+    )
+    return Episode(pair.start, pair.end, contents, "Step 1")
+
+
+def _find_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[Episode]:
+    """Questions without an answer's label, with steps below them that a final answer closes."""
+    found = list(_read_bare(candidates, labelled))
+    n_unsure: dict[int, int] = {}
+    for each in found:
+        n_unsure[each.document] = n_unsure.get(each.document, 0) + (not each.is_sure)
+    for each in found:
+        if each.is_sure or n_unsure[each.document] >= _MIN_RECURRING:
+            yield each.episode
+
+
+def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[_Bare]:
     lines = candidates.lines
-    marks, _ = candidates.matching(label.FINAL_VALUE)
+    marks, texts = candidates.matching(rf"{label.FINAL_VALUE}|{_ANSWERS}|{_BOXES}|{_SAYS}")
     if len(marks) == 0:
         return
-    labels = {found.line: found for found in candidates.once(read_labels)}
-    floors = lines.first_line[lines.document_of(marks)]
+    is_value = texts.str.contains(label.FINAL_VALUE).to_numpy()
+    is_label = texts.str.contains(_ANSWERS).to_numpy()
+    # A sentence or a box is a final answer where its paragraph ends.
+    is_mark = is_value | is_label | lines.closes[marks]
+    is_mark &= is_value | ~_within(lines.start[marks], labelled)
+    marks, is_value = marks[is_mark], is_value[is_mark]
+    steps, _ = candidates.matching(_STEPS)
+    labels = {found.line: found for found in candidates.once(read_labels) if found.asks}
+    documents = lines.document_of(marks)
     # No line is read for two final answers, or a run of them would be read again and again.
-    floors = np.maximum(floors, np.append(0, marks[:-1] + 1))
-    for mark, floor in zip(marks.tolist(), floors.tolist(), strict=True):
+    floors = np.maximum(lines.first_line[documents], np.append(0, marks[:-1] + 1)[: len(marks)])
+    for mark, floor, document, value in zip(
+        marks.tolist(), floors.tolist(), documents.tolist(), is_value.tolist(), strict=True
+    ):
         asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS))
         if asked is None:
             continue
         first, last = asked
-        opening = labels[first].end if first in labels else int(lines.content_start[first])
-        steps = int(lines.start[last + 1])
-        end = trim(lines.data, steps, int(lines.start[mark + 1]))[1]
-        final = find_final(lines, steps, end)
-        if final is not None:
-            question = Content(SegmentKind.QUESTION, 0, opening, steps)
-            yield _worked(question, steps, final, int(lines.content_start[first]), end)
+        opening = int(lines.content_start[first])
+        start = labels[first].end if first in labels else opening + _number_bytes(lines, first)
+        body = int(lines.start[last + 1])
+        end = trim(lines.data, body, int(lines.start[mark + 1]))[1]
+        final = find_final(lines, body, end)
+        if final is None or body - opening > _MAX_QUESTION_BYTES:
+            continue
+        at = int(steps.searchsorted(last, side="right"))
+        is_sure = value or (at < len(steps) and int(steps[at]) <= mark)
+        answer = str(lines.data[final.start : final.end], "utf-8", "ignore")
+        if is_sure or _VALUE.fullmatch(answer):
+            question = Content(SegmentKind.QUESTION, 0, start, body)
+            yield _Bare(_worked(question, body, final, opening, end), document, is_sure)
+
+
+def _within(starts: Int64s, episodes: Sequence[Episode]) -> Bools:
+    """Bool [n], whether each offset lies inside one of the episodes, which do not overlap."""
+    if not episodes:
+        return np.zeros(len(starts), np.bool_)
+    ranges = np.array(sorted((episode.start, episode.end) for episode in episodes), np.int64)
+    at = np.searchsorted(ranges[:, 0], starts, side="right") - 1
+    inside: Bools = (at >= 0) & (starts < ranges[at, 1])
+    return inside
+
+
+def _number_bytes(lines: Lines, line: int) -> int:
+    number = _NUMBER.match(line_text(lines, line).lstrip())
+    return 0 if number is None else number.end()
 
 
 def _find_asked(lines: Lines, mark: int, floor: int) -> tuple[int, int] | None:
     """First and last line of the question that a final answer in line `mark` answers.
 
-    It opens the paragraph that holds the steps, or is the paragraph above that.
+    It opens the paragraph that holds the steps, or is a paragraph above.
 
     Args:
       lines: of all documents.
       mark: number of the final answer's line.
       floor: the first line that may be read.
     """
-    first, last = _paragraph_above(lines, mark, floor)
+    first, last = paragraph_above(lines, mark, floor)
     for line in range(first, last):
-        if _line(lines, line).endswith(QUESTION_MARKS):
+        if line_tail(lines, line).endswith(QUESTION_MARKS):
             return first, line
-    first, last = _paragraph_above(lines, first, floor)
-    if last > first and _line(lines, last - 1).endswith(QUESTION_MARKS):
-        return first, last - 1
+    for _ in range(_MAX_PARAGRAPHS):
+        first, last = paragraph_above(lines, first, floor)
+        if first == last:
+            return None
+        if line_tail(lines, last - 1).endswith(QUESTION_MARKS):
+            return first, last - 1
     return None
-
-
-def _paragraph_above(lines: Lines, line: int, floor: int) -> tuple[int, int]:
-    """The lines [first, last) that stand together above a line, blank lines between left out."""
-    last = line
-    while last > floor and lines.is_blank[last - 1]:
-        last -= 1
-    first = last
-    while first > floor and not lines.is_blank[first - 1]:
-        first -= 1
-    return first, last
-
-
-def _line(lines: Lines, line: int) -> str:
-    return lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes().decode().rstrip()
 
 
 FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)

@@ -91,3 +91,66 @@ def test_a_bare_final_answer_needs_a_question_and_steps(text):
 
 def test_a_final_line_ends_the_last_answer():
     assert pairs("Q: Why?\nA: 1 + 1 = 2.\n#### 2\n\nThe sheet ends here.\n") == QCA
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Steps before the answer's label.
+        "Question: Why?\nStep 1: 1 + 1.\nStep 2: = 2.\nAnswer: 2\n",
+        "Q: Why?\n**Step 1:** 1 + 1.\n**Step 2:** = 2.\nA: 2\n",
+        # Without labels, numbered steps make one enough.
+        "Why?\n\nStep 1: 1 + 1.\nStep 2: = 2.\nAnswer: 2.\n",
+        "1. Why?\n\nStep 1: 1 + 1.\n\nStep 2: = 2.\n\nThe answer is 2.\n",
+    ],
+)
+def test_steps_reason(text):
+    ((question, reasoning, answer),) = pairs(text)
+    assert (question, answer) == ("Why?", "2")
+    assert "1 + 1." in reasoning
+    assert "= 2" in reasoning
+    assert games(text) == {"worked"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Install it.\n\nStep 1: unpack.\nStep 2: run make.\nAnswer: yes when asked.\n",
+        "Q: I did this:\nStep 1: unpack\nStep 2: run\nWhy does it fail?\nA: So.\n",
+        "Why did he go? It was late.\n\nThe answer is simple.\n\nMore prose.\n",
+        "Why?\n\nIt boxes \\boxed{2}.\n\nMore.\n",
+    ],
+)
+def test_what_is_not_worked(text):
+    assert "worked" not in games(text)
+
+
+@pytest.mark.parametrize("final", ["Answer: {}", "The answer is {}.", "So $\\boxed{{{}}}$."])
+def test_bare_questions_recur(final):
+    text = "Why {}?\n\n1 + 1 = 2.\n" + final + "\n\n"
+    found = pairs(text.format(1, 2) + text.format(2, 3))
+    assert [(question, answer) for question, _, answer in found] == [
+        ("Why 1?", "2"),
+        ("Why 2?", "3"),
+    ]
+    assert games(text.format(1, 2)) == set()
+
+
+def test_an_explanation_below_a_short_answer_reasons():
+    text = "Question: Why?\nAnswer: 2\nExplanation: 1 + 1 is 2.\n"
+    assert [(span.kind, span.text) for span in seen(text) if span.turn == 1][-3:] == [
+        ("marker", "Explanation:"),
+        ("marker", " "),
+        ("reasoning", "1 + 1 is 2."),
+    ]
+    assert pairs(text) == [("Why?", "2", "1 + 1 is 2.")]
+
+
+def test_reasoning_has_a_label_and_the_answer_is_long():
+    text = "Q: Why?\nReasoning: One.\n\nTwo.\nAnswer: Three.\n\nFour.\n"
+    assert pairs(text) == [("Why?", "One.\n\nTwo.", "Three.\n\nFour.")]
+
+
+def test_the_response_of_a_heading_that_asks_may_be_worked():
+    text = "## Why?\n\n1 + 1 = 2.\n\nAnswer: 2\n\n## How?\n\nSo.\n"
+    assert pairs(text) == [("Why?", "1 + 1 = 2.", "2"), ("How?", "So.")]
