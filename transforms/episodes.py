@@ -4,6 +4,7 @@ Episodes become columns here: a Python object a span costs more than finding the
 Offsets are bytes of UTF-8 into the buffer that holds all documents of a table.
 """
 
+import bisect
 import itertools
 import re
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from schemas.episode import PLAYER_OF_KIND, Player, SegmentKind
 from transforms.cues.family import Episode
-from transforms.lines import Int64s, Lines
+from transforms.lines import Bools, Int64s, Lines
 
 Records = npt.NDArray[np.void]
 
@@ -38,16 +39,19 @@ _CODE = {kind: code for code, kind in enumerate(KINDS)}
 _TEXT, _MARKED = _CODE[SegmentKind.TEXT], _CODE[SegmentKind.MARKER]
 _PLAYER = np.array([PLAYER_OF_KIND.get(kind, Player.NATURE) for kind in KINDS])
 
-EPISODE = np.dtype([(name, np.int64) for name in ("start", "end", "family", "proposal")])
-"""An episode's bytes, the ordinal of the family that found it and its own among all proposed."""
+STRETCH = np.dtype([(name, np.int64) for name in ("start", "end", "family", "proposal")])
+"""Bytes of an episode: all of them, or those in one place if it has gaps.
 
-CONTENT = np.dtype([(name, np.int64) for name in ("episode", "kind", "turn", "start", "end")])
-"""A content of the episode in row `episode`; `kind` is a code."""
+`family` is the ordinal of the family that found it, `proposal` its own among all proposed.
+"""
+
+CONTENT = np.dtype([(name, np.int64) for name in ("stretch", "kind", "turn", "start", "end")])
+"""A content in row `stretch` of STRETCH; `kind` is a code."""
 
 SPAN_RECORD = np.dtype(
-    [(name, np.int64) for name in ("episode", "kind", "player", "turn", "start", "end")]
+    [(name, np.int64) for name in ("stretch", "kind", "player", "turn", "start", "end")]
 )
-"""A span of the table's buffer; `episode` is a row of EPISODE, -1 outside episodes."""
+"""A span of the table's buffer; `stretch` is a row of STRETCH, -1 outside episodes."""
 
 
 def trim(data: memoryview, start: int, end: int) -> tuple[int, int]:
@@ -82,48 +86,83 @@ def _trim_any(data: memoryview, start: int, end: int) -> tuple[int, int]:
 
 
 def as_records(proposed: Sequence[Sequence[Episode]]) -> tuple[Records, Records]:
-    """The episodes of each family, and their contents, as records EPISODE and CONTENT."""
+    """The episodes of each family as records STRETCH, and their contents as records CONTENT."""
     numbered = list(enumerate(itertools.chain.from_iterable(proposed)))
     family = np.repeat(np.arange(len(proposed)), [len(found) for found in proposed]).tolist()
-    episodes = [(found.start, found.end, family[row], row) for row, found in numbered]
-    contents = [
-        (row, _CODE[kind], turn, start, end)
-        for row, found in numbered
-        for kind, turn, start, end in found.contents
-    ]
-    return np.array(episodes, EPISODE), np.array(contents, CONTENT)
+    stretches: list[tuple[int, int, int, int]] = []
+    contents: list[tuple[int, int, int, int, int]] = []
+    for proposal, found in numbered:
+        first = len(stretches)
+        edges = (found.start, *itertools.chain.from_iterable(found.gaps), found.end)
+        places = zip(edges[::2], edges[1::2], strict=True)
+        stretches.extend((start, end, family[proposal], proposal) for start, end in places)
+        for kind, turn, start, end in found.contents:
+            place = bisect.bisect_right(edges, start) // 2 if found.gaps else 0
+            contents.append((first + place, _CODE[kind], turn, start, end))
+    return np.array(stretches, STRETCH), np.array(contents, CONTENT)
 
 
-def resolve(lines: Lines, episodes: Records, contents: Records) -> tuple[Records, Records]:
+def resolve(lines: Lines, stretches: Records, contents: Records) -> tuple[Records, Records]:
     """Trims, and keeps episodes that do not overlap: the outer of two, else the earlier.
 
-    Episodes with an empty content are dropped, and the first family breaks ties.
+    Episodes with an empty content are dropped, and the first family breaks ties. An episode with
+    gaps is kept if all of its stretches are; what one in a single piece loses to it stays lost.
 
     Args:
       lines: of all documents.
-      episodes: EPISODE [n].
+      stretches: STRETCH [n].
       contents: CONTENT [m].
 
     Returns:
-      EPISODE [n_kept] and CONTENT [m_kept], trimmed, ascending.
+      STRETCH [n_kept] and CONTENT [m_kept], trimmed, ascending.
     """
-    for records in (episodes, contents):
+    for records in (stretches, contents):
         records["start"], records["end"] = _trim_all(lines, records["start"], records["end"])
-    is_usable = np.ones(len(episodes), np.bool_)
-    is_usable[contents["episode"][contents["start"] >= contents["end"]]] = False
-    rank = np.lexsort((episodes["family"], -episodes["end"], episodes["start"]))
+    kept = _outermost(stretches, _is_filled(stretches, contents))
+    place = np.full(len(stretches), -1)
+    place[kept] = np.arange(len(kept))
+    contents["stretch"] = place[contents["stretch"]]
+    contents = contents[contents["stretch"] >= 0]
+    return stretches[kept], contents[np.argsort(contents["start"])]
+
+
+def _is_filled(stretches: Records, contents: Records) -> Bools:
+    """Bool [n], whether none of the contents of each stretch's episode is empty."""
+    is_empty = contents["start"] >= contents["end"]
+    empty = np.unique(stretches["proposal"][contents["stretch"][is_empty]])
+    is_filled: Bools = ~np.isin(stretches["proposal"], empty)
+    return is_filled
+
+
+def _outermost(stretches: Records, is_usable: Bools) -> Int64s:
+    """The rows of the stretches that are kept, ascending."""
+    rank = np.lexsort((stretches["family"], -stretches["end"], stretches["start"]))
     rank = rank[is_usable[rank]]
+    kept = _without_overlap(stretches, rank)
+    n_stretches = np.bincount(stretches["proposal"])
+    is_apart = n_stretches > 1
+    if not is_apart.any():
+        return kept
+    # Those in pieces that lost one are out; the others hold what they have won.
+    n_won = np.bincount(stretches["proposal"][kept], minlength=len(n_stretches))
+    won = kept[(is_apart & (n_won == n_stretches))[stretches["proposal"][kept]]]
+    rest = rank[~is_apart[stretches["proposal"][rank]]]
+    n_before = np.searchsorted(stretches["end"][won], stretches["start"][rest], side="right")
+    following = np.append(stretches["start"][won], np.iinfo(np.int64).max)[n_before]
+    rest = _without_overlap(stretches, rest[stretches["end"][rest] <= following])
+    kept = np.concatenate([won, rest])
+    return kept[np.argsort(stretches["start"][kept])]
+
+
+def _without_overlap(stretches: Records, rank: Int64s) -> Int64s:
+    """The rows of rank that start where none before them still goes on."""
     kept, free_from = [], 0
-    starts, ends = episodes["start"][rank].tolist(), episodes["end"][rank].tolist()
+    starts, ends = stretches["start"][rank].tolist(), stretches["end"][rank].tolist()
     for row, start, end in zip(rank.tolist(), starts, ends, strict=True):
         if start >= free_from:
             kept.append(row)
             free_from = end
-    place = np.full(len(episodes), -1)
-    place[kept] = np.arange(len(kept))
-    contents["episode"] = place[contents["episode"]]
-    contents = contents[contents["episode"] >= 0]
-    return episodes[kept], contents[np.argsort(contents["start"])]
+    return np.array(kept, np.int64)
 
 
 def _trim_all(lines: Lines, start: Int64s, end: Int64s) -> tuple[Int64s, Int64s]:
@@ -144,37 +183,45 @@ def _trim_all(lines: Lines, start: Int64s, end: Int64s) -> tuple[Int64s, Int64s]
     return start, end
 
 
-def tile(lines: Lines, episodes: Records, contents: Records) -> Records:
+def opens_episode(stretches: Records) -> Bools:
+    """Bool [n], whether each of the stretches, ascending, is the first of its episode."""
+    is_first = np.zeros(len(stretches), np.bool_)
+    is_first[np.unique(stretches["proposal"], return_index=True)[1]] = True
+    return is_first
+
+
+def tile(lines: Lines, stretches: Records, contents: Records) -> Records:
     """The spans of all documents, SPANS ascending.
 
     Args:
       lines: of all documents.
-      episodes: EPISODE, resolved.
-      contents: CONTENT of these episodes, ascending.
+      stretches: STRETCH, resolved.
+      contents: CONTENT of these stretches, ascending.
     """
-    # Text begins where a document begins or an episode ends; it ends the other way round.
-    opens = np.sort(np.concatenate([lines.document_start[:-1], episodes["end"]]))
-    closes = np.sort(np.concatenate([lines.document_start[1:], episodes["start"]]))
+    # Text begins where a document begins or a stretch ends; it ends the other way round.
+    opens = np.sort(np.concatenate([lines.document_start[:-1], stretches["end"]]))
+    closes = np.sort(np.concatenate([lines.document_start[1:], stretches["start"]]))
     text = np.zeros(len(opens), SPAN_RECORD)
-    text["episode"], text["kind"], text["start"], text["end"] = -1, _TEXT, opens, closes
+    text["stretch"], text["kind"], text["start"], text["end"] = -1, _TEXT, opens, closes
     filled = np.zeros(len(contents), SPAN_RECORD)
     for name in CONTENT.names or ():
         filled[name] = contents[name]
     filled["player"] = _PLAYER[contents["kind"]]
-    spans = np.concatenate([text[opens < closes], filled, _markers(lines, episodes, filled)])
+    spans = np.concatenate([text[opens < closes], filled, _markers(lines, stretches, filled)])
     return spans[np.argsort(spans["start"])]
 
 
-def _markers(lines: Lines, episodes: Records, contents: Records) -> Records:
+def _markers(lines: Lines, stretches: Records, contents: Records) -> Records:
     """What stands between contents, cut into white space and labels, a line's label in one."""
-    first = np.searchsorted(contents["episode"], np.arange(len(episodes) + 1))
-    start = np.insert(contents["end"], first[:-1], episodes["start"])
-    end = np.insert(contents["start"], first[1:], episodes["end"])
-    # What stands before the first content was chosen by neither player; what stands between two
-    # turns belongs to the following one.
+    first = np.searchsorted(contents["stretch"], np.arange(len(stretches) + 1))
+    start = np.insert(contents["end"], first[:-1], stretches["start"])
+    end = np.insert(contents["start"], first[1:], stretches["end"])
+    # What stands before an episode's first content was chosen by neither player; what stands
+    # between two turns, or before an answer in a place of its own, belongs to the following one.
     owner = np.insert(np.arange(len(contents)), first[1:], first[1:] - 1)
     gaps = contents[owner]
-    gaps["player"][first[:-1] + np.arange(len(episodes))] = Player.NATURE
+    opening = first[:-1] + np.arange(len(stretches))
+    gaps["player"][opening[opens_episode(stretches)]] = Player.NATURE
     gaps["kind"], gaps["start"], gaps["end"] = _MARKED, start, end
     gaps = gaps[start < end]
     pieces = lines.slices(gaps["start"], gaps["end"]).str.extract_all(_MARKER)

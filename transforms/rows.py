@@ -112,7 +112,7 @@ def episode_rows(tokenized: pa.Table, tokenizer: SegmentTokenizer, config: RowCo
     """
     used = _used(tokenized)
     everything = segments_of(used.spans, used.tokens)
-    content = everything.take(everything.is_content)
+    content = _episode_by_episode(everything.take(everything.is_content))
     opens = starts_of_runs(content.rows, content.episode)
     documents, episodes = content.rows[opens], content.episode[opens]
     rows = np.cumsum(opens) - 1
@@ -178,6 +178,11 @@ class _Used:
     """list<token> [spans]."""
     sizes: Ints
     """int64 [documents], bytes of each text."""
+
+
+def _episode_by_episode(segments: Segments) -> Segments:
+    """The segments of each row with those of an episode together, in order, wherever they stand."""
+    return segments.take(np.lexsort((segments.episode, segments.rows)))
 
 
 def _used(tokenized: pa.Table) -> _Used:
@@ -278,6 +283,8 @@ def token_columns(segments: Segments, n_rows: int) -> dict[str, pa.Array]:
 
 def commonest_games(segments: Segments, n_rows: int) -> pa.Array:
     """String [rows], the game that most episodes of a row are of; TEXT where it has none."""
+    # An answer far from its question belongs to the same episode.
+    segments = _episode_by_episode(segments)
     is_episode = starts_of_runs(segments.rows, segments.episode) & (segments.episode != OUTSIDE)
     n_games = max(len(segments.games), 1)
     pairs, counts = np.unique(

@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.episode import SPAN
 from transforms.candidates import find_candidates
 from transforms.cues import FAMILIES
-from transforms.episodes import KINDS, Records, as_records, resolve, tile
+from transforms.episodes import KINDS, Records, as_records, opens_episode, resolve, tile
 from transforms.lines import Bools, Int64s, Lines, split_lines
 
 
@@ -27,10 +27,10 @@ def segment_documents(documents: pa.Table) -> pa.Table:
     lines = split_lines(documents["text"])
     candidates = find_candidates(lines, [family.candidate for family in FAMILIES])
     proposed = [candidates.once(family.find) for family in FAMILIES]
-    episodes, contents = resolve(lines, *as_records(proposed))
-    spans = tile(lines, episodes, contents)
+    stretches, contents = resolve(lines, *as_records(proposed))
+    spans = tile(lines, stretches, contents)
     cues = [episode.cue for found in proposed for episode in found]
-    values = _span_array(lines, spans, episodes, pa.array(cues, pa.string()))
+    values = _span_array(lines, spans, stretches, pa.array(cues, pa.string()))
     offsets = np.searchsorted(spans["start"], lines.document_start)
     is_rejected = documents["text"].is_null()
     mask = pa.concat_arrays(is_rejected.chunks) if is_rejected.num_chunks else None
@@ -41,29 +41,32 @@ def segment_documents(documents: pa.Table) -> pa.Table:
 
 
 def _span_array(
-    lines: Lines, spans: Records, episodes: Records, cues: pa.StringArray
+    lines: Lines, spans: Records, stretches: Records, cues: pa.StringArray
 ) -> pa.StructArray:
     """SPAN [n_spans], with byte offsets counted from each document's start.
 
     Args:
       lines: of the documents.
       spans: SPAN_RECORD [n_spans].
-      episodes: EPISODE [n_episodes].
+      stretches: STRETCH [n_stretches].
       cues: string [n_proposed].
     """
     document = np.searchsorted(lines.document_start, spans["start"], side="right") - 1
     origin = lines.document_start[document]
-    outside = spans["episode"] < 0
+    outside = spans["stretch"] < 0
     # One more row, which -1 finds, stands for what is outside.
-    family = np.append(episodes["family"], len(FAMILIES))[spans["episode"]]
-    proposal = np.append(episodes["proposal"], -1)[spans["episode"]]
-    first_episode = np.searchsorted(episodes["start"], origin)
+    family = np.append(stretches["family"], len(FAMILIES))[spans["stretch"]]
+    proposal = np.append(stretches["proposal"], -1)[spans["stretch"]]
+    is_first = opens_episode(stretches)
+    ordinal = np.zeros(len(cues) + 1, np.int64)
+    ordinal[stretches["proposal"][is_first]] = np.arange(is_first.sum())
+    first_episode = np.searchsorted(stretches["start"][is_first], origin)
     games = pa.array([*(family.name for family in FAMILIES), "text"])
     columns = {
         "kind": pa.array(KINDS, pa.string()).take(pa.array(spans["kind"])),
         "player": spans["player"],
         "game": games.take(pa.array(family)),
-        "episode": _where_inside(spans["episode"] - first_episode, outside),
+        "episode": _where_inside(ordinal[proposal] - first_episode, outside),
         "turn": _where_inside(spans["turn"], outside),
         "byte_start": spans["start"] - origin,
         "byte_end": spans["end"] - origin,

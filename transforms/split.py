@@ -124,7 +124,7 @@ def split_long_rows(long: Segments, is_line: Bools, cut_text: CutText, max_token
     """
     levels = _cut_levels(long, is_line)
     is_lost = _is_in_overlong_episode(long, levels, max_tokens)
-    episodes = long.rows[is_lost & starts_of_runs(long.rows, long.episode)]
+    episodes = np.unique(np.stack([long.rows, long.episode])[:, is_lost], axis=1)[0]
     kept = np.flatnonzero(~is_lost)
     rest = long.take(kept)
     ids = rest.token_lists().flatten().to_numpy()
@@ -166,11 +166,15 @@ def _turn_of_markers(segments: Segments) -> Ints:
 
 
 def _is_in_overlong_episode(segments: Segments, levels: Ints, max_tokens: int) -> Bools:
-    """True, bool [S], for all of an episode that has an exchange of over max_tokens tokens."""
+    """True, bool [S], for all of an episode that has an exchange of over max_tokens tokens.
+
+    An answer far from its question may be cut from it, but is not left behind alone.
+    """
     unit = np.cumsum(levels == _CUT) - 1
     size = np.bincount(unit, weights=segments.n_tokens)
     is_inside = segments.episode != OUTSIDE
-    episode = np.cumsum(starts_of_runs(segments.rows, segments.episode)) - 1
+    n_episodes = segments.episode.max(initial=0) + 1
+    episode = segments.rows * n_episodes + segments.episode
     lost = np.unique(episode[is_inside & (size[unit] > max_tokens)])
     is_lost: Bools = is_inside & np.isin(episode, lost)
     return is_lost

@@ -248,7 +248,7 @@ def n_episodes(rows: pa.Table) -> int:
     """How many episodes there are in rows; one that was split counts in each piece."""
     segments = segments_of_rows(rows)
     inside = segments.take(segments.is_content)
-    return int(starts_of_runs(inside.rows, inside.episode).sum()) if len(inside) else 0
+    return np.unique(np.stack([inside.rows, inside.episode]), axis=1).shape[1]
 
 
 def example_segments(row: dict[str, Any], tokenizer: SegmentTokenizer) -> list[dict[str, Any]]:

@@ -22,8 +22,11 @@ from tests.transforms.documents import (
     tables,
     words,
 )
+from tests.transforms.segmenting import documents as raw_documents
 from transforms.annotate import trained_actions
+from transforms.invariants import row_faults
 from transforms.rows import RowConfig, document_rows, episode_rows, redelimit
+from transforms.segment import segment_documents
 from transforms.tokenize import tokenize_documents
 
 BUILDERS = pytest.mark.parametrize("build", [document_rows, episode_rows])
@@ -164,6 +167,34 @@ def test_a_segment_of_several_spans_is_delimited_once():
     rows = rows_of(document_rows, table(document(parts)), tokenizer, "tags")
     text = tokenizer.decode(rows.table["input_ids"][0].as_py())
     assert text == "<question>Why?</question>\n<answer>One.\n> Two.</answer>"
+
+
+FAR = "Questions\n\n1. Why?\n2. Who?\n3. How?\n\nAnswers\n\n1. So.\n2. He.\n3. Thus.\n"
+
+
+def test_an_answer_far_from_its_question_is_of_its_episode():
+    tokenizer = byte_level()
+    documents = segment_documents(raw_documents(FAR))
+    episodes = rows_of(episode_rows, documents, tokenizer)
+    assert [[text for _, _, text in outline(episodes, tokenizer, row)] for row in range(3)] == [
+        ["Why?", "<eos>", "So.", "<eos>"],
+        ["Who?", "<eos>", "He.", "<eos>"],
+        ["How?", "<eos>", "Thus.", "<eos>"],
+    ]
+    whole = rows_of(document_rows, documents, tokenizer)
+    assert "".join(text for _, _, text in outline(whole, tokenizer)).replace("<eos>", "") == FAR
+    assert row_faults(episodes.table, tokenizer, "episodes") == []
+    assert row_faults(whole.table, tokenizer, "documents") == []
+
+
+def test_a_far_answer_that_does_not_fit_takes_its_question_with_it():
+    tokenizer = byte_level()
+    documents = segment_documents(raw_documents(FAR.replace("So.", "So " * 60 + ".")))
+    rows = rows_of(document_rows, documents, tokenizer, max_tokens=40)
+    kept = "".join(tokenizer.decode(ids) for ids in rows.table["input_ids"].to_pylist())
+    assert "Why?" not in kept
+    assert "Who?" in kept
+    assert rows.episodes_dropped == {"over max_tokens": 1}
 
 
 def test_delimiters_have_their_turns_player_and_no_bytes():

@@ -32,6 +32,8 @@ FRAGMENTS = [
     "1. What?",
     "2) Who?",
     "    body",
+    "Answers",
+    "Exercises",
     "===",
     "-----------",
     ".. _target:",
@@ -161,7 +163,10 @@ def test_episodes_and_turns_count_from_zero(text):
     assert sorted({span.episode for span in inside}) == list(
         range(len({span.episode for span in inside}))
     )
-    assert [span.episode for span in inside] == sorted(span.episode for span in inside)
+    # An answer gathered elsewhere comes back to an episode that has begun.
+    assert list(dict.fromkeys(span.episode for span in inside)) == sorted(
+        {span.episode for span in inside}
+    )
     for episode in {span.episode for span in inside}:
         turns = [
             span.turn for span in inside if span.episode == episode and span.kind in CONTENT_KINDS

@@ -3,8 +3,14 @@
 A new family is one module and one entry of FAMILIES.
 """
 
-from transforms.cues import doctest, heading, label, worked
+from transforms.cues import doctest, gathered, heading, label, worked
 from transforms.cues.family import CueFamily as CueFamily
 
 # Of two episodes over the same bytes the earlier family's wins.
-FAMILIES: tuple[CueFamily, ...] = (worked.FAMILY, label.FAMILY, heading.FAMILY, doctest.FAMILY)
+FAMILIES: tuple[CueFamily, ...] = (
+    gathered.FAMILY,
+    worked.FAMILY,
+    label.FAMILY,
+    heading.FAMILY,
+    doctest.FAMILY,
+)

@@ -27,19 +27,23 @@ class Content(NamedTuple):
 class Episode(NamedTuple):
     """An episode as a family proposes it.
 
-    Whatever lies in [start, end) outside the contents is a native label or white space.
+    Whatever lies in [start, end) outside the contents and the gaps is a native label or white
+    space.
 
     Attributes:
       start: byte offset of the first label or content.
       end: byte offset of the end of the last label or content.
       contents: ascending, not overlapping, inside [start, end), of one document.
       cue: what fired, for people.
+      gaps: ascending, byte ranges between contents that are not the episode's: what stands between
+        an exercise and its solution at the end of the book.
     """
 
     start: int
     end: int
     contents: tuple[Content, ...]
     cue: str
+    gaps: tuple[tuple[int, int], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from transforms.candidates import Candidates
+from transforms.cues import gathered
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import without_label
 from transforms.cues.standing import ASKS, CAPITALS, STANDING, find_standing
@@ -26,7 +27,10 @@ _MAJORITY = 0.6
 
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Questions in headings of the outline and in lines that stand alone."""
-    return [*_find_outlined(candidates), *find_standing(candidates)]
+    found = itertools.chain(_find_outlined(candidates), find_standing(candidates))
+    # What stands below an exercise is no answer where its number is answered elsewhere.
+    answered = {episode.start for episode in candidates.once(gathered.find)}
+    return [episode for episode in found if episode.start not in answered]
 
 
 def _find_outlined(candidates: Candidates) -> Iterator[Episode]:

@@ -107,7 +107,9 @@ def _find_answered(lines: Lines, stops: list[int], labels: Sequence[Label]) -> I
                 yield _pair(lines, stops, question, answer, None)
             question = answer = None
         if question is not None and answer is None and _matches(lines, question, label):
-            answer = label
+            # The answers may be gathered elsewhere: "Q1: Q2: A1: A2:".
+            is_other = question.number and label.number and question.number != label.number
+            question, answer = (None, None) if is_other else (question, label)
         elif _opens(label) and not _is_nested(question, answer, label):
             if question is not None and answer is not None:
                 yield _pair(lines, stops, question, answer, label)

@@ -44,6 +44,7 @@ class Label:
       start: byte offset of the label, markup included.
       end: byte offset of what it labels.
       word: its word, case-folded.
+      number: its number, empty without one.
       separator: what closes it; empty where the line does.
       emphasis: the markup that opens before the label and is still open after it.
       cue: the label for people.
@@ -56,6 +57,7 @@ class Label:
     start: int
     end: int
     word: str
+    number: str
     separator: str
     emphasis: str
     cue: str
@@ -114,6 +116,7 @@ def _label(
         line_start + len(text[:start].encode()),
         line_start + len(text[:end].encode()),
         match["word"].casefold(),
+        (match.groupdict().get("number") or "").lstrip("nNoOrR.#№ \t"),
         match["sep"] or "",
         opening if is_open else "",
         text[start:end].strip("#*_[( \t"),

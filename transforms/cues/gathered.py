@@ -1,0 +1,360 @@
+"""Answers gathered in a place of their own and joined to their questions by number.
+
+Numbered exercises stand in one place, and under a title such as "Answers" or "Solutions to the
+exercises" stand paragraphs with the same numbers; or the labels say it, "Q1 Q2 Q3 A1 A2 A3". Each
+pair is an episode with a gap between question and answer.
+
+Bare numbers count steps and sections too. They ask only under a title that says so ("Exercises"),
+or where most of them ask.
+"""
+
+import bisect
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.episode import SegmentKind
+from transforms.candidates import Candidates
+from transforms.cues.family import Content, CueFamily, Episode
+from transforms.cues.words import ANSWERS, ASKS, QUESTION_MARKS
+from transforms.episodes import trim
+from transforms.lines import Lines
+
+GAME = "gathered"
+
+# Titles of such places; what else their lines may hold is in _FILLERS.
+_ANSWER_TITLES = (
+    "answers?|solutions?|answer keys?|key to|keys|lösungen|loesungen|antworten|lösungsteil"
+    "|réponses|corrigés?|respuestas|soluciones|solucionario|respostas|soluções|gabarito|risposte"
+    "|soluzioni|antwoorden|oplossingen|svar|facit|odpowiedzi|rozwiązania|ответы|решения|відповіді"
+    "|答案|解答|回答|解答例|参考答案|정답|해답"
+)
+_QUESTION_TITLES = (
+    "questions?|exercises?|problems?|quiz|quizzes|review questions|self-test|test yourself|puzzles"
+    "|riddles|drills|fragen|aufgaben|übungen|exercices|problèmes|preguntas|ejercicios|problemas"
+    "|perguntas|exercícios|domande|esercizi|problemi|vragen|oefeningen|opgaven|frågor|övningar"
+    "|pytania|zadania|вопросы|задачи|упражнения|питання|问题|問題|練習問題|练习|习题|練習|質問|문제"
+)
+_FILLERS = (
+    "to|for|of|the|all|selected|some|odd-numbered|numbered|odd|even|and|appendix|chapter|section"
+    "|part|unit|lesson|hints|sample|suggested|model|review|study|practice|quick|your|in|this|book"
+    "|zu|den|der|ausgewählte|anhang|kapitel|und|aux|des|de|du|les|et|annexe|corrigées?|a|las|los|y"
+    "|del|capítulo|das|dos|aos|e|às|ai|agli|delle|degli|к|задачам|упражнениям|вопросам|на|\\d+|[a-z]"
+    "|[ivxlc]+"
+)
+_JOIN = r"[ \t:.,&–—-]"
+
+
+def _title(main: str, others: str) -> str:
+    filler = rf"(?:(?:{_FILLERS}|{others}){_JOIN}+)"
+    return (
+        rf"(?i:^[ \t]{{0,12}}(?:#{{1,6}}[ \t]+)?[*_]{{0,2}}{filler}{{0,6}}(?:{main})"
+        rf"(?:{_JOIN}+(?:{_FILLERS}|{others})){{0,6}}[ \t]*[:.]?[ \t]*[*_]{{0,2}}[ \t]*:?\s*$)"
+    )
+
+
+ANSWERS_TITLE = _title(_ANSWER_TITLES, _QUESTION_TITLES)
+"""Rust regular expression of lines that head gathered answers."""
+QUESTIONS_TITLE = _title(_QUESTION_TITLES, "and")
+"""Rust regular expression of lines that head questions."""
+
+_WORDS = sorted({word for word in (*ASKS, *ANSWERS) if len(word) > 1 or word in "qa"})
+_WORD = "|".join(sorted(map(re.escape, _WORDS), key=len, reverse=True))
+_SPACE = r"[ \t\f\u3000\ufeff]"
+_NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
+ITEM = (
+    rf"(?i:^{_SPACE}{{0,12}}(?:#{{1,6}}[ \t]+)?[*_]{{0,2}}[\[(]?"
+    rf"(?:(?:{_WORD})[ \t]*(?:no\.?|#)?[ \t]*{_NUMBER}|{_NUMBER}[.):\]]))"
+)
+"""Rust regular expression of lines that open with a number, or with a word and a number."""
+
+_ITEM = re.compile(
+    rf"""{_SPACE}{{0,12}}(?:\#{{1,6}}[ \t]+)?(?P<open>[*_]{{0,2}})[\[(]?
+    (?:(?P<word>{_WORD})[ \t]*(?:no\.?|\#)?[ \t]*)?(?P<number>{_NUMBER})
+    (?P<close>[*_]{{0,2}}(?:[.):：\]]{{1,2}}|[ \t]+[-–—](?=[ \t]))?[*_]{{0,2}})
+    (?P<end>[ \t]+|\s*$)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_MIN_PAIRS = 2
+_MIN_BARE_PAIRS = 3
+# Of the answers' numbers, so many must be questions' numbers; of the questions, so many may have
+# answers: books solve the odd ones.
+_MIN_JOINED = 0.8
+_MIN_ANSWERED = 0.3
+_MIN_ASKING = 0.5
+_MAX_TITLE_LINES = 30
+
+
+class Item(NamedTuple):
+    """A numbered paragraph.
+
+    Attributes:
+      line: of its label.
+      end: byte offset of what the label labels.
+      key: alike for peers: word, depth of number, indentation.
+      number: its number.
+      emphasis: markup that the label opens and does not close.
+    """
+
+    line: int
+    end: int
+    key: tuple[str, int, int]
+    number: tuple[int, ...]
+    emphasis: str
+
+
+Run = list[Item]
+"""Items of one key, their numbers ascending."""
+
+
+class Section(NamedTuple):
+    """Where answers are gathered: from a title, or from the first label of an answer."""
+
+    line: int
+    title: str
+
+
+def find(candidates: Candidates) -> Sequence[Episode]:
+    """Numbered questions whose answers are gathered elsewhere in the document."""
+    number, _ = candidates.matching(ANSWERS_TITLE)
+    items, text = candidates.matching(ITEM)
+    lines = candidates.lines
+    documents = lines.document_of(items)
+    labelled = text.str.contains(rf"(?i:^{_SPACE}*[*_]{{0,2}}[\[(]?(?:{_WORD})[ \t]*\d)").to_numpy()
+    hopeful = np.union1d(lines.document_of(number), documents[labelled])
+    chosen = np.isin(documents, hopeful)
+    if not chosen.any():
+        return []
+    layout = _Layout(candidates)
+    indents = lines.indent[items[chosen]].tolist()
+    read = map(
+        _read_item,
+        itertools.repeat(lines),
+        items[chosen].tolist(),
+        indents,
+        text.filter(chosen).to_list(),
+    )
+    placed = zip(documents[chosen].tolist(), read, strict=True)
+    episodes: list[Episode] = []
+    for document, group in itertools.groupby(placed, lambda each: each[0]):
+        found = [item for _, item in group if item is not None]
+        episodes.extend(_join(layout, document, found))
+    return episodes
+
+
+def _read_item(lines: Lines, line: int, indent: int, text: str) -> Item | None:
+    match = _ITEM.match(text)
+    if match is None:
+        return None
+    word = (match["word"] or "").casefold()
+    if not word and not match["close"].strip("*_ \t"):
+        return None
+    number = tuple(map(int, match["number"].split(".")))
+    # "**3.** Why" closes its markup, "**3. Why**" does not.
+    is_open = bool(match["open"]) and match["open"] not in match["close"]
+    end = int(lines.start[line]) + len(text[: match.end("end")].encode())
+    key = (word, len(number), indent)
+    return Item(line, end, key, number, match["open"] if is_open else "")
+
+
+class _Layout:
+    """Titles, headings and paragraphs, by line."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self.lines = candidates.lines
+        answers, answer_texts = candidates.matching(ANSWERS_TITLE)
+        questions, _ = candidates.matching(QUESTIONS_TITLE)
+        outlined = [heading.title_line for heading in candidates.outline]
+        self.titles = dict(zip(answers.tolist(), answer_texts.to_list(), strict=True))
+        # Words close sentences too: a title opens a paragraph.
+        stands = self.lines.opens | np.isin(np.arange(self.lines.n_lines), outlined)
+        self.sections = answers[stands[answers]].tolist()
+        self.questions = questions[stands[questions]].tolist()
+        first_lines = [heading.first_line for heading in candidates.outline]
+        self.stops = sorted({*self.sections, *self.questions, *first_lines})
+        self.openers = np.flatnonzero(self.lines.opens & ~self.lines.is_blank)
+
+    def n_paragraphs(self, first: int, end: int) -> int:
+        """How many paragraphs there are in the lines [first, end)."""
+        low, high = self.openers.searchsorted([first + 1, end])
+        return int(high - low) + 1
+
+    def after_paragraphs(self, first: int, n_paragraphs: int, end: int) -> int:
+        """The line after so many paragraphs that begin in `first`, `end` at most."""
+        at = int(self.openers.searchsorted(first + 1)) + n_paragraphs - 1
+        return min(end, int(self.openers[at])) if at < len(self.openers) else end
+
+    def is_titled(self, line: int) -> bool:
+        """Whether a title not far above a line says that questions follow."""
+        at = bisect.bisect_right(self.questions, line) - 1
+        return at >= 0 and line - self.questions[at] <= _MAX_TITLE_LINES
+
+
+def _join(layout: _Layout, document: int, items: Sequence[Item]) -> Iterator[Episode]:
+    """Joins the items of one document."""
+    begin, end = layout.lines.first_line[document : document + 2].tolist()
+    low, high = (bisect.bisect_left(layout.sections, line) for line in (begin, end))
+    titled = [Section(line, _cue(layout.titles[line])) for line in layout.sections[low:high]]
+    sections = titled or list(_labelled_sections(items))
+    pool: dict[tuple[str, int, int], list[Run]] = {}
+    at = 0
+    ends = [*(section.line for section in sections), end][1:]
+    for section, section_end in zip(sections, ends, strict=True):
+        while at < len(items) and items[at].line < section.line:
+            _put(pool, items[at])
+            at += 1
+        first = at
+        while at < len(items) and items[at].line < section_end:
+            at += 1
+        answers = _answer_runs(items[first:at])
+        # Lists of something else, or the next chapter's questions, may follow the answers.
+        joined = _joined_runs(layout, pool, answers) or _joined_runs(layout, pool, answers[:1])
+        if joined:
+            pool = {}
+            first = bisect.bisect_right(items, joined[-1][1][-1].line, key=lambda item: item.line)
+            for questions, answered in joined:
+                yield from _episodes(layout, questions, answered, section, section_end)
+        for item in items[first:at]:
+            _put(pool, item)
+
+
+def _cue(title: str) -> str:
+    return title.strip().strip("#*_: \t")[:40] or "answers"
+
+
+def _labelled_sections(items: Sequence[Item]) -> Iterator[Section]:
+    """Where labels of answers begin that follow several labels of questions."""
+    n_asked, before = 0, ""
+    for item, following in itertools.pairwise(items):
+        word = item.key[0]
+        if not word:
+            continue
+        answers = bool(ANSWERS.get(word, frozenset()) & ASKS.get(before, frozenset()))
+        if answers and n_asked >= _MIN_PAIRS and following.key[0] == word:
+            yield Section(item.line, f"{word} {'.'.join(map(str, item.number))}")
+        if word in ASKS and not answers:
+            n_asked, before = n_asked + 1 if word == before else 1, word
+        else:
+            n_asked = 0
+
+
+def _put(pool: dict[tuple[str, int, int], list[Run]], item: Item) -> None:
+    """Adds an item to the last run of its key, or to a new one where numbers start again."""
+    runs = pool.setdefault(item.key, [])
+    if runs and runs[-1][-1].number < item.number:
+        runs[-1].append(item)
+    else:
+        runs.append([item])
+
+
+def _answer_runs(items: Sequence[Item]) -> list[Run]:
+    """The runs of items like the first."""
+    pool: dict[tuple[str, int, int], list[Run]] = {}
+    for item in items:
+        if item.key == items[0].key:
+            _put(pool, item)
+    return pool[items[0].key] if items else []
+
+
+def _joined_runs(
+    layout: _Layout, pool: dict[tuple[str, int, int], list[Run]], answers: list[Run]
+) -> list[tuple[Run, Run]]:
+    """Runs of questions with the runs of their answers; none if they do not join."""
+    best: list[tuple[Run, Run]] = []
+    most = 0
+    for key, runs in pool.items():
+        if not answers or key[1] != answers[0][0].key[1]:
+            continue
+        # As many chapters of questions as of answers; a single list of answers is the last one's.
+        pairs = list(zip(runs[-len(answers) :], answers, strict=False))
+        n_joined = sum(len(_numbers(asked) & _numbers(given)) for asked, given in pairs)
+        n_asked, n_given = (sum(map(len, side)) for side in zip(*pairs, strict=True))
+        is_enough = n_joined >= max(
+            _MIN_PAIRS if key[0] else _MIN_BARE_PAIRS,
+            _MIN_JOINED * n_given,
+            _MIN_ANSWERED * n_asked,
+        )
+        is_list = len(runs) >= len(answers) and len(pairs) == len(answers)
+        if is_enough and is_list and n_joined > most and _ask(layout, key[0], pairs):
+            best, most = pairs, n_joined
+    return best
+
+
+def _numbers(run: Run) -> set[tuple[int, ...]]:
+    return {item.number for item in run}
+
+
+def _ask(layout: _Layout, word: str, pairs: Sequence[tuple[Run, Run]]) -> bool:
+    """Whether numbered items are questions: by their word, their title or their marks."""
+    if word in ASKS:
+        return True
+    if all(layout.is_titled(asked[0].line) for asked, _ in pairs):
+        return True
+    asked = [item for run, _ in pairs for item in run]
+    n_asking = sum(_line_asks(layout.lines, item.line) for item in asked)
+    return n_asking >= _MIN_ASKING * len(asked)
+
+
+def _line_asks(lines: Lines, line: int) -> bool:
+    """Whether a question's mark stands in a line or in the one below it."""
+    last = min(line + 2, lines.n_lines)
+    text = str(lines.data[lines.start[line] : lines.start[last]][:2_000], "utf-8", "ignore")
+    return any(mark in text for mark in QUESTION_MARKS)
+
+
+def _episodes(
+    layout: _Layout, questions: Run, answers: Run, section: Section, section_end: int
+) -> Iterator[Episode]:
+    """An episode for each number that both have."""
+    asked = dict(zip((item.number for item in questions), questions, strict=True))
+    question_ends = _ends(layout, questions, section.line)
+    answer_ends = _ends(layout, answers, section_end)
+    ends = dict(zip((item.number for item in questions), question_ends, strict=True))
+    lines = layout.lines
+    for answer, answer_end in zip(answers, answer_ends, strict=True):
+        question = asked.get(answer.number)
+        if question is None:
+            continue
+        start, gap_end = (int(lines.content_start[item.line]) for item in (question, answer))
+        gap_start = int(lines.start[ends[answer.number]])
+        end = int(lines.start[answer_end])
+        contents = (
+            Content(SegmentKind.QUESTION, 0, *_content(lines, question, gap_start)),
+            Content(SegmentKind.ANSWER, 1, *_content(lines, answer, end)),
+        )
+        yield Episode(start, end, contents, section.title, ((gap_start, gap_end),))
+
+
+def _content(lines: Lines, item: Item, end: int) -> tuple[int, int]:
+    """Byte range of what an item's label labels, without the markup that is open after it."""
+    end = trim(lines.data, item.end, end)[1]
+    mark = item.emphasis.encode()
+    if mark and lines.buffer[max(item.end, end - len(mark)) : end].tobytes() == mark:
+        end -= len(mark)
+    return item.end, end
+
+
+def _ends(layout: _Layout, run: Run, limit: int) -> list[int]:
+    """The line after each item's last: the next item, a title, or the limit.
+
+    What follows the last one in its section is not all its own: it has no more paragraphs than the
+    longest of its peers.
+    """
+    ends: list[int] = []
+    for item, following in itertools.zip_longest(run, run[1:]):
+        end = limit if following is None else following.line
+        at = bisect.bisect_right(layout.stops, item.line)
+        if at < len(layout.stops):
+            end = min(end, layout.stops[at])
+        if following is None and ends:
+            longest = max(map(layout.n_paragraphs, (each.line for each in run), ends))
+            end = layout.after_paragraphs(item.line, longest, end)
+        ends.append(end)
+    return ends
+
+
+CANDIDATE = f"{ANSWERS_TITLE}|{QUESTIONS_TITLE}|{ITEM}"
+FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
