@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORPUS ?= demo/corpus
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup browser demo test check fix clean bench-prepare
+.PHONY: help setup browser demo test check fix clean bench-prepare bench-segmentation
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -47,3 +47,6 @@ clean: ## remove what make made
 
 bench-prepare: setup ## speed and memory of prepare beside tokenizers alone
 	$(BIN)/python benchmarks/prepare.py
+
+bench-segmentation: setup ## quality and speed of segmentation on gold from packages' markup
+	$(BIN)/python -m benchmarks.segmentation
