@@ -74,7 +74,9 @@ def main() -> None:
     parser.add_argument("--offline", action="store_true", help="fetch no package")
     parser.add_argument("--keep", action="store_true", help="score the sets that are built already")
     parser.add_argument("--sets", default="", help="only these, by comma")
-    parser.add_argument("--show", type=int, default=0, help="so many faults of each set")
+    parser.add_argument(
+        "--show", type=int, default=0, help="so many faults of each set, none held out"
+    )
     parser.add_argument("--no-speed", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -94,7 +96,7 @@ def main() -> None:
             tally = score_set(folder, segment)
             rows.append(row_of(meta, tally))
             figures.setdefault(meta["name"], dict(meta))[name] = counts_of(tally)
-            if args.show and name == "duologue":
+            if args.show and name == "duologue" and not meta["held_out"]:
                 print(f"{meta['name']}:")
                 show_faults(folder, tally, args.show)
         print_table(name, rows)

@@ -184,8 +184,9 @@ def test_sources_weigh_alike_and_false_episodes_are_pooled(tmp_path):
             GoldSet(name=name, source=source, kind="pairs", note="", documents=(document,)),
             tmp_path,
         )
-        found = (lambda texts: [list(document.spans())]) if source == "b" else (lambda texts: [[]])
-        rows.append(row_of(meta, score_set(tmp_path / name, found)))
+        # The second source is segmented as gold has it, the first not at all.
+        found = [list(document.spans())] if source == "b" else [[]]
+        rows.append(row_of(meta, score_set(tmp_path / name, lambda _, found=found: found)))
     mean = mean_row("MEAN", rows)
     assert mean.values[:2] == (3, 4)
     assert mean.values[7] == 0.5
