@@ -3,7 +3,7 @@
 A new family is one module and one entry of FAMILIES.
 """
 
-from transforms.cues import dialogue, doctest, gathered, heading, label, worked
+from transforms.cues import dialogue, doctest, gathered, heading, label, quoting, worked
 from transforms.cues.family import CueFamily as CueFamily
 
 # Of two episodes over the same bytes the earlier family's wins.
@@ -13,5 +13,6 @@ FAMILIES: tuple[CueFamily, ...] = (
     label.FAMILY,
     heading.FAMILY,
     dialogue.FAMILY,
+    quoting.FAMILY,
     doctest.FAMILY,
 )

@@ -1,0 +1,223 @@
+"""Quoting in mail and news: what is quoted with ">" asks, what is written below it answers.
+
+Each quotation with a reply is an episode, so that interleaved replies make several. What is quoted
+is the question whole: its last line is what is replied to, and what stands there deeper, quoted by
+the one who is quoted, belongs to it. The marks of the level that is replied to are markers, as is
+the line of attribution ("On Monday Ann wrote:"); deeper marks are part of the question.
+
+A quotation in prose, a shell's prompt or a diff looks the same. So a message must show that it is
+one: by a line of attribution above a quotation, or by headers of a reply; that holds up to its
+signature. What stands below a signature or a footer is nobody's.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.episode import SegmentKind
+from transforms.candidates import Candidates
+from transforms.cues.family import Content, CueFamily, Episode
+from transforms.episodes import trim
+from transforms.lines import Int64s, Lines
+
+GAME = "quoting"
+CUE = ">"
+
+_QUOTED = r"^ {0,2}(?:[A-Za-z]{1,4})?>"
+_HEADER = (
+    r"^ {0,2}(?:From [^\n]*\d{4}\s*$|(?:From|To|Cc|Subject|Date|Message-I[Dd]|In-Reply-To"
+    r"|References|Newsgroups|Organization|Sender|Reply-To|Return-Path|Received|Mime-Version|MIME-Version"
+    r"|Content-Type|Lines|Path):[ \t])"
+)
+# A signature, the line over a footer, an armour, a forwarded message.
+_CLOSER = r"^(?:--\s*$|---\s*$|--\w[^\n]{0,40}$|[_=-]{10,}\s*$|-{3,} ?[A-Z])"
+CANDIDATE = f"{_QUOTED}|{_HEADER}|{_CLOSER}"
+
+_IN_REPLY = (
+    r"^ *(?:In-Reply-To|References):|^ *Subject:[ \t]*(?i:re|aw|sv|antw|rép|ref)(?:\[\d+\])?:"
+)
+_MBOX = r"^ *From "
+_PREFIX = re.compile(rb" {0,2}[A-Za-z]{0,4}>(?: ?[A-Za-z]{0,4}>)*+")
+_MARK = re.compile(rb" {0,2}[A-Za-z]{0,4}>")
+_VERB = re.compile(
+    r"\b(?:wrote|writes?|said|says|schrieb|schreibt|[ée]crit|escribió|escribe|scrive|scritto"
+    r"|escreveu|skrev|schreef|napisał|napsal|пишет|писал|написал|kirjoitti|yazdı)\b|写道|書きました",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"\S@\S| at \S+ dot ")
+_DATED = re.compile(r"\d")
+_SUPERCITED = re.compile(rb"[ ]{0,2}>{3,} [^\n]*(?:[:=]|writes|wrote|said)[^\n]*:\s*\Z")
+_SNIPPED = re.compile(r"\W*(?:snip\w*|cut|deleted|gekürzt)?\W*", re.IGNORECASE)
+_MAX_ATTRIBUTION_LINES = 3
+_MAX_ATTRIBUTION_BYTES = 400
+_MAX_NAMED = 100
+# More than that answers no one: it is the rest of a document that holds a letter.
+_MAX_REPLY_BYTES = 20_000
+
+
+class Quotation(NamedTuple):
+    """Lines that are quoted with nothing but blank lines between them.
+
+    Attributes:
+      first: index of its first line among all quoted lines.
+      last: index of its last line.
+      head: number of the line where its attribution starts; its own first line without one.
+      is_attributed: whether a line of attribution stands above it or opens it.
+    """
+
+    first: int
+    last: int
+    head: int
+    is_attributed: bool
+
+
+def find(candidates: Candidates) -> Sequence[Episode]:
+    """Quotations in messages, with the replies below them."""
+    lines = candidates.lines
+    quoted, _ = candidates.matching(_QUOTED)
+    if len(quoted) == 0:
+        return []
+    quotations = list(_quotations(lines, quoted))
+    closers, openers, replies = _edges(candidates)
+    stops = np.union1d(closers, openers)
+    episodes: list[Episode] = []
+    # Where the message that a quotation stands in begins, and where it shows that it is a reply.
+    firsts = np.array([int(quoted[each.first]) for each in quotations])
+    begins = _last_before(stops, firsts, lines.first_line[lines.document_of(firsts)])
+    shown = _last_before(replies, firsts, np.full(len(firsts), -1))
+    heads = [*(each.head for each in quotations[1:]), lines.n_lines]
+    shows_at = -1
+    for each, begin, replied, following in zip(
+        quotations, begins.tolist(), shown.tolist(), heads, strict=True
+    ):
+        if each.is_attributed:
+            shows_at = each.head
+        if max(shows_at, replied) >= begin:
+            episodes.extend(_episode(lines, quoted, stops, each, following))
+    return episodes
+
+
+def _edges(candidates: Candidates) -> tuple[Int64s, Int64s, Int64s]:
+    """Lines that close a message, that open one's headers, and headers of a reply."""
+    closers, _ = candidates.matching(_CLOSER)
+    headers, text = candidates.matching(_HEADER)
+    follows = np.isin(headers - 1, headers)
+    is_followed = np.isin(headers + 1, headers)
+    is_mbox = text.str.contains(_MBOX).to_numpy()
+    openers = headers[(is_followed | is_mbox) & ~follows]
+    replies = headers[text.str.contains(_IN_REPLY).to_numpy() & (follows | is_followed)]
+    return closers, openers, replies
+
+
+def _last_before(places: Int64s, lines: Int64s, default: Int64s) -> Int64s:
+    """int64 [n], the last of the places before each line, if it is not before the default."""
+    at = places.searchsorted(lines) - 1
+    return np.asarray(np.maximum(np.append(places, -1)[at], default), np.int64)
+
+
+def _quotations(lines: Lines, quoted: Int64s) -> Iterator[Quotation]:
+    """The quotations of all documents, with what is said of them right above."""
+    place = lines.filled.searchsorted(quoted)
+    document = lines.document_of(quoted)
+    opens = np.ones(len(quoted) + 1, np.bool_)
+    opens[1:-1] = (np.diff(place) > 1) | (np.diff(document) > 0)
+    edges = np.flatnonzero(opens).tolist()
+    floors = lines.first_line[document]
+    for first, end in itertools.pairwise(edges):
+        line = int(quoted[first])
+        is_opened = end - first > 1 and _is_supercited(_bytes(lines, line))
+        above = int(lines.filled[place[first] - 1]) if place[first] else -1
+        floor = int(floors[first])
+        if first:
+            floor = max(floor, int(quoted[first - 1]) + 1)
+        head = _attribution(lines, above, floor, is_close=above == line - 1)
+        is_attributed = is_opened or head is not None
+        yield Quotation(first, end - 1, line if head is None else head, is_attributed)
+
+
+def _attribution(lines: Lines, last: int, floor: int, *, is_close: bool) -> int | None:
+    """The first line of the attribution that ends in line `last`, if it is one.
+
+    With a date or an address beside its verb it may stand apart from what it announces, as in
+    prose a quotation does; a name and a verb alone may not.
+    """
+    if last < floor or not _bytes(lines, last).rstrip().endswith(b":"):
+        return None
+    first = last
+    while first > floor and last - first < _MAX_ATTRIBUTION_LINES and not lines.opens[first]:
+        first -= 1
+    if not lines.opens[first] and first > floor:
+        first = last
+    start, end = int(lines.start[first]), int(lines.start[last + 1])
+    if end - start > _MAX_ATTRIBUTION_BYTES:
+        return None
+    text = lines.buffer[start:end].tobytes().decode()
+    n_signs = sum(sign.search(text) is not None for sign in (_VERB, _ADDRESS, _DATED))
+    is_named = _VERB.search(text) is not None and is_close and len(text) <= _MAX_NAMED
+    is_sure = n_signs > 1
+    return first if is_sure or (is_named and first == last) else None
+
+
+def _episode(
+    lines: Lines, quoted: Int64s, stops: Int64s, quotation: Quotation, following: int
+) -> Iterator[Episode]:
+    """The quotation and its reply, if there is one."""
+    last = int(quoted[quotation.last])
+    document_end = int(lines.first_line[lines.document_of(np.array([last]))[0] + 1])
+    stop = np.append(stops, lines.n_lines)[stops.searchsorted(last, side="right")]
+    end = min(following, int(stop), document_end)
+    reply = trim(lines.data, int(lines.start[last + 1]), int(lines.start[end]))
+    if not 0 < reply[1] - reply[0] <= _MAX_REPLY_BYTES or _is_empty(lines, *reply):
+        return
+    asked = list(_question(lines, quoted[quotation.first : quotation.last + 1]))
+    if asked:
+        answer = Content(SegmentKind.ANSWER, 1, *reply)
+        yield Episode(int(lines.start[quotation.head]), reply[1], (*asked, answer), CUE)
+
+
+def _is_empty(lines: Lines, start: int, end: int) -> bool:
+    """Whether a reply only says that something was left out."""
+    if end - start > _MAX_NAMED:
+        return False
+    return _SNIPPED.fullmatch(str(lines.data[start:end], "utf-8")) is not None
+
+
+def _question(lines: Lines, quoted: Int64s) -> Iterator[Content]:
+    """What is quoted, line by line, without the marks of the level of its last line."""
+    texts = [_bytes(lines, line) for line in quoted.tolist()]
+    if len(texts) > 1 and _is_supercited(texts[0]):
+        texts, quoted = texts[1:], quoted[1:]
+    filled = [text for text in texts if _PREFIX.sub(b"", text, count=1).strip()]
+    if not filled:
+        return
+    depth = len(_MARK.findall(_prefix(filled[-1])))
+    for line, text in zip(quoted.tolist(), texts, strict=True):
+        at = 0
+        for _ in range(depth):
+            mark = _MARK.match(text, at)
+            if mark is None:
+                break
+            at = mark.end()
+        start, end = trim(lines.data, int(lines.start[line]) + at, int(lines.start[line + 1]))
+        if start < end:
+            yield Content(SegmentKind.QUESTION, 0, start, end)
+
+
+def _is_supercited(text: bytes) -> bool:
+    """Whether a quoted line says whose words follow: ">>>>> Ann == Ann Lee writes:"."""
+    return len(text) <= _MAX_ATTRIBUTION_BYTES and _SUPERCITED.match(text) is not None
+
+
+def _prefix(text: bytes) -> bytes:
+    match = _PREFIX.match(text)
+    return b"" if match is None else match[0]
+
+
+def _bytes(lines: Lines, line: int) -> bytes:
+    return lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes()
+
+
+FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
