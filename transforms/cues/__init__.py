@@ -3,16 +3,30 @@
 A new family is one module and one entry of FAMILIES.
 """
 
-from transforms.cues import dialogue, doctest, gathered, heading, label, quoting, worked
+from transforms.cues import (
+    dialogue,
+    doctest,
+    gathered,
+    heading,
+    label,
+    latex,
+    proof,
+    quoting,
+    think,
+    worked,
+)
 from transforms.cues.family import CueFamily as CueFamily
 
 # Of two episodes over the same bytes the earlier family's wins.
 FAMILIES: tuple[CueFamily, ...] = (
     gathered.FAMILY,
+    think.FAMILY,
     worked.FAMILY,
     label.FAMILY,
     heading.FAMILY,
     dialogue.FAMILY,
     quoting.FAMILY,
+    proof.FAMILY,
+    latex.FAMILY,
     doctest.FAMILY,
 )

@@ -1,0 +1,100 @@
+import pytest
+
+from tests.transforms.segmenting import games, pairs, seen
+
+QCA = [("Why?", "1 + 1.", "2.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: Why?\nA: <think>1 + 1.</think>\n2.\n",
+        "Question: Why?\nAnswer: <thinking>\n1 + 1.\n</thinking>\n\n2.\n",
+        "Q: Why?\nA: <think>\n1 + 1.\n</think>\n<answer>2.</answer>\n",
+        "Q: Why?\nA: 1 + 1.\n</think>\n\n2.\n",  # the prompt kept the opening tag
+        "Why?\n<think>\n1 + 1.\n</think>\n\n2.\n",
+        "Why?\n\n<think>1 + 1.</think>2.\n",
+        "User: Why?\nAssistant: <think>\n1 + 1.\n</think>\n2.\n",
+        "User: Why?\n\nAssistant:\n\n<think>\n1 + 1.\n</think>\n2.\n",
+        "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
+        "<think>\n1 + 1.\n</think>\n2.<|im_end|>\n",
+    ],
+)
+def test_layouts(text):
+    assert pairs(text) == QCA
+    assert games(text) == {"think"}
+
+
+def test_tags_are_markers():
+    spans = seen("Q: Why?\nA: <think>So.</think> 2.\n")
+    assert [(span.text, span.player) for span in spans if "think" in span.text] == [
+        ("A: <think>", 2),
+        ("</think>", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("thoughts", "reasoning"),
+    [
+        ("a <think> b </think> c", "a <think> b </think> c"),
+        ("a\n<think>\nb\n</think>\nc", "a\n<think>\nb\n</think>\nc"),
+        ("say `</think>` here", "say `</think>` here"),
+        ('say "</think>" here', 'say "</think>" here'),
+        ("the </think> tag closes", "the </think> tag closes"),
+    ],
+)
+def test_nested_and_quoted_tags_are_thoughts(thoughts, reasoning):
+    assert pairs(f"Q: Why?\nA: <think>{thoughts}</think>\n2.\n") == [("Why?", reasoning, "2.")]
+
+
+def test_thoughts_that_never_end():
+    assert pairs("Q: Why?\nA: <think>1 + 1\nQ: How?\nA: So.\n") == [
+        ("Why?", "1 + 1"),
+        ("How?", "So."),
+    ]
+    (first, *_) = [span for span in seen("Q: Why?\nA: <think>1 + 1\n") if span.text == "1 + 1"]
+    assert first.kind == "reasoning"
+    assert pairs("Q: Why?\nA: <think>1 + 1 = 2. So the answer is 2.\n") == [
+        ("Why?", "1 + 1 = 2.", "2")
+    ]
+
+
+def test_several_questions_without_labels():
+    block = "{0}?\n\n<think>\nSo {0}.\n</think>\n\nIt is {0}.\n\nMore.\n\n"
+    assert pairs(block.format("One") + block.format("Two")) == [
+        ("One?", "So One.", "It is One.\n\nMore."),
+        ("Two?", "So Two.", "It is Two.\n\nMore."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The tag <think> opens thoughts and </think> closes them.\n",
+        "Write `<think>` and then `</think>`.\n",
+        "<think>\nSo.\n</think>\n2.\n",  # nothing asked
+        "Why?\n\n<think>\nSo.\n",  # never closed, without a label
+        "Why?\n\n<think>\nSo.\n</think>\n",  # no answer
+        "It looks like this:\n\n<think>\nSo.\n</think>\n2.\n",
+        "So:\n\n```\n<think>\nSo.\n</think>\n2.\n```\n",
+        "Why?\n\n<think></think>\n2.\n",
+    ],
+)
+def test_what_is_spoken_of(text):
+    assert pairs(text) == []
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<think>\n",
+        "</think>\n",
+        "Why?\n<think>a</think>\nb\n\n",
+        "<think>",
+        "</think> ",
+        "a <think>:",
+    ],
+)
+def test_long_documents(unit):
+    text = unit * 5_000
+    assert "".join(span.text for span in seen(text)) == text
