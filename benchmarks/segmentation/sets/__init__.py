@@ -9,9 +9,11 @@ from benchmarks.segmentation.sets import (
     exemplars,
     mail,
     manual_faqs,
+    notebooks,
     perlfaq,
     python_faq,
     reference,
+    relaid,
     worked,
 )
 
@@ -24,5 +26,7 @@ SOURCES: dict[str, Callable[[Packages], Iterator[GoldSet]]] = {
     "manual-faqs": manual_faqs.build,
     "exemplars": exemplars.build,
     "mail": mail.build,
+    "notebooks": notebooks.build,
+    "relaid": relaid.build,
 }
 """Builders; each fetches its packages and yields its sets."""

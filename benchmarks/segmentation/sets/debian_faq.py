@@ -29,13 +29,14 @@ def build(packages: Packages) -> Iterator[GoldSet]:
             kind="pairs",
             note=f"the Debian FAQ's pages as text: {', '.join(languages)}",
             documents=tuple(
-                _page(path) for language in languages for path in _pages(packages, language)
+                read(path) for language in languages for path in pages(packages, language)
             ),
             held_out=held_out,
         )
 
 
-def _pages(packages: Packages, language: str) -> list[Path]:
+def pages(packages: Packages, language: str) -> list[Path]:
+    """The FAQ's chapters in a language."""
     package = "debian-faq" if language == "en" else f"debian-faq-{language}"
     folder = "" if language == "en" else f"{language}/"
     found = found_in(
@@ -44,7 +45,8 @@ def _pages(packages: Packages, language: str) -> list[Path]:
     return [p for p in found if not p.name.startswith(("index", _ABOUT_ITSELF))]
 
 
-def _page(path: Path) -> GoldDocument:
+def read(path: Path) -> GoldDocument:
+    """A chapter."""
     document = GoldDocument(path.name.removesuffix(".html"))
     add_asking(document, path.read_text(encoding="utf-8"), skip=_FRAME)
     return document
