@@ -21,7 +21,7 @@ from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.episodes import trim
-from transforms.lines import Int64s, Lines
+from transforms.lines import Bools, Int64s, Lines
 
 GAME = "quoting"
 CUE = ">"
@@ -51,6 +51,8 @@ _ADDRESS = re.compile(r"\S@\S| at \S+ dot ")
 _DATED = re.compile(r"\d")
 _SUPERCITED = re.compile(rb"[ ]{0,2}>{3,} [^\n]*(?:[:=]|writes|wrote|said)[^\n]*:\s*\Z")
 _SNIPPED = re.compile(r"\W*(?:snip\w*|cut|deleted|gekürzt)?\W*", re.IGNORECASE)
+_SENTENCE = re.compile(r"[.?!](?:\s|\Z)")
+_LONG_LINE, _SHORT_REST = 60, 30
 _MAX_ATTRIBUTION_LINES = 3
 _MAX_ATTRIBUTION_BYTES = 400
 _MAX_NAMED = 100
@@ -123,7 +125,8 @@ def _quotations(lines: Lines, quoted: Int64s) -> Iterator[Quotation]:
     place = lines.filled.searchsorted(quoted)
     document = lines.document_of(quoted)
     opens = np.ones(len(quoted) + 1, np.bool_)
-    opens[1:-1] = (np.diff(place) > 1) | (np.diff(document) > 0)
+    is_apart = (np.diff(place) > 1) & ~_is_wrapped(lines, quoted)
+    opens[1:-1] = is_apart | (np.diff(document) > 0)
     edges = np.flatnonzero(opens).tolist()
     floors = lines.first_line[document]
     for first, end in itertools.pairwise(edges):
@@ -136,6 +139,17 @@ def _quotations(lines: Lines, quoted: Int64s) -> Iterator[Quotation]:
         head = _attribution(lines, above, floor, is_close=above == line - 1)
         is_attributed = is_opened or head is not None
         yield Quotation(first, end - 1, line if head is None else head, is_attributed)
+
+
+def _is_wrapped(lines: Lines, quoted: Int64s) -> Bools:
+    """Bool [n - 1], whether one short line between two is the rest of the long one above it.
+
+    Mail programs broke quoted lines that had become too long, and did not quote the rest.
+    """
+    size = np.diff(lines.start)
+    rest = np.minimum(quoted[:-1] + 1, lines.n_lines - 1)
+    is_rest = (size[quoted[:-1]] >= _LONG_LINE) & (size[rest] <= _SHORT_REST)
+    return np.asarray((np.diff(quoted) == 2) & is_rest & ~lines.is_blank[rest], np.bool_)
 
 
 def _attribution(lines: Lines, last: int, floor: int, *, is_close: bool) -> int | None:
@@ -172,29 +186,31 @@ def _episode(
     reply = trim(lines.data, int(lines.start[last + 1]), int(lines.start[end]))
     if not 0 < reply[1] - reply[0] <= _MAX_REPLY_BYTES or _is_empty(lines, *reply):
         return
-    asked = list(_question(lines, quoted[quotation.first : quotation.last + 1]))
+    asked = list(_question(lines, int(quoted[quotation.first]), last))
     if asked:
         answer = Content(SegmentKind.ANSWER, 1, *reply)
         yield Episode(int(lines.start[quotation.head]), reply[1], (*asked, answer), CUE)
 
 
 def _is_empty(lines: Lines, start: int, end: int) -> bool:
-    """Whether a reply only says that something was left out."""
+    """Whether a reply only says that something was left out, or who wrote."""
     if end - start > _MAX_NAMED:
         return False
-    return _SNIPPED.fullmatch(str(lines.data[start:end], "utf-8")) is not None
+    text = str(lines.data[start:end], "utf-8")
+    is_signature = _ADDRESS.search(text) is not None and _SENTENCE.search(text) is None
+    return is_signature or _SNIPPED.fullmatch(text) is not None
 
 
-def _question(lines: Lines, quoted: Int64s) -> Iterator[Content]:
+def _question(lines: Lines, first: int, last: int) -> Iterator[Content]:
     """What is quoted, line by line, without the marks of the level of its last line."""
-    texts = [_bytes(lines, line) for line in quoted.tolist()]
-    if len(texts) > 1 and _is_supercited(texts[0]):
-        texts, quoted = texts[1:], quoted[1:]
+    if first < last and _is_supercited(_bytes(lines, first)):
+        first += 1
+    texts = [_bytes(lines, line) for line in range(first, last + 1)]
     filled = [text for text in texts if _PREFIX.sub(b"", text, count=1).strip()]
     if not filled:
         return
     depth = len(_MARK.findall(_prefix(filled[-1])))
-    for line, text in zip(quoted.tolist(), texts, strict=True):
+    for line, text in enumerate(texts, start=first):
         at = 0
         for _ in range(depth):
             mark = _MARK.match(text, at)

@@ -69,6 +69,13 @@ def test_the_level_that_is_replied_to_asks_with_what_it_quotes(quoted, asked):
     assert pairs(f"Bo wrote:\n{quoted}\nC.\n") == [(*asked, "C.")]
 
 
+def test_the_rest_of_a_quoted_line_that_was_broken_is_quoted():
+    asked = "Would it not be better, all things considered, to do it in"
+    assert pairs(f"Ann wrote:\n> {asked}\nother ways?\n> Or so?\n\nNo.\n") == [
+        (asked, "other ways?", "Or so?", "No.")
+    ]
+
+
 def test_a_signature_ends_a_message_and_what_shows_it():
     text = "Ann wrote:\n> A?\n\nB.\n\n-- \nBo\n\n> C?\n\nD.\n"
     assert pairs(text) == [("A?", "B.")]
@@ -80,6 +87,7 @@ def test_a_signature_ends_a_message_and_what_shows_it():
         "Ann wrote:\n> Does it work?\n",  # no reply
         "It does.\n\nAnn wrote:\n> Does it work?\n\n-- \nBo\n",  # a reply above
         "Ann wrote:\n> Does it work?\n\n[snip]\n",  # nothing said
+        "Ann wrote:\n> Does it work?\n\nBo Doe <bo@example.org>\n",  # signed, no more
         "Ann wrote:\n>\n>\nIt does.\n",  # nothing quoted
         "It says:\n\n> Know thyself.\n\nThat is hard.\n\n> Nothing too much.\n\nSo is that.\n",
         "As Ann wrote:\n\n> Know thyself.\n\nThat is hard.\n",  # prose
