@@ -148,9 +148,10 @@ def test_quoted_lines_of_the_parent_ask():
     )
     document = _reply("a", message, "Hello.\nIs it on?\nI wonder.\nAnd now?\n")
     assert contents(document) == [
-        ("question", "> Is it on?\n> I wonder."),
+        ("question", "Is it on?"),
+        ("question", "I wonder."),
         ("answer", "Yes, it is."),
-        ("question", "> And now?"),
+        ("question", "And now?"),
         ("answer", "No."),
     ]
     assert neutral(document) == "> not hers\nWhat?\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.segmentation.gold import GoldDocument, GoldSet
 from benchmarks.segmentation.packages import Packages
 
-_QUOTED = re.compile(r"[ \t]*>[ \t]?")
+_QUOTED = re.compile(r"(?:[ \t]*>)+[ \t]?")
 _ATTRIBUTION = re.compile(r"(?:wrote|writes|said)(?: in message .*)?:\s*$|^(?:On|At) .*")
 _SIGNATURE = re.compile(r"-- ?\n?$")
 _SHARE = 0.5
@@ -106,7 +106,10 @@ def _reply(name: str, message: EmailMessage, parent: str) -> GoldDocument:
         if is_pair:
             episode = document.open_episode("".join(lines[first:last]), said)
             document.add("".join(lines[attribution:first]), "marker", episode, soft=True)
-            document.add("".join(lines[first:last]), "question", episode)
+            for line in lines[first:last]:
+                mark = _QUOTED.match(line)
+                document.add(mark[0] if mark else "", "marker", episode, soft=True)
+                document.add(line[mark.end() if mark else 0 :], "question", episode)
             document.add(said, "answer", episode)
         else:
             document.add("".join(lines[attribution:stop]), neutral=True)
