@@ -101,6 +101,9 @@ def _reply(name: str, message: EmailMessage, parent: str) -> GoldDocument:
         while attribution > at and _is_attribution(lines, attribution - 1, at):
             attribution -= 1
         said = "".join(lines[last:stop])
+        if quoted and said.strip() and _ends_a_line(said.split(), parent):
+            # A mailer broke a quoted line, and its rest stands unquoted: no gold to be had.
+            return GoldDocument(name)
         is_pair = bool(quoted) and len(found) >= _SHARE * len(quoted) and bool(said.strip())
         document.add("".join(lines[at:attribution]))
         if is_pair:
@@ -146,6 +149,10 @@ def _is_attribution(lines: list[str], i: int, first: int) -> bool:
     if not line.strip():
         return i > first and _is_attribution(lines, i - 1, first)
     return bool(_ATTRIBUTION.search(line.strip()))
+
+
+def _ends_a_line(words: list[str], text: str) -> bool:
+    return any(line.split()[-len(words) :] == words for line in text.splitlines())
 
 
 def _bare(line: str) -> str:
