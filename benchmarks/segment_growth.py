@@ -61,6 +61,52 @@ INPUTS: dict[str, Callable[[int], list[str]]] = {
     "ideographic spaces in a pair": lambda n: ["Q: x?\n" + "\u3000\n" * n + "A: y"],
     "quotes": lambda n: ["> " * n],
     "lines of quotes": lambda n: ["> > > Q: x?\n" * n],
+    "quoted lines with replies": lambda n: ["> Is it so?\n\nIt is.\n\n" * n],
+    "quoted lines alone": lambda n: ["> x\n" * n],
+    "quotes ever deeper": lambda n: [
+        "".join("> " * (i % 60 + 1) + "x?\n" + "so\n" * (i % 7 == 0) for i in range(n))
+    ],
+    "attributions": lambda n: ["On Monday, Ann wrote:\n" * n],
+    "a talk of two": lambda n: ["ANN: Why so?\nBEN: Because.\n" * n],
+    "a talk of many": lambda n: ["".join(f"N{chr(65 + i % 26)}: word\n" for i in range(n))],
+    "every speaker another": lambda n: ["".join(f"Name{i}: word\n" for i in range(n))],
+    "a chat": lambda n: ["<ann> why?\n<ben> so\n" * n],
+    "numbered questions, then answers": lambda n: [
+        "Questions\n"
+        + "".join(f"{i}. Why?\n" for i in range(n))
+        + "\nAnswers\n"
+        + "".join(f"{i}. So.\n" for i in range(n))
+    ],
+    "numbers alone": lambda n: ["".join(f"{i}. x\n" for i in range(n))],
+    "exercises": lambda n: ["".join(f"Exercise {i}.\nx\nSolution.\ny\n" for i in range(n))],
+    "exercises, then solutions": lambda n: [
+        "".join(f"Exercise {i}. x\n" for i in range(n))
+        + "".join(f"Solution {i}. y\n" for i in range(n))
+    ],
+    "theorems": lambda n: ["Theorem 1. x.\n\nProof. y.\n\n" * n],
+    "theorems without proofs": lambda n: ["Theorem 1. x.\n\n" * n],
+    "environments": lambda n: [
+        "\\begin{theorem}\nx\n\\end{theorem}\n\\begin{proof}\ny\n\\end{proof}\n" * n
+    ],
+    "environments that open": lambda n: ["\\begin{problem}\n" * n],
+    "thoughts": lambda n: ["Q: x?\nA: <think>y</think> z\n" * n],
+    "thoughts that open": lambda n: ["Q: x?\nA: " + "<think>" * n],
+    "choices": lambda n: ["1. Which?\nA) x\nB) y\nC) z\nAnswer: B\n\n" * n],
+    "options alone": lambda n: ["A) x\nB) y\n" * n],
+    "shell prompts": lambda n: ["$ ls\na b\n" * n],
+    "shell prompts alone": lambda n: ["$ ls\n" * n],
+    "cells": lambda n: ["".join(f"In [{i}]: x\nOut[{i}]: 1\n\n" for i in range(n))],
+    "other prompts": lambda n: ["> x <- 1\n[1] 1\njulia> x\n1\nsqlite> select 1;\n1\n" * n],
+    "bold questions": lambda n: ["**Why is it?**\n\nSo.\n\n" * n],
+    "bold alone": lambda n: ["**" * n],
+    "wrapped questions": lambda n: ["Why is it\nas it is?\n\nSo.\n\n" * n],
+    "lines without an end": lambda n: ["why is it\n" * n + "?\n"],
+    "contents, then bodies": lambda n: [
+        "".join(f"{i}. Why {i}?\n" for i in range(n))
+        + "".join(f"\n{i}. Why {i}?\n\nSo.\n" for i in range(n))
+    ],
+    "the same question": lambda n: ["1. Why?\n" * n + "\nSo.\n"],
+    "a question under one name": lambda n: ["Interviewer: Why?\nSo.\n\n" * n],
     "carriage returns": lambda n: ["Q: x?\r\nA: y\r\n" * n],
     "tiny documents": lambda n: ["x"] * n,
     "tiny pairs": lambda n: ["Q: x?\nA: y"] * n,

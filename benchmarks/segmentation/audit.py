@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.segmentation.audit draw quoting --packages mutt git perl-doc
     .venv/bin/python -m benchmarks.segmentation.audit show quoting
-    .venv/bin/python -m benchmarks.segmentation.audit judge quoting 7 wrong "a diagram, no quotation"
+    .venv/bin/python -m benchmarks.segmentation.audit judge quoting 7 wrong "a diagram"
     .venv/bin/python -m benchmarks.segmentation.audit table
 
 Rows are docs/audit/FAMILY.jsonl, one find a line: the document by package, path and sha256 of its
