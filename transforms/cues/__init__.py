@@ -12,6 +12,8 @@ from transforms.cues import (
     latex,
     proof,
     quoting,
+    repl,
+    shell,
     think,
     worked,
 )
@@ -23,10 +25,12 @@ FAMILIES: tuple[CueFamily, ...] = (
     think.FAMILY,
     worked.FAMILY,
     label.FAMILY,
-    heading.FAMILY,
     dialogue.FAMILY,
+    heading.FAMILY,
     quoting.FAMILY,
     proof.FAMILY,
     latex.FAMILY,
     doctest.FAMILY,
+    shell.FAMILY,
+    repl.FAMILY,
 )
