@@ -20,9 +20,9 @@ import numpy as np
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 from transforms.cues.family import Content, CueFamily, Episode
-from transforms.cues.speakers import CANDIDATE, Speeches, find_speeches
+from transforms.cues.speakers import BREAK, CANDIDATE, Speeches, find_speeches
 from transforms.episodes import trim
-from transforms.lines import Lines
+from transforms.lines import Int64s, Lines
 
 GAME = "dialogue"
 
@@ -44,7 +44,7 @@ _EVENT = re.compile(
 _MIN_ASKING_TURNS = 0.4
 _MIN_SHARE_OF_QUESTIONS = 0.6
 _MIN_SHARE_OF_TURNS = 0.3
-_USUAL = 0.9
+_USUAL, _MANY = 0.9, 3
 
 
 class Speech(NamedTuple):
@@ -66,47 +66,62 @@ class Speech(NamedTuple):
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Sessions of at least two speakers."""
     lines = candidates.lines
+    breaks, _ = candidates.matching(BREAK)
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
     episodes = []
     for speeches in find_speeches(candidates):
-        said = [each for each in _read(lines, headings, speeches) if each.pieces]
-        turns = list(_turns(said))
-        if turns:
-            episodes.append(_episode(turns, speeches.form.name))
+        for said in _sessions(lines, breaks, np.union1d(breaks, headings), speeches):
+            # What was told by the whole is not all of it: a part in which no one asks is left out.
+            asks = speeches.form.is_log or any(each.asks for each in said)
+            turns = list(_turns(said)) if asks else []
+            if turns:
+                episodes.append(_episode(turns, speeches.form.name))
     return episodes
 
 
-def _read(lines: Lines, headings: np.ndarray, speeches: Speeches) -> Iterator[Speech]:
-    """The speeches of a session; each ends at the next label, the last with its paragraphs."""
-    is_log = speeches.form.is_log
-    beside = _EVENT if is_log else _DIRECTION
-    last_end = int(lines.start[_last_line(lines, headings, speeches)])
-    ends = [*speeches.start[1:], last_end]
-    columns = zip(speeches.start, speeches.body, ends, speeches.speaker, speeches.asks, strict=True)
-    for start, body, end, speaker, asks in columns:
-        yield Speech(start, speaker, asks, list(_pieces(lines, beside, body, end)))
+def _sessions(
+    lines: Lines, breaks: Int64s, stops: Int64s, speeches: Speeches
+) -> Iterator[list[Speech]]:
+    """The speeches, parted where a rule stands between them, or much that has no label.
+
+    Each ends at the next label, the last of a session with as many paragraphs as is usual.
+    """
+    document_end = int(lines.first_line[speeches.document + 1])
+    line = np.array([*speeches.line, document_end])
+    usual = sorted(speeches.n_paragraphs[:-1])[int((len(line) - 3) * _USUAL)]
+    is_last = np.diff(breaks.searchsorted(line)) > 0
+    is_last |= np.array(speeches.n_paragraphs) > _MANY * usual + _MANY
+    is_last[-1] = True
+    beside = _EVENT if speeches.form.is_log else _DIRECTION
+    said: list[Speech] = []
+    for i, (start, body) in enumerate(zip(speeches.start, speeches.body, strict=True)):
+        end = int(line[i + 1])
+        if is_last[i]:
+            stop = int(np.append(stops, end)[stops.searchsorted(line[i], side="right")])
+            end = min(end, stop, _usual_end(lines, speeches, i, usual))
+        at = speeches.start[i + 1] if end == line[i + 1] < document_end else int(lines.start[end])
+        pieces = list(_pieces(lines, beside, body, at))
+        if pieces:
+            said.append(Speech(start, speeches.speaker[i], speeches.asks[i], pieces))
+        if is_last[i]:
+            yield said
+            said = []
 
 
-def _last_line(lines: Lines, headings: np.ndarray, speeches: Speeches) -> int:
-    """The line after the last speech, which has as many paragraphs as is usual in its session."""
-    line = speeches.line[-1]
-    end = int(lines.first_line[speeches.document + 1])
-    following = int(headings.searchsorted(line, side="right"))
-    if following < len(headings):
-        end = min(end, int(headings[following]))
+def _usual_end(lines: Lines, speeches: Speeches, i: int, usual: int) -> int:
+    """The line after speech i, if it has the usual number of paragraphs; in a log, one line."""
+    line = speeches.line[i]
     if speeches.form.is_log:
         return line + 1
-    before = sorted(speeches.n_paragraphs[:-1])
-    n_paragraphs = before[int(len(before) * _USUAL)] if before else 1
+    is_apart = speeches.body[i] >= int(lines.start[line + 1]) - 1 and lines.closes[line]
     at = line
-    is_apart = speeches.body[-1] >= int(lines.start[line + 1]) - 1 and lines.closes[line]
-    for ordinal in range(n_paragraphs):
+    for ordinal in range(usual):
         if ordinal or is_apart:
             at = int(lines.next_filled(np.array([at]))[0])
-        if at >= end:
-            return end
+        if at >= lines.n_lines:
+            break
         at = int(lines.next_blank(np.array([at]))[0])
-    return min(at, end)
+    return at
 
 
 def _pieces(
@@ -130,6 +145,8 @@ def _trimmed(lines: Lines, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _turns(said: Sequence[Speech]) -> Iterator[list[Speech]]:
     """The turns of a session, player one's first and player two's last."""
+    if not said:
+        return
     asker = _asker(said)
     if asker is None:
         groups = itertools.groupby(said, lambda speech: speech.speaker)

@@ -33,7 +33,7 @@ _HEADER = (
     r"|Content-Type|Lines|Path):[ \t])"
 )
 # A signature, the line over a footer, an armour, a forwarded message.
-_CLOSER = r"^(?:--\s*$|---\s*$|--\w[^\n]{0,40}$|[_=-]{10,}\s*$|-{3,} ?[A-Z])"
+_CLOSER = r"^(?:--\s*$|---\s*$|--\w[^\n]{0,40}$|[_=-]{10,}\s*$|-{3,} ?[A-Z]|%\s*$|[ \t]+-- \S)"
 CANDIDATE = f"{_QUOTED}|{_HEADER}|{_CLOSER}"
 
 _IN_REPLY = (

@@ -91,6 +91,9 @@ FORMS = (
 _PARTS = ("lead", "mark")
 _KEY = ("document", "layout")
 
+BREAK = r"^[ \t]*(?:%+|(?:[-=*_~] ?){3,})\s*$"
+"""Rust regular expression of lines that part what stands above from what stands below."""
+
 # One expression that is cheap, and wider than the forms.
 CANDIDATE = (
     r"^[ \t]*(?:[\[(]?\d[\d:./, TZAPMapm-]{3,24}[\])]?[ \t]+(?:- )?[^\s\d]"
@@ -99,6 +102,7 @@ CANDIDATE = (
     r"|[*_]{0,3}\p{Lu}[\p{L}'’-]*(?: [\p{Lu}\d][\p{L}'’-]*){0,3}\.(?:[*_ \t]|\s*$)"
     r"|\p{Lu}[\p{Lu}\d'’&. -]{0,40}(?:\([^\n]{1,60}\)|\[[^\n]{1,60}\])?(?:\t|  |\s*$)"
     r"|[*_]{0,3}\p{Lu}[^:\n]{0,60}\d{1,2}:\d{2}[\d:.)\] apmAPM]{0,10}\s*$)"
+    f"|{BREAK}"
 )
 """Rust regular expression of lines that may open with a speaker's label."""
 

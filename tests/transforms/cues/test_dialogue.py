@@ -115,13 +115,23 @@ def test_speeches_have_paragraphs_and_the_last_no_more_than_others():
         "Enter GHOST.\n\n",
         "Exeunt.\n\nACT II\n\nSCENE 3. A field.\n\nThunder.\n\n",
         "## Later\n\n",
-        "* * *\n\n",
     ],
 )
 def test_stage_directions_and_headings_are_nobodys(aside):
     lines = said_by("{0}: {1}\n\n", "ANN", "BO").split("\n\n")
     text = "\n\n".join(lines[:3]) + "\n\n" + aside + "\n\n".join(lines[3:])
     assert pairs(text) == [TALK]
+
+
+@pytest.mark.parametrize("rule", ["%\n", "\n* * *\n\n", "\n" + "Prose.\n\n" * 12])
+def test_a_session_ends_at_a_rule_and_where_much_is_unlabelled(rule):
+    lines = said_by("{0}: {1}\n", "ANN", "BO").splitlines(keepends=True)
+    assert pairs("".join([*lines[:2], rule, *lines[2:]])) == [TALK[:2], TALK[2:]]
+
+
+def test_a_part_in_which_no_one_asks_is_no_session():
+    lines = said_by("{0}: {1}\n", "ANN", "BO").splitlines(keepends=True)
+    assert pairs("".join([*lines[:4], "%\n", *lines[4:]])) == [TALK[:4]]
 
 
 @pytest.mark.parametrize(
