@@ -10,6 +10,7 @@ from transforms.cues import (
     heading,
     label,
     latex,
+    manexamples,
     proof,
     quoting,
     repl,
@@ -33,4 +34,5 @@ FAMILIES: tuple[CueFamily, ...] = (
     doctest.FAMILY,
     shell.FAMILY,
     repl.FAMILY,
+    manexamples.FAMILY,
 )

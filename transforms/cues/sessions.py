@@ -400,11 +400,11 @@ def is_taught(candidates: Candidates, examples: Examples, is_sure: Bools) -> Boo
     references, _ = candidates.matching(_REFERENCE)
     is_reference = np.zeros(n_documents, np.bool_)
     is_reference[lines.document_of(references)] = True
-    taught: Bools = np.where(is_reference[document], _in_examples(lines, line), is_dense[document])
+    taught: Bools = np.where(is_reference[document], in_examples(lines, line), is_dense[document])
     return taught
 
 
-def _in_examples(lines: Lines, line: Int64s) -> Bools:
+def in_examples(lines: Lines, line: Int64s) -> Bools:
     """Bool [n], whether each line stands in a manual's section of examples, and is indented."""
     flush = lines.filled[lines.indent[lines.filled] == 0]
     if len(flush) == 0:

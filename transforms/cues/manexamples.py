@@ -1,0 +1,108 @@
+"""Examples of a manual page: a sentence says what is to be done, the command below it does it.
+
+Only in the section of examples of a page that names its program, only where the sentence ends with
+a colon and every line below is a command: one behind a prompt, or of the program itself. A command
+with what it prints is a session, which other families find.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from transforms.candidates import Candidates
+from transforms.cues.family import CueFamily, Episode, pair
+from transforms.cues.sessions import in_examples, line_bytes
+from transforms.lines import Lines
+
+GAME = "manual"
+CUE = "EXAMPLES"
+_NAME = r"^NAME\s*$"
+_LEAD = r"^[ \t]{2,}[\p{L}(`'\"•*+\d-][^\n]*:\s*$"
+CANDIDATE = f"{_NAME}|{_LEAD}"
+_NAMED = re.compile(rb"\s*(?P<name>[\w.+]+)[\w.+-]*(?:\(\d\w*\))?(?:,| -| \xe2\x80)")
+_BULLET = re.compile(rb"[ \t]*(?:\xe2\x80\xa2|[*+o-]|\(?\d{1,2}[.)])[ \t]+")
+_GOES_ON = re.compile(rb"(?:\\|\||&&)\s*\Z")
+_MAX_LINES = 12
+
+
+def find(candidates: Candidates) -> Sequence[Episode]:
+    """What is to be done and the commands that do it."""
+    lines = candidates.lines
+    number, _ = candidates.matching(_LEAD)
+    number = number[in_examples(lines, number)]
+    if len(number) == 0:
+        return []
+    names = _names(candidates)
+    return [
+        episode
+        for line, document in zip(number.tolist(), lines.document_of(number).tolist(), strict=True)
+        if document in names
+        for episode in _example(lines, line, names[document])
+    ]
+
+
+def _names(candidates: Candidates) -> dict[int, re.Pattern[bytes]]:
+    """By document: how its commands start, behind a prompt or with the program's name."""
+    lines = candidates.lines
+    headings, _ = candidates.matching(_NAME)
+    below = lines.next_filled(headings)
+    names = {}
+    for document, line in zip(lines.document_of(headings).tolist(), below.tolist(), strict=True):
+        match = _NAMED.match(line_bytes(lines, line)) if line < lines.n_lines else None
+        if match is not None:
+            name = re.escape(match["name"])
+            names[document] = re.compile(rb"[ \t]*(?:[$#%%] \S|(?:sudo )?%b[-\s])" % name)
+    return names
+
+
+def _example(lines: Lines, line: int, command: re.Pattern[bytes]) -> Iterator[Episode]:
+    """The paragraph that a line closes and the commands below it, if there are any."""
+    end = _commands_end(lines, line, command)
+    if end is None:
+        return
+    first = _paragraph_start(lines, line)
+    start = int(lines.start[first])
+    bullet = _BULLET.match(line_bytes(lines, first))
+    asked = start + (bullet.end() if bullet is not None else 0)
+    body = int(lines.start[line + 1])
+    yield pair((asked, body), (body, int(lines.start[end])), start=start, cue=CUE)
+
+
+def _commands_end(lines: Lines, line: int, command: re.Pattern[bytes]) -> int | None:
+    """Line after the commands below a line; None where something else stands there."""
+    first = int(lines.next_filled(np.array([line]))[0])
+    limit = min(first + _MAX_LINES, lines.n_lines)
+    if first > line + 2 or first >= limit or lines.indent[first] <= lines.indent[line]:
+        return None
+    goes_on, end = False, first
+    while end < limit and not lines.is_blank[end] and lines.indent[end] >= lines.indent[first]:
+        text = line_bytes(lines, end)
+        if not (goes_on or command.match(text)):
+            return None
+        goes_on = _GOES_ON.search(text) is not None
+        end += 1
+    # What stands below, as deep as the commands, was printed by them.
+    following = int(lines.next_filled(np.array([end - 1]))[0])
+    is_printed = following < lines.n_lines and lines.indent[following] >= lines.indent[first]
+    return None if is_printed else end
+
+
+def _paragraph_start(lines: Lines, line: int) -> int:
+    """First line of the paragraph, or of the bullet's text, that a line closes."""
+    first = line
+    while (
+        line - first < _MAX_LINES
+        and not _is_bullet(lines, first)
+        and not lines.opens[first]
+        and (lines.indent[first - 1] == lines.indent[line] or _is_bullet(lines, first - 1))
+    ):
+        first -= 1
+    return first
+
+
+def _is_bullet(lines: Lines, line: int) -> bool:
+    return _BULLET.match(line_bytes(lines, line)) is not None
+
+
+FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
