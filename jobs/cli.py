@@ -352,6 +352,9 @@ def compare(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs side by side; default one a core, or a GPU.")
     ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Only kernels that repeat bit for bit.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Say runs, time, disk and power; write nothing.")
     ] = False,
@@ -378,6 +381,7 @@ def compare(
             micro_rows=micro_rows,
             learning_rate=learning_rate,
             precision=None,
+            deterministic=deterministic,
         ),
     )
     options = CompareOptions(device=str(device), workers=workers)
@@ -457,6 +461,13 @@ def main(argv: list[str] | None = None) -> Any:  # noqa: ANN401 never returns
     _beam_argv[:] = argv[at + 1 :]
     try:
         app(argv[:at], prog_name="duologue")
+    except ModuleNotFoundError as error:
+        # Workers of a cluster do without what only train, compare and report need.
+        print(
+            f"duologue: {argv[0]} needs the package {error.name}: pip install '.[train]'",
+            file=sys.stderr,
+        )
+        sys.exit(EXIT_FAILED)
     except (UserError, OSError) as error:
         from jobs.view import escape
 

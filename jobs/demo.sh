@@ -38,11 +38,12 @@ compare() {
     duologue compare "$OUT" --out "$RESULTS" --arms raw,tags,placebo --model 1m --context 256 \
         --steps 40 --batch-rows 16 --micro-rows 8 --learning-rate 0.006 "$@"
 }
-if compare --plan; then
+if plan=$(compare --plan 2>&1); then
+    printf '%s\n' "$plan"
     goes_on_after_3 compare
     report="report: $RESULTS/report.html"
 else
-    report="no report: the experiment takes more than this corpus has, as said above"
+    report="no report, $(printf '%s\n' "$plan" | tail -n 1)"
 fi
 cat <<END
 

@@ -130,6 +130,10 @@ def check_vacant(path: Path) -> None:
     if path.is_dir() and any(path.iterdir()):
         msg = f"{path} exists and is not empty: choose another --out"
         raise UserError(msg)
+    if path.resolve() == Path.cwd():
+        # It is made anew beside this one, in which the shell would then stand.
+        msg = f"{path} is the folder you are in: name one inside it for --out"
+        raise UserError(msg)
 
 
 @contextlib.contextmanager

@@ -15,12 +15,13 @@ from jobs.compare.design import make_design
 from jobs.compare.estimate import print_estimate
 from jobs.compare.results import Design, Results, Run
 from jobs.compare.runs import DATA, RUNS, RunSpec, run_all, write_data
+from jobs.train.policy import model_digest
 from jobs.train.ranks import device_named
-from pipeline.atomic import atomic_file, write_json
-from pipeline.commit import locked
+from pipeline.atomic import TEMPORARY_SUFFIX, atomic_file, write_json
+from pipeline.commit import RUN, locked
 from pipeline.output import read_manifest
 from pipeline.read_shards import tokenizer_of
-from pipeline.tokenizer import load_output_tokenizer
+from pipeline.tokenizer import OutputTokenizer
 from schemas.errors import UserError
 
 DESIGN_FILE, RESULTS_FILE = "design.json", "results.jsonl"
@@ -38,16 +39,15 @@ class CompareOptions:
     device: str = "auto"
     workers: int | None = None
 
-    def resolved(self) -> tuple[str, int, int]:
-        """(device, workers, threads of each).
+    def resolved(self) -> tuple[str, int]:
+        """The device, and how many runs stand side by side.
 
         Raises:
           UserError: if CUDA is asked for and there is none.
         """
         device = device_named(self.device).type
         n_cores = len(os.sched_getaffinity(0))
-        workers = self.workers or (1 if device == "cuda" else n_cores)
-        return device, workers, max(1, n_cores // workers)
+        return device, self.workers or (1 if device == "cuda" else n_cores)
 
 
 def plan_comparison(
@@ -58,18 +58,10 @@ def plan_comparison(
     Raises:
       UserError: as `compare` would.
     """
-    device, workers, threads = options.resolved()
-    design, rows, config = _designed(corpus, config, device)
-    print_estimate(
-        design,
-        rows,
-        config,
-        load_output_tokenizer(corpus),
-        device=device,
-        workers=workers,
-        threads=threads,
-        console=console,
-    )
+    device, workers = options.resolved()
+    saved = tokenizer_of(corpus, read_manifest(corpus))
+    design, rows, config = _designed(corpus, config, saved, device)
+    print_estimate(design, rows, config, saved, device=device, workers=workers, console=console)
 
 
 def compare(
@@ -95,29 +87,18 @@ def compare(
       UserError: too little in the corpus for the contrasts, an OUT of another comparison, no such
         device or model.
     """
-    device, workers, threads = options.resolved()
+    device, workers = options.resolved()
     _check_ours(out)
-    design, rows, config = _designed(corpus, config, device)
+    saved = tokenizer_of(corpus, read_manifest(corpus))
+    design, rows, config = _designed(corpus, config, saved, device)
+    # Before the lock, which would make a folder of ours of it.
     _check_same(out, design)
     with locked(out):
-        if not (out / DESIGN_FILE).exists():
-            write_data(out, rows)
-            load_output_tokenizer(corpus).save(out / DATA)
-            write_json(out / DESIGN_FILE, dataclasses.asdict(design))
-        specs = [
-            RunSpec(
-                out=out.resolve(),
-                design=design.digest,
-                config=config,
-                arm=arm,
-                seed=seed,
-                device=device,
-                threads=threads,
-            )
-            # Seed by seed, so that what is there early is paired.
-            for seed in design.seeds
-            for arm in config.arms
-        ]
+        _check_same(out, design)
+        _sweep(out)
+        data = write_data(out, rows, saved)
+        write_json(out / DESIGN_FILE, dataclasses.asdict(design))
+        specs = _specs(out.resolve(), design, config, device, data)
         steps = design.training["steps"]
         _say(console, f"{len(specs)} runs of {steps} steps, {workers} side by side on {device}")
         runs: list[Run] = []
@@ -132,17 +113,44 @@ def compare(
     return results
 
 
+def _specs(
+    out: Path, design: Design, config: ComparisonConfig, device: str, data: dict[str, str]
+) -> list[RunSpec]:
+    """The runs, seed by seed, so that what is there early is paired."""
+    content = {arm["name"]: arm["content_sha256"] for arm in design.arms}
+    return [
+        RunSpec(
+            out=out,
+            design=design.digest,
+            config=config,
+            arm=arm,
+            seed=seed,
+            device=device,
+            data=data,
+            content_sha256=content[arm],
+            model_digest=model_digest(config.model),
+        )
+        for seed in design.seeds
+        for arm in config.arms
+    ]
+
+
 def _designed(
-    corpus: Path, config: ComparisonConfig, device: str
+    corpus: Path, config: ComparisonConfig, saved: OutputTokenizer, device: str
 ) -> tuple[Design, ComparedRows, ComparisonConfig]:
-    saved = tokenizer_of(corpus, read_manifest(corpus))
-    rows, dropped = compared_rows(corpus, saved.segment_tokenizer(), config)
-    design = make_design(corpus, rows, config, saved, dropped, torch.device(device))
+    rows = compared_rows(corpus, saved.segment_tokenizer(), config)
+    design = make_design(corpus, rows, config, saved, torch.device(device))
     if failing := [each["statement"] for each in design.invariants if not each["holds"]]:
         msg = f"an invariant of the arms does not hold: {'; '.join(failing)}"
         raise AssertionError(msg)
     train = dataclasses.replace(config.train, **design.training)
     return design, rows, dataclasses.replace(config, train=train)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a run that was killed left half written."""
+    for path in (*out.glob(f".*{TEMPORARY_SUFFIX}"), *out.glob(f"{DATA}/.*{TEMPORARY_SUFFIX}")):
+        path.unlink()
 
 
 def _check_ours(out: Path) -> None:
@@ -156,8 +164,9 @@ def _check_ours(out: Path) -> None:
         raise UserError(msg)
     if (out / DESIGN_FILE).exists() or not out.exists():
         return
-    # A run that was killed early may have left its data without a design.
-    if {each.name for each in out.iterdir()} - {DATA, "_run"}:
+    names = {each.name for each in out.iterdir() if each.suffix != TEMPORARY_SUFFIX}
+    # A run that was killed early may have left its lock and its data without a design.
+    if names - ({DATA, RUN} if RUN in names else set()):
         msg = f"{out} is not empty and no comparison: choose another --out"
         raise UserError(msg)
 

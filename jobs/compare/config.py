@@ -47,6 +47,9 @@ class ComparisonConfig:
         if len(set(self.arms)) != len(self.arms) or len(self.arms) < 2:
             msg = f"--arms {','.join(self.arms)}: name at least two arms, each once"
             raise UserError(msg)
+        if self.cues not in CUES:
+            msg = f"--cues {self.cues}: expected one of {', '.join(CUES)}"
+            raise UserError(msg)
         if not MIN_SEEDS <= self.n_seeds <= MAX_SEEDS:
             msg = (
                 f"--seeds {self.n_seeds}: expected {MIN_SEEDS} to {MAX_SEEDS}; with n seeds the "
@@ -82,28 +85,20 @@ def prompts_of(arm: str, arms: Iterable[str]) -> list[str]:
 def contrasts(arms: tuple[str, ...]) -> list[dict[str, Any]]:
     """The contrasts of some arms: arm minus reference, in bits per byte of answers.
 
-    The primary one is tags - placebo under the raw prompt where both are there, else the first arm
-    against the second under what both can be shown.
+    The primary one is tags - placebo under the raw prompt where both are there, else the first
+    under the raw prompt in the order below, else the first arm against the second.
     """
     under_raw = [("tags", "placebo"), ("tags", "raw"), ("placebo", "raw"), ("swapped", "tags")]
     under_raw += [("eos", "raw")]
     in_own = [(arm, "raw") for arm in arms if arm != "raw"]
     in_own += [("tags", "placebo"), ("tags", "swapped")]
-    found = [
-        _contrast(f"{one} - {two}, raw prompt", (one, RAW), (two, RAW))
-        for one, two in under_raw
-        if one in arms and two in arms
-    ]
+    pairs = [pair for pair in under_raw if set(pair) <= set(arms)] or [arms[:2]]
+    found = [_contrast(f"{one} - {two}, raw prompt", (one, RAW), (two, RAW)) for one, two in pairs]
     found += [
         _contrast(f"{one} - {two}, own formats", (one, one), (two, two))
         for one, two in in_own
         if one in arms and two in arms
     ]
-    # Under the raw prompt any two arms can be compared.
-    if not found:
-        found = [
-            _contrast(f"{arms[0]} - {arms[1]}, raw prompt", (arms[0], "raw"), (arms[1], "raw"))
-        ]
     found[0]["is_primary"] = True
     return found
 

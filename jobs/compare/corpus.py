@@ -13,6 +13,7 @@ from jobs.compare.arms import UNSCORED, Content, Delimiters, content_of, delimit
 from jobs.compare.config import SPELLED, ComparisonConfig
 from jobs.train.rows import load_rows
 from pipeline.atomic import atomic_file
+from pipeline.changes import has_sha256
 from pipeline.output import read_manifest
 from schemas.episode import SegmentKind
 from schemas.errors import UserError
@@ -80,20 +81,19 @@ class ComparedRows:
       train: row_schema, all documents.
       validation: those with an answer; None without the split.
       test: those with an answer.
+      dropped: by split, episodes with an exchange that does not fit into a context in some arm.
     """
 
     train: pa.Table
     validation: pa.Table | None
     test: pa.Table
+    dropped: dict[str, int]
 
 
 def compared_rows(
     corpus: Path, tokenizer: SegmentTokenizer, config: ComparisonConfig
-) -> tuple[ComparedRows, int]:
+) -> ComparedRows:
     """Open a prepared corpus for comparison.
-
-    Returns:
-      The rows, and how many episodes of the train split do not fit.
 
     Raises:
       UserError: no finished output, or too little in it for the contrasts.
@@ -102,7 +102,9 @@ def compared_rows(
     if "test" not in splits:
         raise UserError(_too_few_sources(corpus, 0))
 
-    def rows(split: str, schemes: Iterable[str]) -> tuple[pa.Table, int]:
+    dropped = {}
+
+    def rows(split: str, schemes: Iterable[str]) -> pa.Table:
         base = base_rows(
             corpus,
             tokenizer,
@@ -111,14 +113,15 @@ def compared_rows(
             strips_cues=config.cues == "stripped",
             schemes=schemes,
         )
-        return base.rows, base.episodes_dropped
+        dropped[split] = base.episodes_dropped
+        return base.rows
 
-    test, _ = rows("test", (SPELLED, *config.schemes))
+    test = rows("test", (SPELLED, *config.schemes))
     test = test.filter(pa.array(has_answer(test)))
     n_sources = len(set(test["source"].to_pylist()))
     if n_sources < MIN_TEST_SOURCES:
         raise UserError(_too_few_sources(corpus, n_sources))
-    train, dropped = rows("train", config.schemes)
+    train = rows("train", config.schemes)
     if (found := n_episodes(train)) < MIN_TRAIN_EPISODES:
         msg = (
             f"{corpus} has {found} episodes to train on that fit into --context "
@@ -128,10 +131,11 @@ def compared_rows(
         raise UserError(msg)
     validation = None
     if "validation" in splits:
-        validation, _ = rows("validation", config.schemes)
+        validation = rows("validation", config.schemes)
         validation = validation.filter(pa.array(has_answer(validation)))
-        validation = validation if len(validation) else None
-    return ComparedRows(train=train, validation=validation, test=test), dropped
+        # By hash, so that the first few are of all sources.
+        validation = validation.sort_by("id") if len(validation) else None
+    return ComparedRows(train=train, validation=validation, test=test, dropped=dropped)
 
 
 def _too_few_sources(corpus: Path, n_sources: int) -> str:
@@ -141,24 +145,24 @@ def _too_few_sources(corpus: Path, n_sources: int) -> str:
     )
 
 
-def write_rows(rows: pa.Table, path: Path) -> None:
-    """Write rows as an Arrow IPC stream, whole or not at all."""
+def write_rows(rows: pa.Table, path: Path) -> str:
+    """Write rows as an Arrow IPC stream, whole or not at all; returns the file's sha256."""
     with atomic_file(path) as file, pa.ipc.new_stream(pa.PythonFile(file, "w"), rows.schema) as out:
         out.write_table(rows)
+    return file.sha256
 
 
-def read_rows(path: Path) -> pa.Table:
+def read_rows(path: Path, sha256: str) -> pa.Table:
     """Map what `write_rows` wrote.
 
     Raises:
-      UserError: if it is not there or damaged.
+      UserError: if it is not there or not what was written.
     """
-    try:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
-            return reader.read_all()
-    except (OSError, pa.ArrowInvalid) as error:
-        msg = f"{path} can't be read ({error}): remove its folder and run compare again"
-        raise UserError(msg) from error
+    if not has_sha256(path, sha256):
+        msg = f"{path} is missing or was changed: run compare again"
+        raise UserError(msg)
+    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        return reader.read_all()
 
 
 def bare_rows(rows: pa.Table) -> Bools:
@@ -212,14 +216,13 @@ def answers_of(rows: pa.Table) -> Answers:
     places = np.flatnonzero(_is_answer(segments))
     source_of_row = rows["source"].combine_chunks().dictionary_encode()
     codes = source_of_row.indices.to_numpy()[segments.rows[places]]
-    names = np.array(source_of_row.dictionary.to_pylist(), object)[codes]
-    games = np.array(segments.games, object)[segments.game[places]]
-    keys, inverse = np.unique(
-        np.array([f"{s}\0{g}" for s, g in zip(names, games, strict=True)], object),
-        return_inverse=True,
-    )
-    pairs = [key.split("\0") for key in keys]
-    sources, kinds = (sorted({pair[i] for pair in pairs}) for i in (0, 1))
+    names = source_of_row.dictionary.to_pylist()
+    # A cell is a source and a game, in the order of their names.
+    order = np.argsort(np.argsort(np.array(names, object)))
+    games, game = np.unique(segments.game[places], return_inverse=True)
+    n_games = max(len(games), 1)
+    keys, inverse = np.unique(order[codes] * n_games + game, return_inverse=True)
+    sources = sorted(names)
     # An answer may be several segments of one turn.
     first = starts_of_runs(segments.rows[places], segments.episode[places], segments.turn[places])
     sizes = segments.n_tokens[places]
@@ -230,16 +233,16 @@ def answers_of(rows: pa.Table) -> Answers:
     return Answers(
         content=content_of(rows, is_bare=np.zeros(len(rows), np.bool_), cell=cell),
         sources=sources,
-        games=kinds,
+        games=[segments.games[code] for code in games],
         cells=[
             {
-                "source": sources.index(pair[0]),
-                "game": kinds.index(pair[1]),
+                "source": int(key) // n_games,
+                "game": int(key) % n_games,
                 "answers": int(n_answers),
                 "tokens": int(n_tokens),
                 "bytes": int(size),
             }
-            for pair, n_answers, n_tokens, size in zip(pairs, *sums, strict=True)
+            for key, n_answers, n_tokens, size in zip(keys, *sums, strict=True)
         ],
     )
 

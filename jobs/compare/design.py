@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from transformers import PreTrainedModel
 
 from jobs.compare.arms import (
     ARMS,
@@ -38,7 +40,7 @@ from schemas.keys import digest
 from transforms.flat import Bools, Ints
 from transforms.tokenize import SegmentTokenizer
 
-TRIAL_PARAMETERS, TRIAL_TOKENS = 10_000_000, 100_000_000
+TRIAL_PARAMETERS, TRIAL_TOKENS = 5_000_000, 100_000_000
 """A smaller model, or one that sees fewer tokens, shows that the pipeline works and no more."""
 
 N_EXAMPLES = 4
@@ -75,7 +77,6 @@ def make_design(
     rows: ComparedRows,
     config: ComparisonConfig,
     saved: OutputTokenizer,
-    episodes_dropped: int,
     device: torch.device,
 ) -> Design:
     """The design of a comparison, its invariants checked on the arms of the first seed.
@@ -103,15 +104,16 @@ def make_design(
     documents = _documents(rows.train)
     seen_tokens = int(longest.n_tokens.sum()) * steps.steps * steps.batch_rows / len(longest)
     return Design(
-        corpus=_corpus_facts(corpus, rows.train, content, saved, episodes_dropped),
+        corpus=_corpus_facts(corpus, rows, content, saved),
         model={
             "name": Path(config.model).name,
             "parameters": n_parameters(policy),
             "config": {
                 name: value
                 for name, value in policy.config.to_diff_dict().items()
-                if isinstance(value, int | float | str | bool)
+                if isinstance(value, int | float | str | bool) and name != "transformers_version"
             },
+            "sha256": weights_digest(policy),
         },
         training=dataclasses.asdict(steps),
         arms=[_arm_facts(ARMS[name], made[name], content, documents) for name in config.arms],
@@ -126,7 +128,13 @@ def make_design(
         prompts=[
             {"name": name, "description": words} for name, words in prompts(config.arms).items()
         ],
-        test={"sources": answers.sources, "games": answers.games, "cells": answers.cells},
+        test={
+            "sources": answers.sources,
+            "games": answers.games,
+            "cells": answers.cells,
+            "content_sha256": answers.content.digest,
+            "episodes_dropped": rows.dropped["test"],
+        },
         contrasts=contrasts(config.arms),
         examples=_examples(rows.test, tokenizer),
         is_trial=n_parameters(policy) < TRIAL_PARAMETERS or seen_tokens < TRIAL_TOKENS,
@@ -134,23 +142,30 @@ def make_design(
 
 
 def _corpus_facts(
-    corpus: Path,
-    rows: pa.Table,
-    content: Content,
-    saved: OutputTokenizer,
-    episodes_dropped: int,
+    corpus: Path, rows: ComparedRows, content: Content, saved: OutputTokenizer
 ) -> dict[str, Any]:
     return {
         "name": corpus.resolve().name,
         "manifest_sha256": hashlib.sha256((corpus / MANIFEST).read_bytes()).hexdigest(),
         "tokenizer_sha256": saved.sha256,
-        "train_documents": len(set(_documents(rows))),
-        "train_rows": len(rows),
-        "train_episodes": n_episodes(rows),
+        "train_documents": len(set(_documents(rows.train))),
+        "train_rows": len(rows.train),
+        "train_episodes": n_episodes(rows.train),
         "train_content_tokens": len(content.tokens),
         "train_content_bytes": int(content.n_bytes.sum()),
-        "episodes_dropped": episodes_dropped,
+        "episodes_dropped": rows.dropped["train"],
     }
+
+
+def weights_digest(policy: PreTrainedModel) -> str:
+    """Names a policy: sha256 of its config's settings and of its weights."""
+    settings = policy.config.to_diff_dict()
+    settings.pop("transformers_version", None)
+    state = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for name, weight in policy.named_parameters():
+        state.update(name.encode())
+        state.update(weight.detach().cpu().contiguous().numpy())
+    return state.hexdigest()
 
 
 def _documents(rows: pa.Table) -> list[tuple[str, int | None]]:
@@ -162,7 +177,7 @@ def _documents(rows: pa.Table) -> list[tuple[str, int | None]]:
 def _arm_facts(
     arm: Arm, rows: pa.Table, content: Content, documents: list[tuple[str, int | None]]
 ) -> dict[str, Any]:
-    n_delimiters = _delimiters_of_rows(rows)
+    n_delimiters = delimiters_of_rows(rows)
 
     def n_documents(is_meant: Bools) -> int:
         return len({documents[row] for row in np.flatnonzero(is_meant).tolist()})
@@ -179,8 +194,8 @@ def _arm_facts(
     }
 
 
-def _delimiters_of_rows(rows: pa.Table) -> Ints:
-    """int64 [rows]."""
+def delimiters_of_rows(rows: pa.Table) -> Ints:
+    """How many delimiters each row of an arm has, int64 [rows]."""
     lists = rows["is_delimiter"].combine_chunks()
     before = np.concatenate([[0], np.cumsum(lists.flatten().to_numpy(), dtype=np.int64)])
     return np.diff(before[lists.offsets.to_numpy()])
@@ -195,7 +210,7 @@ def _invariants(
         digest(["plan", *(str(each.tolist()) for each in arm.rows_of_context)])
         for arm in packed.values()
     }
-    counts = {name: _delimiters_of_rows(rows) for name, rows in made.items()}
+    counts = {name: delimiters_of_rows(rows) for name, rows in made.items()}
     found = [
         ("identical content-token ids in identical order in every arm", digests),
         ("the same documents in context k, and so in batch k, of every arm", plans),

@@ -1,5 +1,6 @@
 """What a comparison would take, and what it could find, said before anything is spent."""
 
+import math
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ from jobs.compare.config import ComparisonConfig, prompts_of
 from jobs.compare.corpus import ComparedRows, train_content
 from jobs.compare.design import packed_arm
 from jobs.compare.results import Design
+from jobs.compare.runs import THREADS
 from jobs.compare.statistics import POWER, detectable_effect
 from jobs.train.loop import Learner
 from jobs.train.policy import new_policy
@@ -21,8 +23,8 @@ _TIMED_STEPS = 3
 _FORWARD_SHARE = 1 / 3
 """Of a training step's work, what scoring does."""
 
-_BYTES_PER_PARAMETER = 12
-"""Of a checkpoint: weights and two moments in float32."""
+_BYTES_PER_PARAMETER = 24
+"""Of two checkpoints, while one takes the other's place: weights and two moments in float32."""
 
 
 def print_estimate(
@@ -33,19 +35,19 @@ def print_estimate(
     *,
     device: str,
     workers: int,
-    threads: int,
     console: Console,
 ) -> None:
     """Print runs, time, disk and the effect that could be detected; some steps are timed."""
     train = config.train
     n_runs = len(config.arms) * len(design.seeds)
-    seconds = _seconds_a_step(rows, config, saved, device, threads)
+    begin, seconds = _timed(rows, config, saved, device)
     n_scored = int(rows.test["input_ids"].combine_chunks().value_lengths().to_numpy().sum())
     per_token = seconds / (train.batch_rows * train.context)
     n_prompts = np.mean([len(prompts_of(arm, config.arms)) for arm in config.arms])
-    run_seconds = seconds * train.steps + n_scored * n_prompts * per_token * _FORWARD_SHARE
+    run_seconds = begin + seconds * train.steps
+    run_seconds += n_scored * n_prompts * per_token * _FORWARD_SHARE
     n_weights = design.model["parameters"]
-    disk = n_runs * n_weights * 4 + workers * n_weights * _BYTES_PER_PARAMETER
+    disk = workers * n_weights * _BYTES_PER_PARAMETER
     disk += sum(table.nbytes for table in (rows.train, rows.validation, rows.test) if table)
     cells = design.test["cells"]
     lines = [
@@ -70,7 +72,7 @@ def print_estimate(
         ),
         (
             "time",
-            f"about {_duration(run_seconds * n_runs / workers)} "
+            f"about {_duration(run_seconds * math.ceil(n_runs / workers))} "
             f"({run_seconds:.0f} s a run, from {_TIMED_STEPS} steps timed alone on this machine)",
         ),
         ("disk", f"about {disk / 1e6:.0f} MB"),
@@ -87,23 +89,25 @@ def print_estimate(
         console.print(f"{name + ':':10}{words}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _seconds_a_step(
-    rows: ComparedRows, config: ComparisonConfig, saved: OutputTokenizer, device: str, threads: int
-) -> float:
-    """The median of a few steps without delimiters, after one to warm up."""
-    torch.set_num_threads(threads)
+def _timed(
+    rows: ComparedRows, config: ComparisonConfig, saved: OutputTokenizer, device: str
+) -> tuple[float, float]:
+    """Seconds until a run's first step, and of a step without delimiters, the median of a few."""
+    if device == "cpu":
+        torch.set_num_threads(THREADS)
+    begin = time.perf_counter()
     content = train_content(rows.train)
     data = packed_arm(
         arm_rows(content, None), content.lengths, config.train, saved.segment_tokenizer()
     )
     policy = new_policy(config.model, saved, context=config.train.context, seed=0)
     learner = Learner(policy, config.train, Ranks(device=torch.device(device)))
-    times = []
+    until_first, times = time.perf_counter() - begin, []
     for number in range(_TIMED_STEPS + 1):
         begin = time.perf_counter()
         learner.step(data, number, "is_delimiter")
         times.append(time.perf_counter() - begin)
-    return float(np.median(times[1:]))
+    return until_first, float(np.median(times[1:]))
 
 
 def _duration(seconds: float) -> str:

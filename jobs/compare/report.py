@@ -24,8 +24,10 @@ from jobs.compare.statistics import ALPHA, MARGIN_SHARE, MIN_SEEDS, POWER, detec
 from jobs.compare.summary import RAW, Comparison, Summary, Verdict, fault, summarise, visible
 from jobs.compare.tables import MEASURES, arm_rows, curve_points, game_rows, parted_points
 from pipeline.atomic import atomic_file
+from schemas.errors import UserError
 
 _TEMPLATE = "report.html.jinja"
+_MARK = b'<p class="eyebrow">duologue report: '
 _MANY_CHARACTERS = 4_000
 _MANY_SOURCES = 200
 
@@ -67,20 +69,36 @@ def write_report(results: Results, out: Path) -> str:
 
     Args:
       results: all that it is made of.
-      out: the HTML file; one that is there is replaced.
+      out: the HTML file; a report that is there is replaced.
 
     Returns:
       The headline.
 
     Raises:
-      UserError: if it can't be written, or there are more seeds than the exact tests take.
+      UserError: if it can't be written, something else is there, or there are more seeds than the
+        exact tests take.
     """
+    _check_replaceable(out)
     shown = visible(results)
     summary = summarise(shown)
     page = render_page(shown, summary, design_digest=results.design.digest)
     with atomic_file(out) as file:
         file.write(page.encode())
     return wording.headline(summary)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Refuse to write over what is no report.
+
+    Raises:
+      UserError: if a folder or another file is there.
+    """
+    if out.is_dir():
+        msg = f"{out} is a folder: name a file, such as {out / 'report.html'}"
+        raise UserError(msg)
+    if out.exists() and _MARK not in out.read_bytes():
+        msg = f"{out} is there and no report: choose another --out"
+        raise UserError(msg)
 
 
 def render_page(results: Results, summary: Summary, *, design_digest: str) -> str:

@@ -21,10 +21,11 @@ class Design:
     """What was compared, fixed before the first run.
 
     Attributes:
-      corpus: {name, manifest_sha256, tokenizer_sha256, train_documents, train_rows,
-        train_episodes, train_content_tokens, train_content_bytes, episodes_dropped}; train_rows
-        are documents or their pieces.
-      model: {name, parameters, config}; parameters counts each weight once.
+      corpus: {name (not in the digest), manifest_sha256, tokenizer_sha256, train_documents,
+        train_rows, train_episodes, train_content_tokens, train_content_bytes, episodes_dropped};
+        train_rows are documents or their pieces.
+      model: {name (not in the digest), parameters, config, sha256}; parameters counts each weight
+        once, sha256 is of the weights that the first seed begins with.
       training: the TrainConfig of all runs, as a dict: steps, context, batch_rows, learning_rate...
       arms: [{name, delimiters, description, content_sha256, n_tokens, n_delimiters,
         delimited_documents, bare_documents}]; the content is that of all its rows in order.
@@ -34,8 +35,9 @@ class Design:
       cues: "stripped" or "kept".
       seeds: the paired seeds.
       prompts: [{name, description}]: what the model is shown before and around the answers.
-      test: {sources: [str], games: [str], cells: [{source, game, answers, tokens, bytes}]}; source
-        and game of a cell are indices, tokens and bytes those of its answers.
+      test: {sources: [str], games: [str], cells: [{source, game, answers, tokens, bytes}],
+        content_sha256, episodes_dropped}; source and game of a cell are indices, tokens and bytes
+        those of its answers; dropped are episodes that do not fit into a context.
       contrasts: [{name, arm, reference, prompt, reference_prompt, is_primary}].
       examples: [{id, source, game, segments: [{kind, player, text}]}], from the test split.
       is_trial: True for a size of run that only shows that the pipeline works.
@@ -58,12 +60,23 @@ class Design:
 
     @property
     def digest(self) -> str:
-        """Names the design and its corpus."""
-        return digest(["design", json.dumps(dataclasses.asdict(self), sort_keys=True)])
+        """Names the design and its corpus, whatever their folders are called."""
+        fields = dataclasses.asdict(self)
+        for part in ("corpus", "model"):
+            fields[part].pop("name", None)
+        return digest(["design", json.dumps(fields, sort_keys=True)])
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Rebuild from a line."""
+        """Rebuild from a line.
+
+        Raises:
+          TypeError: if it is none, or of another format.
+        """
+        if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+            found = fields.get("format") if isinstance(fields, dict) else None
+            msg = f"of format {found}, this duologue reads {FORMAT}"
+            raise TypeError(msg)
         return cls(**{name: value for name, value in fields.items() if name not in _LINE})
 
 
@@ -80,6 +93,8 @@ class Run:
       trained_tokens: actions in the loss over all steps.
       nats: by prompt, summed nats of the answers of each cell of the design's test; a prompt that
         the arm cannot be shown (untrained control tokens) is left out.
+      reserve_nats: by prompt, what of these is paid for expecting a control token where the answer
+        goes on: -log(1 - pi(control tokens)), summed like them.
       delimiter_nats: by prompt, {nats, tokens} of the delimiters in it, apart from all answers.
       curve: [{step, content_bytes, train_bits_per_byte, validation_bits_per_byte}]; bytes seen
         until then, bits per byte of content (delimiters left out) since the entry before, and of
@@ -94,6 +109,7 @@ class Run:
     steps: int = 0
     trained_tokens: int = 0
     nats: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    reserve_nats: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     delimiter_nats: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     device: str = "cpu"
@@ -105,7 +121,14 @@ class Run:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Rebuild from a line."""
+        """Rebuild from a line.
+
+        Raises:
+          TypeError: if it is none.
+        """
+        if not isinstance(fields, dict):
+            msg = f"{type(fields).__name__} is no run"
+            raise TypeError(msg)
         return cls(**{name: value for name, value in fields.items() if name != "kind"})
 
 
@@ -177,9 +200,6 @@ def _objects(path: Path) -> list[Any]:
 def _check_design(design: Design, named: str, path: Path) -> None:
     if design.digest != named:
         msg = f"{path}: the design is not the one that its digest names; run compare again"
-        raise UserError(msg)
-    if design.format != FORMAT:
-        msg = f"{path} is of format {design.format}; this duologue reads format {FORMAT}"
         raise UserError(msg)
 
 

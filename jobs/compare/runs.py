@@ -2,20 +2,31 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import math
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
+import pyarrow as pa
 import torch
 
-from jobs.compare.arms import ARMS, Content, Delimiters, arm_delimiters, arm_rows
+from jobs.compare.arms import (
+    ARMS,
+    Content,
+    Delimiters,
+    arm_delimiters,
+    arm_rows,
+    content_digest,
+)
 from jobs.compare.config import RAW, SPELLED, ComparisonConfig, prompts_of, scheme_of
 from jobs.compare.corpus import (
     Answers,
@@ -26,16 +37,16 @@ from jobs.compare.corpus import (
     train_content,
     write_rows,
 )
-from jobs.compare.design import longest_rows, packed_arm
+from jobs.compare.design import delimiters_of_rows, longest_rows, packed_arm
 from jobs.compare.results import Run
 from jobs.train.batches import PackedRows, contexts_of_step
 from jobs.train.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
-from jobs.train.loop import Learner, Step, score, train
+from jobs.train.loop import Learner, Scores, Step, score, train
 from jobs.train.metrics import metrics_after, read_metrics
-from jobs.train.policy import new_policy
+from jobs.train.policy import model_digest, new_policy
 from jobs.train.ranks import Ranks, device_named
 from pipeline.atomic import write_json
-from pipeline.tokenizer import load_output_tokenizer
+from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
 from schemas.errors import UserError
 
 DATA, RUNS, RUN_FILE, ERROR_FILE = "data", "runs", "run.json", "error.txt"
@@ -44,7 +55,12 @@ CURVE_POINTS = 10
 VALIDATION_TOKENS = 8192
 """Held-out text that a point of a learning curve is scored on, at least one row."""
 
-SAVE_EVERY = 200
+THREADS = 1
+"""Of a run on the CPU: runs stand side by side, and sums do not depend on how many do."""
+
+LOCK_SECONDS = 10.0
+"""How long the process of a comparison that was killed may take to notice."""
+
 _CONTENT = 0
 """Group of the tokens that are no delimiters, in the column is_delimiter."""
 
@@ -60,7 +76,10 @@ class RunSpec:
       arm: of the run.
       seed: of the run.
       device: `cpu` or `cuda`.
-      threads: that torch may use.
+      data: sha256 of the files under DATA, by name.
+      content_sha256: of the arm's content, as the design has it.
+      model_digest: of the file or folder that the config's model names.
+      save_every: steps between checkpoints.
     """
 
     out: Path
@@ -69,7 +88,10 @@ class RunSpec:
     arm: str
     seed: int
     device: str
-    threads: int
+    data: Mapping[str, str]
+    content_sha256: str
+    model_digest: str
+    save_every: int = 200
 
     @property
     def folder(self) -> Path:
@@ -77,12 +99,15 @@ class RunSpec:
         return self.out / RUNS / f"{self.arm}-{self.seed}"
 
 
-def write_data(out: Path, rows: ComparedRows) -> None:
-    """Write the base rows that every run reads."""
-    for field in dataclasses.fields(rows):
-        table = getattr(rows, field.name)
-        if table is not None:
-            write_rows(table, out / DATA / f"{field.name}.arrow")
+def write_data(out: Path, rows: ComparedRows, tokenizer: OutputTokenizer) -> dict[str, str]:
+    """Write what every run reads; returns the sha256 of the tables by file name."""
+    tokenizer.save(out / DATA)
+    tables = {"train": rows.train, "validation": rows.validation, "test": rows.test}
+    return {
+        f"{name}.arrow": write_rows(table, out / DATA / f"{name}.arrow")
+        for name, table in tables.items()
+        if table is not None
+    }
 
 
 def run_all(specs: list[RunSpec], *, workers: int) -> Iterator[Run]:
@@ -141,20 +166,51 @@ def _failed(spec: RunSpec, exit_code: int) -> Run:
 
 def _in_process(spec: RunSpec) -> None:
     """One run; an error becomes a line in its folder and the exit code 1."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     spec.folder.mkdir(parents=True, exist_ok=True)
-    (spec.folder / ERROR_FILE).unlink(missing_ok=True)
     # What libraries print would run through the others' lines.
     with (spec.folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log):
         os.dup2(log.fileno(), sys.stderr.fileno())
+        _wait_for_others(log)
+        (spec.folder / ERROR_FILE).unlink(missing_ok=True)
         try:
-            torch.set_num_threads(spec.threads)
-            _TrainedArm(spec).run()
+            if spec.device == "cpu":
+                torch.set_num_threads(THREADS)
+            TrainedArm(spec).run()
         except Exception as error:
-            (spec.folder / ERROR_FILE).write_text(f"{type(error).__name__}: {error}"[:500])
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            words = " ".join(str(error).split())
+            (spec.folder / ERROR_FILE).write_text(f"{kind}{words}"[:500], encoding="utf-8")
             raise
 
 
-class _TrainedArm:
+def _end_with_parent() -> None:
+    """A run whose comparison was killed ends too, so that it never meets the next one's."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _wait_for_others(log: TextIO) -> None:
+    """Hold the run; one of a comparison that was killed frees it in a moment.
+
+    Raises:
+      UserError: if another process keeps it.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                msg = "another process works on it"
+                raise UserError(msg) from error
+            time.sleep(0.05)
+
+
+class TrainedArm:
     """An arm as it is trained and scored."""
 
     def __init__(self, spec: RunSpec) -> None:
@@ -162,12 +218,13 @@ class _TrainedArm:
         self.config = dataclasses.replace(spec.config.train, seed=spec.seed)
         self.saved = load_output_tokenizer(spec.out / DATA)
         self.tokenizer = self.saved.segment_tokenizer()
-        base = read_rows(spec.out / DATA / "train.arrow")
+        base = self._read("train.arrow")
         content = train_content(base)
         of_scheme = all_delimiters(base, self.tokenizer, spec.config.schemes)
         rows = arm_rows(
             content, self._delimiters(spec.arm, content, of_scheme, keeps_half_bare=True)
         )
+        self._check(rows, content, of_scheme)
         lengths = longest_rows(content, of_scheme)
         self.data = packed_arm(rows, lengths, self.config, self.tokenizer)
         self.bytes_of_context = np.array(
@@ -179,6 +236,9 @@ class _TrainedArm:
         """Train, from the start or the last checkpoint, score, and write the run down."""
         spec = self.spec
         ranks = Ranks(device=device_named(spec.device))
+        if model_digest(spec.config.model) != spec.model_digest:
+            msg = f"--model {spec.config.model} was changed since the comparison began"
+            raise UserError(msg)
         policy = new_policy(
             spec.config.model, self.saved, context=self.config.context, seed=spec.seed
         )
@@ -186,7 +246,7 @@ class _TrainedArm:
         done = load_checkpoint(spec.folder, policy, self.learner.optimizer)
         with metrics_after(spec.folder, done) as self.metrics:
             train(self.learner, self.data, group="is_delimiter", done=done, on_step=self._on_step)
-        nats, delimiter_nats = self._test()
+        nats, reserve_nats, delimiter_nats = self._test()
         lines = read_metrics(spec.folder)
         run = Run(
             design=spec.design,
@@ -195,6 +255,7 @@ class _TrainedArm:
             steps=self.config.steps,
             trained_tokens=sum(line["trained_tokens"] for line in lines),
             nats=nats,
+            reserve_nats=reserve_nats,
             delimiter_nats=delimiter_nats,
             curve=_curve(lines),
             device=_name_of(ranks.device),
@@ -231,10 +292,9 @@ class _TrainedArm:
 
     def _validation(self) -> tuple[PackedRows, list[dict[str, Any]]] | None:
         """Held-out answers under the raw prompt, and their cells; None without the split."""
-        path = self.spec.out / DATA / "validation.arrow"
-        if not path.exists():
+        if "validation.arrow" not in self.spec.data:
             return None
-        rows = read_rows(path)
+        rows = self._read("validation.arrow")
         sizes = np.cumsum(rows["input_ids"].combine_chunks().value_lengths().to_numpy())
         n_rows = max(1, int(np.searchsorted(sizes, VALIDATION_TOKENS, side="right")))
         answers = answers_of(rows.slice(0, n_rows))
@@ -254,12 +314,12 @@ class _TrainedArm:
         }
         if is_curve_point(step.step, self.config.steps) and self.validation is not None:
             data, cells = self.validation
-            nats, _ = self._nats(data, len(cells))
+            nats = self._scores(data, len(cells)).nats
             n_bytes = sum(cell["bytes"] for cell in cells)
             fields["validation_bits_per_byte"] = float(nats.sum()) / n_bytes / math.log(2)
         self.metrics.write(json.dumps(fields) + "\n")
         self.metrics.flush()
-        if step.step % SAVE_EVERY == 0 and step.step < self.config.steps:
+        if step.step % self.spec.save_every == 0 and step.step < self.config.steps:
             save_checkpoint(
                 self.spec.folder,
                 step.step,
@@ -268,39 +328,67 @@ class _TrainedArm:
                 self.saved,
             )
 
-    def _nats(self, data: PackedRows, n_cells: int) -> tuple[np.ndarray, np.ndarray]:
+    def _scores(self, data: PackedRows, n_cells: int) -> Scores:
         contexts = np.arange(len(data))
-        return score(self.learner, data, contexts, group="cell", n_groups=n_cells)
+        reserved = sorted(self.tokenizer.control_ids)
+        return score(
+            self.learner, data, contexts, group="cell", n_groups=n_cells, reserved=reserved
+        )
 
-    def _test(self) -> tuple[dict[str, list[float]], dict[str, dict[str, float]]]:
-        """Nats of the held-out answers by prompt and cell, and of the delimiters by prompt."""
-        rows = read_rows(self.spec.out / DATA / "test.arrow")
+    def _test(
+        self,
+    ) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, dict[str, float]]]:
+        """`nats`, `reserve_nats` and `delimiter_nats` of a Run."""
+        rows = self._read("test.arrow")
         answers = answers_of(rows)
         own = scheme_of(self.spec.arm)
-        schemes = [SPELLED, own] if own else [SPELLED]
-        of_scheme = all_delimiters(rows, self.tokenizer, schemes)
-        nats, of_delimiters = {}, {}
+        of_scheme = all_delimiters(rows, self.tokenizer, [SPELLED, own] if own else [SPELLED])
+        n_cells = len(answers.cells)
+        nats, reserve_nats, delimiter_nats = {}, {}, {}
         for prompt in prompts_of(self.spec.arm, self.spec.config.arms):
-            if prompt == RAW:
-                delimiters = None
-            elif prompt == SPELLED:
-                delimiters = of_scheme[SPELLED]
-            else:
-                delimiters = self._delimiters(
-                    prompt, answers.content, of_scheme, keeps_half_bare=False
-                )
-            n_cells = len(answers.cells)
-            summed, counts = self._nats(self._scored(answers, delimiters), n_cells + 1)
-            if not np.isfinite(summed).all():
+            delimiters = self._prompt_delimiters(prompt, answers.content, of_scheme)
+            scores = self._scores(self._scored(answers, delimiters), n_cells + 1)
+            if not np.isfinite(scores.nats).all():
                 msg = f"the nats of prompt {prompt} are not finite: the run diverged"
                 raise UserError(msg)
-            nats[prompt] = summed[:n_cells].tolist()
+            nats[prompt] = scores.nats[:n_cells].tolist()
+            reserve_nats[prompt] = scores.reserve_nats[:n_cells].tolist()
             if delimiters is not None:
-                of_delimiters[prompt] = {
-                    "nats": float(summed[n_cells]),
-                    "tokens": int(counts[n_cells]),
+                delimiter_nats[prompt] = {
+                    "nats": float(scores.nats[n_cells]),
+                    "tokens": int(scores.n_actions[n_cells]),
                 }
-        return nats, of_delimiters
+        return nats, reserve_nats, delimiter_nats
+
+    def _prompt_delimiters(
+        self, prompt: str, content: Content, of_scheme: dict[str, Delimiters]
+    ) -> Delimiters | None:
+        if prompt == RAW:
+            return None
+        if prompt == SPELLED:
+            return of_scheme[SPELLED]
+        return self._delimiters(prompt, content, of_scheme, keeps_half_bare=False)
+
+    def _read(self, name: str) -> pa.Table:
+        return read_rows(self.spec.out / DATA / name, self.spec.data[name])
+
+    def _check(self, rows: pa.Table, content: Content, of_scheme: dict[str, Delimiters]) -> None:
+        """What has to hold of the arm's class, of this seed's rows.
+
+        Raises:
+          UserError: if it does not.
+        """
+        scheme = scheme_of(self.spec.arm)
+        expected = np.zeros(len(content), np.int64)
+        if scheme is not None:
+            expected = np.bincount(of_scheme[scheme].row, minlength=len(content))
+        found = delimiters_of_rows(rows)
+        if (
+            not self.spec.content_sha256 == content.digest == content_digest(rows)
+            or (found != np.where(content.is_bare, 0, expected)).any()
+        ):
+            msg = "its content or its delimiters are not those of the design"
+            raise UserError(msg)
 
 
 def is_curve_point(step: int, steps: int) -> bool:

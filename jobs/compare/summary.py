@@ -62,6 +62,8 @@ class Comparison:
       n_family_seeds: seeds over which p_adjusted was found, 0 where it was not: a secondary
         contrast with fewer than MIN_SEEDS seeds does not join the family, whose seeds are those
         that all of it have.
+      content_mean: the mean difference among tokens that are no control tokens, bits per byte: what
+        is left when no model pays for expecting a delimiter; None where the runs do not know.
       bootstrap: interval over seeds and sources together, in bits per byte.
       absent: the runs of the other seeds, with what became of them.
       verdict: what follows.
@@ -79,6 +81,7 @@ class Comparison:
     reference_mean: float | None
     statistics: Contrast | None
     n_family_seeds: int
+    content_mean: float | None
     bootstrap: tuple[float, float] | None
     absent: tuple[str, ...]
     verdict: Verdict
@@ -129,6 +132,8 @@ class _Paired:
     seeds: list[int]
     nats: Floats
     """float64 [seeds, cells], arm minus reference."""
+    content_nats: Floats | None
+    """The same among tokens that are no control tokens; None where a run does not know."""
     reference_nats: Floats
     absent: list[str]
 
@@ -227,10 +232,16 @@ def _pair(wanted: dict[str, Any], results: Results) -> _Paired:
         else:
             seeds.append(seed)
             nats.append([runs[arm, seed].nats[prompt] for arm, prompt in sides])
-    values = np.array(nats, np.float64).reshape(len(seeds), 2, len(results.design.test["cells"]))
+    shape = (len(seeds), 2, len(results.design.test["cells"]))
+    values = np.array(nats, np.float64).reshape(shape)
+    reserve = [runs[arm, seed].reserve_nats.get(prompt) for seed in seeds for arm, prompt in sides]
+    content = None
+    if reserve and None not in reserve:
+        content = values - np.array(reserve, np.float64).reshape(shape)
     return _Paired(
         seeds=seeds,
         nats=values[:, 0] - values[:, 1],
+        content_nats=None if content is None else content[:, 0] - content[:, 1],
         reference_nats=values[:, 1],
         absent=absent,
     )
@@ -302,6 +313,9 @@ def _compare(
         reference_mean=_mean(bits_per_byte(pair.reference_nats, n_bytes)),
         statistics=statistics,
         n_family_seeds=len(pair.seeds) if wanted["is_primary"] else n_family_seeds,
+        content_mean=None
+        if pair.content_nats is None
+        else _mean(bits_per_byte(pair.content_nats, n_bytes)),
         bootstrap=bootstrap,
         absent=tuple(pair.absent),
         verdict=verdict if is_evidence or not pair.seeds else Verdict.NO_EVIDENCE,

@@ -269,7 +269,7 @@ class _Training:
     def _validation_loss(self, data: PackedRows) -> float:
         """Nats an action, over the first VALIDATION_CONTEXTS of the validation split."""
         contexts = np.arange(min(len(data), VALIDATION_CONTEXTS))
-        nats, n_actions = score(self.learner, data, contexts, group=GROUP, n_groups=len(Player))
+        nats, n_actions, _ = score(self.learner, data, contexts, group=GROUP, n_groups=len(Player))
         return float(nats.sum() / n_actions.sum())
 
     def _write(self, fields: dict[str, Any]) -> None:

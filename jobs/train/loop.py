@@ -4,8 +4,8 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -253,10 +253,31 @@ def _make_deterministic(*, is_asked_for: bool) -> None:
     torch.backends.cuda.enable_cudnn_sdp(not is_asked_for)
 
 
+class Scores(NamedTuple):
+    """Held-out losses by group, over all ranks.
+
+    Attributes:
+      nats: float64 [n_groups].
+      n_actions: int64 [n_groups].
+      reserve_nats: float64 [n_groups], what of the nats is paid for expecting reserved tokens;
+        0 without any.
+    """
+
+    nats: np.ndarray
+    n_actions: np.ndarray
+    reserve_nats: np.ndarray
+
+
 @torch.no_grad()
 def score(
-    learner: Learner, data: PackedRows, contexts: Ints, *, group: str, n_groups: int
-) -> tuple[np.ndarray, np.ndarray]:
+    learner: Learner,
+    data: PackedRows,
+    contexts: Ints,
+    *,
+    group: str,
+    n_groups: int,
+    reserved: Sequence[int] = (),
+) -> Scores:
     """Summed loss of held-out actions by group, without learning from them.
 
     Args:
@@ -265,22 +286,24 @@ def score(
       contexts: int64, which of its contexts; each rank scores its share.
       group: column of data.
       n_groups: its entries are below this.
-
-    Returns:
-      (nats float64 [n_groups], actions int64 [n_groups]) over all ranks.
+      reserved: ids whose expectation is reported apart, as BehaviourCloning.with_reserve says.
     """
     was_training = learner.policy.training
     learner.policy.eval()
-    sums = torch.zeros(2, n_groups, dtype=torch.float64)
+    device, micro_rows = learner.ranks.device, learner.config.micro_rows
+    ids = torch.tensor(reserved, dtype=torch.int64, device=device)
+    sums = torch.zeros(3, n_groups, dtype=torch.float64)
     mine = contexts[learner.ranks.rank :: learner.ranks.n_ranks]
-    for start in range(0, len(mine), learner.config.micro_rows):
-        batch = data.batch(mine[start : start + learner.config.micro_rows]).to(learner.ranks.device)
+    for start in range(0, len(mine), micro_rows):
+        batch = data.batch(mine[start : start + micro_rows]).to(device)
+        groups = batch.columns[group]
         with learner.autocast():
-            nll = learner.loss(batch)
-        sums += _by_group(nll, batch.targets, batch.columns[group], n_groups)
+            nll, reserve = learner.loss.with_reserve(batch, ids)
+        sums[:2] += _by_group(nll, batch.targets, groups, n_groups)
+        sums[2] += _by_group(reserve, batch.targets, groups, n_groups)[0]
     learner.policy.train(was_training)
-    nats, n_actions = learner.ranks.sum(sums)
-    return nats.numpy(), n_actions.to(torch.int64).numpy()
+    nats, n_actions, reserve_nats = learner.ranks.sum(sums)
+    return Scores(nats.numpy(), n_actions.to(torch.int64).numpy(), reserve_nats.numpy())
 
 
 def _by_group(

@@ -19,7 +19,7 @@ from schemas.keys import digest
 from transforms.tokenize import SegmentTokenizer
 
 SIZES: dict[str, dict[str, int]] = {
-    "1m": {"hidden_size": 64, "intermediate_size": 192, "layers": 4, "heads": 4},
+    "1m": {"hidden_size": 96, "intermediate_size": 256, "layers": 4, "heads": 4},
     "10m": {"hidden_size": 256, "intermediate_size": 704, "layers": 8, "heads": 4},
     "124m": {"hidden_size": 768, "intermediate_size": 2048, "layers": 12, "heads": 12},
 }

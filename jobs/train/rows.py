@@ -3,9 +3,11 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from pipeline.changes import has_sha256
 from pipeline.output import read_manifest
 from pipeline.read_shards import shards_of
 from schemas.episode import row_schema
@@ -65,7 +67,7 @@ def load_rows(
         raise UserError(msg)
     schema, tables, dropped = row_schema(tokenizer.token_type), [], 0
     for shard in chosen:
-        table = _open(out, shard["path"], shard["size_bytes"], schema)
+        table = _open(out, shard, schema)
         if context is not None:
             # Shard by shard: what is fitted is copied.
             fitted = fit_rows(table, tokenizer, context - BOS_TOKENS)
@@ -79,11 +81,15 @@ def load_rows(
     )
 
 
-def _open(out: Path, path: str, size_bytes: int, schema: pa.Schema) -> pa.Table:
+def _open(out: Path, shard: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    path = shard["path"]
     mend = "; the duologue prepare that wrote it, with --repair, makes it again"
     try:
-        if (found := (out / path).stat().st_size) != size_bytes:
-            msg = f"{out / path} has {found} bytes, its manifest says {size_bytes}{mend}"
+        if (found := (out / path).stat().st_size) != shard["size_bytes"]:
+            msg = f"{out / path} has {found} bytes, its manifest says {shard['size_bytes']}{mend}"
+            raise UserError(msg)
+        if not has_sha256(out / path, shard["sha256"]):
+            msg = f"the sha256 of {out / path} is not its manifest's{mend}"
             raise UserError(msg)
         with pa.memory_map(str(out / path)) as file, pa.ipc.open_stream(file) as reader:
             table = reader.read_all()

@@ -1,15 +1,21 @@
 """`duologue compare` end to end: what is known to differ is found, and nothing is lost."""
 
+import hashlib
 import json
 import shutil
 import signal
 import subprocess
 import time
 
+import psutil
 import pytest
 
+from jobs.compare.config import ComparisonConfig
 from jobs.compare.results import read_results
+from jobs.compare.runs import RunSpec, TrainedArm, read_run
 from jobs.compare.summary import summarise
+from jobs.train.loop import Learner, TrainConfig
+from jobs.train.policy import model_digest
 from tests.jobs.compare.corpora import ANSWERS, write_model, write_texts, write_tokenizer
 from tests.running import command, duologue, once, tree
 
@@ -68,6 +74,10 @@ def compare(made, out, *more):
     return duologue(*argv(made, out, *more))
 
 
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def contrasts(out):
     return {
         each.arm + " - " + each.reference + ", " + each.prompt: each
@@ -77,10 +87,16 @@ def contrasts(out):
 
 def test_an_arm_that_is_known_to_win_is_found(known):
     found = contrasts(known)
-    for name in ("tags - placebo, raw", "tags - placebo, tags"):
-        assert found[name].statistics.mean < -0.05
-        assert found[name].statistics.p_adjusted <= 0.05
-    assert found["tags - placebo, raw"].is_primary
+    own = found["tags - placebo, tags"]
+    assert own.statistics.mean < -0.05
+    assert own.statistics.p_adjusted <= 0.05
+    # Of what the text says, not of the delimiters that the placebo has the model expect.
+    assert own.content_mean < -0.05
+    primary = found["tags - placebo, raw"]
+    assert primary.is_primary
+    assert primary.statistics.p_adjusted <= 0.05
+    # Here most of it is that expectation, and the report has the number that says so.
+    assert abs(primary.content_mean) < abs(primary.statistics.mean) / 2
 
 
 def test_an_arm_that_is_known_to_make_no_difference_is_not(known):
@@ -142,8 +158,12 @@ def test_killed_and_run_again_gives_the_same_results(made, short, tmp_path):
             running.wait(0.02)
         except subprocess.TimeoutExpired:
             continue
+    children = psutil.Process(running.pid).children(recursive=True)
     running.send_signal(signal.SIGKILL)
     running.wait()
+    # Runs end with their comparison: they would write what the next one reads.
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
     assert not (out / "results.jsonl").exists()
     # On one worker this time: what a run finds does not depend on what ran beside it.
     ran = compare(made, out, *SHORT, "--workers", 1)
@@ -168,6 +188,59 @@ def test_a_run_that_fails_takes_no_other_along_and_is_made_again(made, short, tm
     obstacle.rmdir()
     assert compare(made, out, *SHORT).code == 0
     assert (out / "results.jsonl").read_bytes() == (short / "results.jsonl").read_bytes()
+
+
+def test_rows_that_were_changed_are_written_anew(made, short, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(short, out)
+    shutil.rmtree(out / "runs/tags-3")
+    (out / "data/train.arrow").write_bytes(b"damaged")
+    (out / "data/.test.arrow.1-2.tmp").write_bytes(b"half")
+    assert compare(made, out, *SHORT).code == 0
+    assert (out / "results.jsonl").read_bytes() == (short / "results.jsonl").read_bytes()
+    assert not list(out.glob("data/.*"))
+
+
+def test_a_run_that_is_interrupted_goes_on_from_its_checkpoint(made, short, tmp_path, monkeypatch):
+    known = read_results([short])
+    out = tmp_path / "out"
+    shutil.copytree(short, out, ignore=shutil.ignore_patterns("runs"))
+    design = known.design
+    spec = RunSpec(
+        out=out,
+        design=design.digest,
+        config=ComparisonConfig(
+            model=str(made / "tiny.json"),
+            arms=("tags", "placebo"),
+            n_seeds=6,
+            cues="stripped",
+            train=TrainConfig(**design.training),
+        ),
+        arm="tags",
+        seed=0,
+        device="cpu",
+        data={path.name: sha256(path) for path in out.glob("data/*.arrow")},
+        content_sha256=design.arms[0]["content_sha256"],
+        model_digest=model_digest(str(made / "tiny.json")),
+        save_every=1,
+    )
+    spec.folder.mkdir(parents=True)
+    taken = []
+
+    def step(learner, data, done, group):
+        if done == 2 and not taken:
+            taken.append(done)
+            raise KeyboardInterrupt
+        return taken_before(learner, data, done, group)
+
+    taken_before = Learner.step
+    monkeypatch.setattr(Learner, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        TrainedArm(spec).run()
+    assert list(spec.folder.glob("checkpoints/*"))
+    TrainedArm(spec).run()
+    assert taken
+    assert read_run(spec) == known.runs[0]
 
 
 def test_plan_says_what_it_takes_and_writes_nothing(made, tmp_path):
@@ -209,11 +282,35 @@ def test_an_out_of_another_comparison_is_refused_by_name(made, short, tmp_path):
 
 
 def test_a_folder_of_something_else_is_refused(made, tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train.arrow").write_text("mine")
+    before = tree(tmp_path)
     ran = compare(made, tmp_path, *SHORT)
     assert ran.code == 1
     assert "is not empty and no comparison" in ran.said
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert tree(tmp_path) == before
+
+
+def test_a_report_is_not_written_over_something_else(short, tmp_path):
+    shutil.copytree(short, tmp_path / "out")
+    results = tmp_path / "out/results.jsonl"
+    for out, words in ((results, "no report"), (tmp_path / "out", "is a folder")):
+        before = tree(tmp_path)
+        ran = duologue("report", tmp_path / "out", "--out", out)
+        assert ran.code == 1
+        assert words in ran.said
+        assert tree(tmp_path) == before
+
+
+def test_a_model_file_of_other_content_is_another_comparison(made, short, tmp_path):
+    shutil.copytree(made, tmp_path / "made", ignore=shutil.ignore_patterns("texts"))
+    model = tmp_path / "made/tiny.json"
+    fields = json.loads(model.read_text())
+    model.write_text(json.dumps(fields | {"rms_norm_eps": 1e-3}))
+    shutil.copytree(short, tmp_path / "out")
+    ran = compare(tmp_path / "made", tmp_path / "out", *SHORT)
+    assert ran.code == 1
+    assert "other model (" in ran.said
 
 
 @pytest.mark.parametrize(

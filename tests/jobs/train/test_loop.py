@@ -158,7 +158,7 @@ def test_training_lowers_the_loss_and_scoring_changes_nothing():
     assert losses[-1] < losses[0] - 0.5
     before = [each.clone() for each in learning.policy.parameters()]
     contexts = np.arange(len(data))
-    nats, n_actions = score(learning, data, contexts, group="player", n_groups=len(Player))
+    nats, n_actions, _ = score(learning, data, contexts, group="player", n_groups=len(Player))
     assert n_actions.sum() == sum(LENGTHS)
     nll = learning.loss(data.batch(contexts)).detach()
     assert nats.sum() == pytest.approx(float(nll.sum()), rel=1e-12)

@@ -1,5 +1,7 @@
 """Documents of a context do not see each other, and every action is in the loss it belongs to."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,7 +9,7 @@ import torch
 
 from jobs.train import loss as loss_module
 from jobs.train.batches import IGNORED
-from tests.jobs.train.making import BOS, learner, packed, rows, separate_losses, tiny_policy
+from tests.jobs.train.making import BOS, N_IDS, learner, packed, rows, separate_losses, tiny_policy
 
 LENGTHS = [5, 1, 12, 9, 3, 20, 31, 7]
 
@@ -58,3 +60,19 @@ def test_many_actions_go_through_the_head_in_chunks_and_give_the_same_gradient(m
         grads.append([each.grad for each in policy.parameters()])
     for one, two in zip(*grads, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-14)
+
+
+def test_reserve_is_what_is_paid_for_expecting_other_tokens():
+    data, reserved = packed(rows(LENGTHS)), [1, 2]
+    learning = learner(tiny_policy())
+    batch = data.batch(np.arange(len(data)))
+    nll, reserve = learning.loss.with_reserve(batch, torch.tensor(reserved))
+    assert torch.equal(nll, learning.loss(batch).detach())
+    is_target = batch.targets != IGNORED
+    assert (reserve[~is_target] == 0).all()
+    # The likelihood among all others: they sum to 1 without the reserved tokens.
+    total = torch.zeros_like(nll)
+    for action in set(range(N_IDS)) - set(reserved):
+        other = dataclasses.replace(batch, targets=torch.where(is_target, action, batch.targets))
+        total += torch.exp(-(learning.loss(other).detach() - reserve))
+    torch.testing.assert_close(total[is_target], torch.ones_like(total[is_target]))
