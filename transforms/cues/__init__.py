@@ -4,6 +4,7 @@ A new family is one module and one entry of FAMILIES.
 """
 
 from transforms.cues import (
+    choice,
     dialogue,
     doctest,
     gathered,
@@ -25,6 +26,7 @@ FAMILIES: tuple[CueFamily, ...] = (
     gathered.FAMILY,
     think.FAMILY,
     worked.FAMILY,
+    choice.FAMILY,
     label.FAMILY,
     dialogue.FAMILY,
     heading.FAMILY,

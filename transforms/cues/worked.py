@@ -20,6 +20,7 @@ from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import LABELLED, Final, find_final
 from transforms.cues.labels import read_labels
+from transforms.cues.options import options_below
 from transforms.cues.words import QUESTION_MARKS, THINKING
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
@@ -43,6 +44,11 @@ CANDIDATE = rf"{_ANSWERS}|{_EXPLAINS}|{_STEPS}|{_BOXES}|{_SAYS}"
 """Rust regular expression of lines that may hold a final answer, an explanation or a first step."""
 
 _REASONS = re.compile(rf"\W*(?:{_THINKING})\b", re.IGNORECASE)
+_OPENING = re.compile(
+    r"[ \t]*[*_]{0,2}(?:answer|solution|explanation|reasoning)[a-z ]{0,20}(?:\d+[ \t]*)?[*_]{0,2}"
+    r"[:：.][*_]{0,2}",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"\(?\d{1,3}[.):][ \t]+")
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
 _VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
@@ -65,9 +71,10 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     """Pairs whose response is worked, and bare questions whose steps end in a final answer."""
     labelled = [pair for pair in candidates.once(label.find) if _is_pair(pair)]
     headed = [pair for pair in candidates.once(heading.find) if _is_pair(pair)]
+    lines = candidates.lines
     refined = [*_refine_labelled(candidates, labelled)]
     for pair in headed:
-        refined.extend(_refine(candidates.lines, pair))
+        refined.extend(_with_options(lines, each) for each in _refine(lines, pair))
     return [*refined, *_find_bare(candidates, labelled)]
 
 
@@ -105,6 +112,17 @@ def _refine(lines: Lines, pair: Episode) -> Iterator[Episode]:
     final = find_final(lines, start, end)
     if final is not None:
         yield _worked(question, start, final, pair.start, pair.end)
+
+
+def _with_options(lines: Lines, episode: Episode) -> Episode:
+    """The options right below a question belong to it."""
+    question, reasoning, *rest = episode.contents
+    start = int(lines.start[lines.start.searchsorted(question.end - 1, side="right")])
+    found = options_below(lines, start, reasoning.end)
+    if found is None or trim(lines.data, found[1], reasoning.end)[0] >= reasoning.end:
+        return episode
+    asked, reasoned = question._replace(end=found[0]), reasoning._replace(start=found[1])
+    return episode._replace(contents=(asked, reasoned, *rest))
 
 
 def _worked(question: Content, start: int, final: Final, opening: int, end: int) -> Episode:
@@ -217,7 +235,11 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
         answer = str(lines.data[final.start : final.end], "utf-8", "ignore")
         if is_sure or _VALUE.fullmatch(answer):
             question = Content(SegmentKind.QUESTION, 0, start, body)
-            yield _Bare(_worked(question, body, final, opening, end), document, is_sure)
+            body += _label_bytes(lines, last + 1)
+            if trim(lines.data, body, final.label)[0] >= final.label:
+                continue
+            episode = _with_options(lines, _worked(question, body, final, opening, end))
+            yield _Bare(episode, document, is_sure)
 
 
 def _within(starts: Int64s, episodes: Sequence[Episode]) -> Bools:
@@ -233,6 +255,15 @@ def _within(starts: Int64s, episodes: Sequence[Episode]) -> Bools:
 def _number_bytes(lines: Lines, line: int) -> int:
     number = _NUMBER.match(line_text(lines, line).lstrip())
     return 0 if number is None else number.end()
+
+
+def _label_bytes(lines: Lines, line: int) -> int:
+    """Bytes up to the end of a label "Solution:" that opens the steps below a question."""
+    filled = int(lines.next_filled(np.array([line - 1]))[0])
+    opened = _OPENING.match(line_text(lines, filled))
+    if opened is None:
+        return 0
+    return int(lines.start[filled] - lines.start[line]) + len(opened[0].encode())
 
 
 def _find_asked(lines: Lines, mark: int, floor: int) -> tuple[int, int] | None:

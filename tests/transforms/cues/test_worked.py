@@ -154,3 +154,11 @@ def test_reasoning_has_a_label_and_the_answer_is_long():
 def test_the_response_of_a_heading_that_asks_may_be_worked():
     text = "## Why?\n\n1 + 1 = 2.\n\nAnswer: 2\n\n## How?\n\nSo.\n"
     assert pairs(text) == [("Why?", "1 + 1 = 2.", "2"), ("How?", "So.")]
+
+
+def test_options_below_a_bare_question_belong_to_it():
+    text = "Which {0}?\nA. one\nB. two\nReply: 1 + {0}.\nThe answer is (B).\n\n"
+    assert pairs(text.format(1) + text.format(2)) == [
+        ("Which 1?\nA. one\nB. two", "1 + 1.", "(B)"),
+        ("Which 2?\nA. one\nB. two", "1 + 2.", "(B)"),
+    ]
