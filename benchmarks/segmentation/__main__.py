@@ -21,11 +21,12 @@ from benchmarks.segmentation.packages import MissingPackageError, Packages
 from benchmarks.segmentation.rules import segment_by_rules
 from benchmarks.segmentation.sets import SOURCES
 from benchmarks.segmentation.speed import print_speed
-from benchmarks.segmentation.table import counts_of, print_table, row_of
+from benchmarks.segmentation.table import Row, counts_of, markdown, print_table, row_of
 
 Segmenter = Callable[[list[str]], list[list[Span]]]
 
 
+MARKS = ("<!-- figures -->", "<!-- end of figures -->")
 SEGMENTERS: dict[str, Segmenter] = {
     "duologue": segment_by_rules,
     "naive": lambda texts: [segment_naively(text) for text in texts],
@@ -67,6 +68,15 @@ def show_faults(folder: Path, tally: Tally, n: int) -> None:
             print(f"  {what} {Path(key).stem}:{start} {text[:120].decode(errors='replace')!r}")
 
 
+def put_between_marks(page: Path, table: str) -> None:
+    """Replaces what stands between the two marks of a page."""
+    before, start, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
+    _, end, behind = rest.partition(MARKS[1])
+    if not start or not end:
+        sys.exit(f"{page} lacks the lines {MARKS[0]} and {MARKS[1]}: put them where the table goes")
+    page.write_text(f"{before}{start}\n{table}\n{end}{behind}", encoding="utf-8")
+
+
 def main() -> None:
     """Builds what is missing, scores, prints tables; with --json saves the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -79,6 +89,7 @@ def main() -> None:
     )
     parser.add_argument("--no-speed", action="store_true")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--docs", type=Path, help="put the table between this page's two marks")
     args = parser.parse_args()
     sets = args.cache / "sets"
     if not args.keep:
@@ -89,6 +100,7 @@ def main() -> None:
     if not folders:
         sys.exit(f"no gold set below {sets}: build them first, without --keep and --offline")
     figures: dict[str, Any] = {}
+    tables: dict[str, list[Row]] = {}
     for name, segment in SEGMENTERS.items():
         rows = []
         for folder in folders:
@@ -100,8 +112,11 @@ def main() -> None:
                 print(f"{meta['name']}:")
                 show_faults(folder, tally, args.show)
         print_table(name, rows)
+        tables[name] = rows
     if not args.no_speed:
         figures["speed"] = print_speed(sets)
+    if args.docs:
+        put_between_marks(args.docs, markdown(tables["duologue"], tables["naive"]))
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

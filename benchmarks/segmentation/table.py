@@ -76,6 +76,29 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
                 _print_row(mean_row(f"MEAN {kind}{' held out' * held_out}", some))
 
 
+def markdown(rows: Sequence[Row], naive: Sequence[Row]) -> str:
+    """A table for docs/: our figures, the naive baseline's link and false episodes beside them."""
+    lines = [
+        "| set | documents | pairs | MB | link | boundary | final | player | false/MB"
+        " | naive link | naive false/MB |",
+        "|---|" + "--:|" * 10,
+    ]
+    names = ("docs", "pairs", "MB", "link", "boundary", "final", "player", "false/MB")
+    by_name = {row.name: row for row in naive}
+    for held_out in (False, True):
+        for kind in ("pairs", "qca", "negative"):
+            some = [row for row in rows if row.kind == kind and row.held_out == held_out]
+            others = [by_name[row.name] for row in some]
+            if some:
+                title = f"**mean {kind}{', held out' * held_out}**"
+                some, others = [*some, mean_row(title, some)], [*others, mean_row("", others)]
+            for row, other in zip(some, others, strict=True):
+                cells = [_cell(name, row.values[COLUMNS.index(name)]) for name in names]
+                cells += [_cell(n, other.values[COLUMNS.index(n)]) for n in ("link", "false/MB")]
+                lines.append(f"| {row.name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _print_row(row: Row) -> None:
     cells = "".join(f"{_cell(column, v):>9}" for column, v in zip(COLUMNS, row.values, strict=True))
     print(f"{row.name:24}{cells}", flush=True)

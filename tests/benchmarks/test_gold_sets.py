@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from benchmarks.segmentation.__main__ import score_set
+from benchmarks.segmentation.__main__ import MARKS, put_between_marks, score_set
 from benchmarks.segmentation.browser import as_text, read_page
 from benchmarks.segmentation.gold import GoldDocument, GoldSet, read_spans, write_set
 from benchmarks.segmentation.naive import segment_naively
@@ -17,7 +17,7 @@ from benchmarks.segmentation.sets import worked
 from benchmarks.segmentation.sets.debian_faq import add_asking
 from benchmarks.segmentation.sets.exemplars import _FINAL
 from benchmarks.segmentation.sets.mail import _reply
-from benchmarks.segmentation.table import mean_row, row_of
+from benchmarks.segmentation.table import markdown, mean_row, row_of
 
 
 def contents(document: GoldDocument) -> list[tuple[str, str]]:
@@ -197,3 +197,26 @@ def test_sources_weigh_alike_and_false_episodes_are_pooled(tmp_path):
 def test_a_package_that_cannot_be_had_is_named(tmp_path):
     with pytest.raises(MissingPackageError, match="debian no-such: not in the cache"):
         Packages(tmp_path, offline=True).debian("no-such")
+
+
+def test_the_table_stands_between_the_marks_of_a_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"Before.\n{MARKS[0]}\nold\n{MARKS[1]}\nBehind.\n")
+    put_between_marks(page, "| new |")
+    put_between_marks(page, "| new |")
+    assert page.read_text() == f"Before.\n{MARKS[0]}\n| new |\n{MARKS[1]}\nBehind.\n"
+    page.write_text("No marks.\n")
+    with pytest.raises(SystemExit, match="lacks the lines"):
+        put_between_marks(page, "| new |")
+
+
+def test_a_page_s_table_has_our_figures_and_the_naive_ones(tmp_path):
+    document = GoldDocument("d")
+    document.pair("Is it?", "So.", before="X) ")
+    gold = GoldSet(name="s", source="s", kind="pairs", note="", documents=(document,))
+    meta = write_set(gold, tmp_path)
+    ours = row_of(meta, score_set(tmp_path / "s", lambda _: [list(document.spans())]))
+    naive = row_of(meta, score_set(tmp_path / "s", lambda _: [[]]))
+    row, mean = markdown([ours], [naive]).splitlines()[2:]
+    assert row == "| s | 1 | 1 | 0.00 | 1.000 | - | - | 1.000 | 0.00 | 0.000 | 0.00 |"
+    assert mean == row.replace("| s |", "| **mean pairs** |")

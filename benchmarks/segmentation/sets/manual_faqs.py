@@ -12,6 +12,8 @@ from benchmarks.segmentation.sets.debian_faq import add_asking
 from benchmarks.segmentation.sets.reference import pick
 
 _N_NEGATIVES = 60
+_PROMPT = re.compile(r"(?m)^\s*(?:\$|#|%|>>>|sqlite>) \S")
+"""A session is an episode that another family of cues may find."""
 _ASKS = re.compile(r"\?$|FAQ|\bquestions?\b", re.IGNORECASE)
 
 
@@ -36,7 +38,7 @@ def build(packages: Packages) -> Iterator[GoldSet]:
         name="neg-manuals",
         source="neg-manuals",
         kind="negative",
-        note="other pages of SQLite's and Apache's manuals; neutral: sections that ask",
+        note="other pages of SQLite's and Apache's manuals; neutral: sections that ask, sessions",
         documents=tuple(
             _negative(page, main, skip)
             for root, pattern, main, skip in (
@@ -151,5 +153,12 @@ def _negative(page: Path, main: str, skip: str) -> GoldDocument:
             asks_at = 0
         if _ASKS.search(section.title):
             asks_at = asks_at or section.level
-        document.add(section.text, neutral=bool(asks_at))
+        before: Block | None = None
+        for block in (section.heading, *section.body):
+            if block is not None:
+                is_session = block.inside("pre.*") and _PROMPT.search(block.text) is not None
+                text = block.text if block.heading else as_text([block], before=before)
+                document.add(text, neutral=bool(asks_at) or is_session)
+                before = block
+        document.add("\n", neutral=bool(asks_at))
     return document
