@@ -68,9 +68,11 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     lines = candidates.lines
     breaks, _ = candidates.matching(BREAK)
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
+    # Looked up again and again, so that the end of all lines is one of them.
+    stops = np.union1d(np.append(breaks, lines.n_lines), headings)
     episodes = []
     for speeches in find_speeches(candidates):
-        for said in _sessions(lines, breaks, np.union1d(breaks, headings), speeches):
+        for said in _sessions(lines, breaks, stops, speeches):
             # What was told by the whole is not all of it: a part in which no one asks is left out.
             asks = speeches.form.is_log or any(each.asks for each in said)
             turns = list(_turns(said)) if asks else []
@@ -97,7 +99,7 @@ def _sessions(
     for i, (start, body) in enumerate(zip(speeches.start, speeches.body, strict=True)):
         end = int(line[i + 1])
         if is_last[i]:
-            stop = int(np.append(stops, end)[stops.searchsorted(line[i], side="right")])
+            stop = int(stops[stops.searchsorted(line[i], side="right")])
             end = min(end, stop, _usual_end(lines, speeches, i, usual))
         at = speeches.start[i + 1] if end == line[i + 1] < document_end else int(lines.start[end])
         pieces = list(_pieces(lines, beside, body, at))

@@ -84,7 +84,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         return []
     quotations = list(_quotations(lines, quoted))
     closers, openers, replies = _edges(candidates)
-    stops = np.union1d(closers, openers)
+    stops = np.union1d(np.append(closers, lines.n_lines), openers)
     episodes: list[Episode] = []
     # Where the message that a quotation stands in begins, and where it shows that it is a reply.
     firsts = np.array([int(quoted[each.first]) for each in quotations])
@@ -181,8 +181,8 @@ def _episode(
     """The quotation and its reply, if there is one."""
     last = int(quoted[quotation.last])
     document_end = int(lines.first_line[lines.document_of(np.array([last]))[0] + 1])
-    stop = np.append(stops, lines.n_lines)[stops.searchsorted(last, side="right")]
-    end = min(following, int(stop), document_end)
+    stop = int(stops[stops.searchsorted(last, side="right")])
+    end = min(following, stop, document_end)
     reply = trim(lines.data, int(lines.start[last + 1]), int(lines.start[end]))
     if not 0 < reply[1] - reply[0] <= _MAX_REPLY_BYTES or _is_empty(lines, *reply):
         return
