@@ -156,7 +156,10 @@ def _negative(page: Path, main: str, skip: str) -> GoldDocument:
         before: Block | None = None
         for block in (section.heading, *section.body):
             if block is not None:
-                is_session = block.inside("pre.*") and _PROMPT.search(block.text) is not None
+                is_session = (
+                    block.inside(r"(?:pre|div\.example).*")
+                    and _PROMPT.search(block.text) is not None
+                )
                 text = block.text if block.heading else as_text([block], before=before)
                 document.add(text, neutral=bool(asks_at) or is_session)
                 before = block
