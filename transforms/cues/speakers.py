@@ -106,8 +106,10 @@ CANDIDATE = (
 )
 """Rust regular expression of lines that may open with a speaker's label."""
 
-_ASKS = r"[?？؟](?:[\s\"'”’»)*_\]]|$)"
-_ASKS_LAST = r"[?？؟][\"'”’»)*_\]]*\s*$"
+# A word asks; "??" by itself fills in a form.
+_MARK = r"[\p{L}\p{M}\p{N}\"'”’»)*_\]][?!？؟]*[?？؟]"
+_ASKS = _MARK + r"(?:[\s\"'”’»)*_\]]|$)"
+_ASKS_LAST = _MARK + r"[!\"'”’»)*_\]]*\s*$"
 _ENDS = r"[.?!…。？！—–-][\"'”’»)*_\]\\]*\s*$"
 
 _MIN_LABELS = 4

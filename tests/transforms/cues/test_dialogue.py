@@ -160,6 +160,8 @@ def test_what_happens_in_a_log_is_nobodys(event):
         "Ant: What is it? An animal.\n\nBee: A fly?\n\nCow: Larger.\n\nDog: A pet?\n\nElk: Deer?\n",
         # Fields of records come in one order.
         "Name: Who?\nPlace: Where?\nTime: When?\n\n" * 6,
+        # A form that is not filled in.
+        "Name: Ann.\nHome: ??\nPhone: ?\n\nName: Bo.\nPhone: ?\nHome: ??\nName: ?\n" * 3,
         # Headers of mail.
         "From: Ann\nTo: Bo\nSubject: Where are you?\n\nHello.\n\n" * 4,
         "Author: Ann\nDate: Monday.\n\n    Why?\n\nAuthor: Bo\nDate: Tuesday.\n\n    So.\n\n" * 3,
