@@ -58,7 +58,7 @@ _PROBLEM = re.compile(
 _VERBATIM = re.compile(r"verbatim\*?|lstlisting|minted|Verbatim|alltt|comment|sourcecode")
 # Optional arguments, a braced title and a label belong to what opens an environment.
 _ARGUMENTS = re.compile(
-    r"(?:\s*(?:\[(?:[^\[\]\n]|\[[^\[\]\n]*\]){0,200}\]|\\label\{[^{}\n]*\}|(?<=\})\{[^{}\n]{0,200}\}))*+"
+    r"(?:\s*(?:%[^\n]*\n|\[(?:[^\[\]\n]|\[[^\[\]\n]*\]){0,200}\]|\\label\{[^{}\n]*\}|(?<=\})\{[^{}\n]{0,200}\}))*+"
 )
 _NOTHING = re.compile(
     r"(?:\s++|(?<!\\)%[^\n]*+|\\(?:label|vspace|vskip|hspace|index|phantomsection)\*?\{[^{}\n]*\}"

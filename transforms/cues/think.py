@@ -53,6 +53,7 @@ _NEXT_TURN = re.compile(
 _CLOSING = re.compile(rf"{_TEMPLATE}\s*$")
 _MAX_QUESTION_BYTES = 8_000
 _HEAD_BYTES = 400
+_MAX_LINES = 200
 _FENCES = ("```", "~~~")
 
 
@@ -229,6 +230,9 @@ def _bare(lines: Lines, thoughts: Sequence[_Thoughts]) -> Iterator[Episode]:
         start, end = trim(lines.data, each.close, end)
         if start >= end or trim(lines.data, each.start, each.end)[0] >= each.end:
             continue
+        # What goes on with a closing tag is a part of some other markup.
+        if bytes(lines.data[start : start + 2]) == b"</":
+            continue
         opening, start_of_question, end_of_question = question
         asks = Content(SegmentKind.QUESTION, 0, start_of_question, end_of_question)
         episode = Episode(opening, end, (asks,), "<think>")
@@ -241,8 +245,11 @@ def _asked(
     """Byte offsets of the question above thoughts: of its label, its start and its end."""
     floor = int(lines.first_line[thoughts.document])
     floor = floor if before is None else before.last_line + 1
-    first, last = paragraph_above(lines, thoughts.line, floor)
-    if first == last or line_text(lines, last - 1).lstrip().startswith(_FENCES):
+    first, last = paragraph_above(lines, thoughts.line, max(floor, thoughts.line - _MAX_LINES))
+    # A sample in fenced code is shown, not said.
+    if first == last or any(
+        line_text(lines, line).lstrip().startswith(_FENCES) for line in range(first, last)
+    ):
         return None
     opening, end = int(lines.content_start[first]), int(lines.start[last])
     if before is not None and first == floor:

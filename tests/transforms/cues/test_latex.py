@@ -12,6 +12,8 @@ from tests.transforms.segmenting import games, pairs, seen
         "\\begin{exercise} Two is even.\n\\end{exercise}\n"
         "\\begin{solution}It is $2$.\\end{solution}\n",
         "\\begin{problem}\nTwo is even.\n\\begin{sol}\nIt is $2$.\n\\end{sol}\n\\end{problem}\n",
+        "\\begin{problem}%\nTwo is even.\n\\end{problem}%\n"
+        "\\begin{onlysolution}%\nIt is $2$.\n\\end{onlysolution}\n",
         "\\question[5] Two is even.\n\\begin{solution}\nIt is $2$.\n\\end{solution}\n",
         "\\begin{enumerate}\n\\item Two is even.\n\\begin{answer}\nIt is $2$.\n\\end{answer}\n",
         "\\newtheorem{art}{Article}\n\\begin{art}\nTwo is even.\n\\end{art}\n"

@@ -78,6 +78,8 @@ def test_several_questions_without_labels():
         "It looks like this:\n\n<think>\nSo.\n</think>\n2.\n",
         "So:\n\n```\n<think>\nSo.\n</think>\n2.\n```\n",
         "Why?\n\n<think></think>\n2.\n",
+        "Output:\n```\n<root>\n<think>So.</think>\n2.\n",
+        "<root>\n<reasoning>So.</reasoning>\n</root>\n\nMore.\n",  # other markup
     ],
 )
 def test_what_is_spoken_of(text):
