@@ -12,7 +12,8 @@ import numpy as np
 
 from transforms.candidates import Candidates
 from transforms.cues.family import CueFamily, Episode, pair
-from transforms.cues.sessions import in_examples, line_bytes
+from transforms.cues.prompts import line_bytes
+from transforms.cues.sessions import in_examples
 from transforms.lines import Lines
 
 GAME = "manual"

@@ -13,19 +13,15 @@ import polars as pl
 
 from transforms.candidates import Candidates
 from transforms.cues.family import CueFamily, Episode
-from transforms.cues.sessions import (
-    CONTEXT,
-    Examples,
+from transforms.cues.prompts import (
     PromptKind,
     PromptReader,
     Prompts,
-    as_episodes,
     is_prose,
-    is_taught,
     line_bytes,
     per_document,
-    read_examples,
 )
+from transforms.cues.sessions import CONTEXT, Examples, as_episodes, is_taught, read_examples
 from transforms.cues.typed_code import TypedCode
 from transforms.lines import Bools, Lines
 
