@@ -182,7 +182,7 @@ def small_disk(tmp_path):
 
 
 # Room for the weights of a checkpoint and not for the moments; for one whole and not for two.
-@pytest.mark.parametrize(("size_kib", "kept"), [(1800, 0), (4800, 4)])
+@pytest.mark.parametrize(("size_kib", "kept"), [(3600, 0), (9600, 4)])
 def test_a_full_disk_ends_the_run_and_room_completes_it(
     small_disk, prepared, train, size_kib, kept
 ):

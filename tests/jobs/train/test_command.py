@@ -54,7 +54,7 @@ def test_a_person_reads_a_line_a_step(trained):
     found = [re.fullmatch(line + r"(  validation [\d.]+)?", each) for each in out.splitlines()]
     assert [int(each[1]) for each in found] == list(range(1, STEPS + 1))
     assert re.search(
-        r"0\.24 M parameters on 1 x cpu, float32; \d+ packed rows of 64, \d+% full", err
+        r"0\.48 M parameters on 1 x cpu, float32; \d+ packed rows of 64, \d+% full", err
     )
     assert "episodes do not fit into --context 64: left out" in err
     assert f"model: {trained / 'model'}" in err

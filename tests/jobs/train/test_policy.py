@@ -70,7 +70,7 @@ def test_weights_depend_on_the_seed_alone(tokenizer):
 def test_a_folder_that_is_called_like_a_size_is_not_meant(tokenizer, tmp_path, monkeypatch):
     (tmp_path / "1m").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert make("1m", tokenizer).config.hidden_size == 64
+    assert make("1m", tokenizer).config.hidden_size == 96
 
 
 def test_a_config_file_gives_the_shape_and_the_shards_the_vocabulary(tokenizer, tmp_path):
