@@ -52,6 +52,7 @@ _DATED = re.compile(r"\d")
 _SUPERCITED = re.compile(rb"[ ]{0,2}>{3,} [^\n]*(?:[:=]|writes|wrote|said)[^\n]*:\s*\Z")
 _SNIPPED = re.compile(r"\W*(?:snip\w*|cut|deleted|gekürzt)?\W*", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.?!](?:\s|\Z)")
+_SENTENCE_GOES_ON = re.compile(r"[a-z\d)\]]{3}[.?!]\s+[^\W\d_]|\]\(")
 _LONG_LINE, _SHORT_REST = 60, 30
 _MAX_ATTRIBUTION_LINES = 3
 _MAX_ATTRIBUTION_BYTES = 400
@@ -170,8 +171,11 @@ def _attribution(lines: Lines, last: int, floor: int, *, is_close: bool) -> int 
         return None
     text = lines.buffer[start:end].tobytes().decode()
     n_signs = sum(sign.search(text) is not None for sign in (_VERB, _ADDRESS, _DATED))
-    is_named = _VERB.search(text) is not None and is_close and len(text) <= _MAX_NAMED
-    is_sure = n_signs > 1
+    verb = _VERB.search(text)
+    is_named = verb is not None and is_close and len(text) <= _MAX_NAMED
+    # "Ann writes about 1984. She says:" is prose.
+    goes_on = _SENTENCE_GOES_ON.search(text, 0 if verb is None else verb.end()) is not None
+    is_sure = n_signs > 1 and not goes_on
     return first if is_sure or (is_named and first == last) else None
 
 

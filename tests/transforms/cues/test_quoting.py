@@ -91,6 +91,7 @@ def test_a_signature_ends_a_message_and_what_shows_it():
         "Ann wrote:\n>\n>\nIt does.\n",  # nothing quoted
         "It says:\n\n> Know thyself.\n\nThat is hard.\n\n> Nothing too much.\n\nSo is that.\n",
         "As Ann wrote:\n\n> Know thyself.\n\nThat is hard.\n",  # prose
+        "Ann writes about 1984. It is a book that goes on:\n\n> Big.\n\nNo.\n\n> B.\n\nC.\n",
         "> **Note**\n> Beware.\n\nText.\n\n> **Tip**\n> Do.\n\nText.\n",
         "Run this:\n> ls\nfile\n> pwd\n/home\n",  # a shell
         "As in R:\n> 1 + 1\n[1] 2\n",
