@@ -8,19 +8,32 @@ rhetoric, or a table of contents.
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from transforms.candidates import Candidates
 from transforms.cues import gathered
+from transforms.cues.blocks import ASKING_WORD, SURE_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import without_label
-from transforms.cues.standing import ASKS, CAPITALS, STANDING, find_standing
+from transforms.cues.standing import ASKS, CAPITALS, FAQ_TITLE, STANDING, find_standing
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Lines
 from transforms.outline import Heading
 
 GAME = "heading"
 _ASKS = re.compile(rf"{ASKS}[*_`]*$")
+_OPENS_ASKING = re.compile(rf"{ASKING_WORD}.*[^.,;:!]$")
+_SURE = re.compile(rf"[*_\d.)( \t]*{SURE_WORD}")
+_MIN_WORDED = 3
+# A changelog's headings: three that open alike and name a version, or news by their words.
+_OPENING_WORDS = 3
+_MIN_RELEASES = 3
+_VERSION = re.compile(r"\d\.\d|\b(?:19|20)\d\d\b")
+_NEWS = re.compile(
+    r"[\W\d]*(?:what['’]?s|what is|what has|was ist|quoi de) (?:new|changed|fixed|next|neu|neuf)\b",
+    re.IGNORECASE,
+)
 # Among peers of one rank, this share must ask before those that do not are questions by place.
 _MAJORITY = 0.6
 
@@ -39,7 +52,7 @@ def _find_outlined(candidates: Candidates) -> Iterator[Episode]:
     by_document = itertools.groupby(candidates.outline, lambda heading: heading.document)
     for _, group in by_document:
         headings = list(group)
-        asks = [_asks(heading.title) for heading in headings]
+        asks = _without_releases(headings, _asking(headings))
         if not any(asks):
             continue
         is_question = _with_peers(headings, asks)
@@ -65,8 +78,33 @@ def _episode(lines: Lines, heading: Heading, end: int) -> Episode:
     )
 
 
-def _asks(title: str) -> bool:
-    return _ASKS.search(title) is not None
+def _asking(headings: Sequence[Heading]) -> list[bool]:
+    """Whether each heading asks: by its mark, or by its first word where most peers have one."""
+    asks = [_ASKS.search(heading.title) is not None for heading in headings]
+    opens = [_OPENS_ASKING.match(heading.title) is not None for heading in headings]
+    for rank in {heading.rank for heading in headings}:
+        peers = [i for i, heading in enumerate(headings) if heading.rank == rank]
+        asking = [i for i in peers if asks[i] or opens[i]]
+        n_sure = sum(_SURE.match(headings[i].title) is not None for i in asking)
+        # "What's changed" once a release, or a template's headings, are no questions.
+        n_titles = len({headings[i].title for i in asking})
+        is_list = n_titles >= max(_MIN_WORDED, _MAJORITY * len(peers))
+        if not is_list or 2 * n_sure < len(asking):
+            continue
+        for i in asking:
+            asks[i] = True
+    return asks
+
+
+def _without_releases(headings: Sequence[Heading], asks: Sequence[bool]) -> list[bool]:
+    """Takes out headings that ask the same of every release: "What's new in 3.1?"."""
+    opening = [" ".join(heading.title.casefold().split()[:_OPENING_WORDS]) for heading in headings]
+    versions = [_VERSION.search(heading.title) is not None for heading in headings]
+    n_alike = Counter(opening[i] for i, is_asked in enumerate(asks) if is_asked and versions[i])
+    return [
+        is_asked and not (n_alike[opening[i]] >= _MIN_RELEASES or _NEWS.match(headings[i].title))
+        for i, is_asked in enumerate(asks)
+    ]
 
 
 def _with_peers(headings: Sequence[Heading], asks: Sequence[bool]) -> list[bool]:
@@ -107,5 +145,5 @@ def _without_parts(
     return cut
 
 
-CANDIDATE = f"{STANDING}|{CAPITALS}"
+CANDIDATE = f"{STANDING}|{CAPITALS}|{FAQ_TITLE}"
 FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)

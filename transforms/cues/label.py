@@ -8,12 +8,14 @@ its question mark.
 
 import bisect
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from transforms.candidates import Candidates
+from transforms.cues.blocks import ASKING_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import CANDIDATE, Label, read_labels
 from transforms.cues.words import QUESTION_MARKS
@@ -29,6 +31,15 @@ _SURE_LETTERS = "q问問문"
 _MAX_QUESTION_BYTES = 20_000
 _TAIL_BYTES = 64
 _MIN_UNANSWERED = 2
+_MIN_WORDED = 3
+_MOSTLY = 2 / 3
+_MAX_TITLE_LINES = 3
+_SURE_WORDS = frozenset(
+    ["q", "question", "frage", "pregunta", "pergunta", "domanda", "vraag", "вопрос", "問", "问"]
+)
+_OPENS_ASKING = re.compile(ASKING_WORD)
+# Choices below a question are part of it, and nobody answered.
+_CHOICE = re.compile(rb"[(\[]?[aA1][.):\]]\s")
 
 
 class Pair(NamedTuple):
@@ -126,22 +137,57 @@ def _pair(
 
 
 def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label]) -> Iterator[Pair]:
-    """Questions of one document without an answer's label: what follows their mark answers."""
+    """Questions of one document without an answer's label: what follows their mark answers.
+
+    Where they have no marks, but most open with a word that asks, what follows their paragraph
+    answers, or where there is but one paragraph, what follows their line.
+    """
     paragraph_ends = lines.next_blank(np.array([label.line for label in questions])).tolist()
     document_end = int(lines.first_line[questions[0].document + 1])
-    followed = itertools.zip_longest(questions, questions[1:])
-    for (label, following), paragraph_end in zip(followed, paragraph_ends, strict=True):
-        limit = min(paragraph_end, document_end)
-        if following is not None:
-            limit = min(limit, following.line)
-        for line in range(label.line, limit):
-            text = lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes()
-            if text.decode().rstrip().rstrip("*_").endswith(QUESTION_MARKS):
-                body = int(lines.start[line + 1])
-                end = _answer_end(lines, stops, label, following)
-                if trim(lines.data, body, end)[0] < end:
-                    yield Pair(label, body, None, body, end)
-                break
+    limits = [*(label.line for label in questions[1:]), document_end]
+    heads = [min(ends) for ends in zip(paragraph_ends, limits, strict=True)]
+    lasts = [
+        _marked_line(lines, label.line, head) for label, head in zip(questions, heads, strict=True)
+    ]
+    if _are_worded(lines, questions):
+        followed = lines.next_filled(np.array(heads) - 1).tolist()
+        n_spaced = sum(
+            head - label.line < _MAX_TITLE_LINES and line < limit
+            for label, head, line, limit in zip(questions, heads, followed, limits, strict=True)
+        )
+        is_spaced = n_spaced >= _MOSTLY * len(questions)
+        for i, (label, head) in enumerate(zip(questions, heads, strict=True)):
+            is_title = head - label.line <= _MAX_TITLE_LINES
+            if lasts[i] is None and (is_title or not is_spaced):
+                lasts[i] = head - 1 if is_spaced else label.line
+    for i, last in enumerate(lasts):
+        if last is None:
+            continue
+        label, following = questions[i], questions[i + 1] if i + 1 < len(questions) else None
+        body, end = int(lines.start[last + 1]), _answer_end(lines, stops, label, following)
+        start = trim(lines.data, body, end)[0]
+        if start < end and _CHOICE.match(lines.data, start) is None:
+            yield Pair(label, body, None, body, end)
+
+
+def _marked_line(lines: Lines, first: int, end: int) -> int | None:
+    """The first of the lines [first, end) that ends in a question mark."""
+    for line in range(first, end):
+        text = lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes()
+        if text.decode().rstrip().rstrip("*_").endswith(QUESTION_MARKS):
+            return line
+    return None
+
+
+def _are_worded(lines: Lines, questions: Sequence[Label]) -> bool:
+    """Whether most of a document's labels stand before a word that asks."""
+    named = [label for label in questions if label.word in _SURE_WORDS]
+    opens = (
+        _OPENS_ASKING.match(str(lines.data[label.end : label.end + _TAIL_BYTES], "utf-8", "ignore"))
+        for label in named
+    )
+    n_asking = sum(match is not None for match in opens)
+    return n_asking >= max(_MIN_WORDED, _MOSTLY * len(questions))
 
 
 def _matches(lines: Lines, question: Label, answer: Label) -> bool:

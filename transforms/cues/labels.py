@@ -27,8 +27,8 @@ _LABEL = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _INLINE = re.compile(
-    rf"(?<=[?？؟])[*_]*[ \t]+(?P<open>[*_]{{0,2}})(?P<word>{_WORD})(?P<sep>[:：])[*_]{{0,2}}"
-    r"(?P<after>[ \t]*)\S",
+    rf"(?<=[?？؟.!。])[*_]*[ \t]+(?P<open>[*_]{{0,2}})(?P<word>{_WORD})(?P<number>{_NUMBER})"
+    r"(?P<sep>[:：.)])[*_]{0,2}(?P<after>[ \t]*)\S",
     re.IGNORECASE,
 )
 _EMPHASIS = ("**", "__", "*", "_")
@@ -98,9 +98,19 @@ def read_labels(candidates: Candidates) -> list[Label]:
         label = _label(*place, match)
         labels.append(label)
         inline = _INLINE.search(content, match.end()) if label.asks else None
-        if inline is not None and label.asks & ANSWERS.get(inline["word"].casefold(), frozenset()):
+        if inline is not None and _answers_inline(label, inline):
             labels.append(_label(*place, inline))
     return labels
+
+
+def _answers_inline(question: Label, inline: re.Match[str]) -> bool:
+    """Whether a label inside its question's line opens the answer."""
+    if not question.asks & ANSWERS.get(inline["word"].casefold(), frozenset()):
+        return False
+    # "in option a. Then" holds no label.
+    return inline["sep"] in ":：" or (
+        inline["sep"] == question.separator and inline["word"][0].isupper()
+    )
 
 
 def _label(

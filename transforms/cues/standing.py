@@ -4,8 +4,6 @@ Three layouts are told apart by what follows the question: a blank line ("spaced
 indented deeper ("hanging"), or a body right below at the same indentation ("flat").
 """
 
-import dataclasses
-import enum
 import re
 from collections.abc import Iterator
 
@@ -13,142 +11,58 @@ import numpy as np
 import polars as pl
 
 from transforms.candidates import Candidates
-from transforms.cues import labels
+from transforms.cues.blocks import ASKS as ASKS
+from transforms.cues.blocks import STANDING as STANDING
+from transforms.cues.blocks import Layout, Questions, asks_surely, is_title, read_questions
 from transforms.cues.family import Episode, pair
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Bools, Int64s, Lines
 
-ASKS = r"[?？؟][)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
-"""Rust and Python regular expression of the end of a question; an aside may follow it."""
-
-_NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
-STANDING = (
-    rf"^\f?[ \t]{{0,6}}(?:{_NUMBER}[.):]?[ \t]+)?[¿\"'“‘«(\[]?[\p{{Lu}}\p{{Lt}}\p{{Lo}}\d_]"
-    rf"[^\n]+{ASKS}\s*$"
-)
-"""Rust regular expression of lines that ask and start like a sentence."""
-
 CAPITALS = r"^[A-Z][A-Z0-9 ,/&'()-]{3,}\s*$"
 """Rust regular expression of lines in capitals, the titles of plain manuals."""
 
-_QUOTED = r"""^\s*["“«][^\n]*["”»]\s*$"""
-_TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
+FAQ_TITLE = (
+    r"(?i:^[^\w\n]{0,8}(?:[\p{L}\p{N}'.+-]+ ){0,6}(?:faqs?|frequently asked questions"
+    r"|common questions|questions (?:and|&) answers|q ?(?:&|and) ?a|foire aux questions"
+    r"|questions fréquentes|questions fréquemment posées|häufig gestellte fragen|häufige fragen"
+    r"|fragen und antworten|preguntas (?:más )?frecuentes|perguntas (?:mais )?frequentes"
+    r"|domande frequenti|veelgestelde vragen|часто задаваемые вопросы|вопросы и ответы"
+    r"|常见问题|常見問題|よくある質問|자주 묻는 질문)\b[^\n.?!]{0,40}\s*$)"
+)
+"""Rust regular expression of the titles of lists of questions."""
+
 _IDENTIFIER = re.compile(r"(?=.*[._])[^\W\d][\w.]*")
-# Lengths are looked at apart: counted repetition of a class makes a slow automaton.
-_MAX_QUESTION_BYTES = 300
-_MAX_TITLE_BYTES = 80
 _MIN_SPACED = 2
 _MIN_FLAT = 3
+# Without a number, a question of several lines or without its mark is less sure, and a bullet
+# opens many things.
+_MIN_DOUBTFUL = 3
+# Among peers of one shape, this share must ask.
+_MAJORITY = 0.6
 # A page of questions and answers asks at least this often; prose that asks now and then does not.
 _MAX_ANSWER_BYTES = 8_000
 _MOSTLY = 2 / 3
 
 
-class Layout(enum.IntEnum):
-    """What follows a line."""
-
-    SPACED = 0
-    HANGING = 1
-    FLAT = 2
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Questions:
-    """Lines that stand alone and ask; int64 [n] each, ascending by line.
-
-    Attributes:
-      line: number of the line.
-      document: ordinal of its document.
-      indent: columns of its indentation.
-      layout: a Layout.
-      depth: how many numbers its own number has, 0 without one.
-      body: the next line that is not blank.
-      number_end: byte offset of the question, past its own number.
-    """
-
-    line: Int64s
-    document: Int64s
-    indent: Int64s
-    layout: Int64s
-    depth: Int64s
-    body: Int64s
-    number_end: Int64s
-
-    def where(self, keep: Bools) -> "Questions":
-        """Those for which keep, bool [n], holds."""
-        fields = dataclasses.fields(self)
-        return Questions(*(getattr(self, field.name)[keep] for field in fields))
-
-    def key(self) -> Int64s:
-        """int64 [n], alike for peers: same document, indentation and depth of number."""
-        return (self.document * 1024 + np.minimum(self.indent, 255)) * 4 + np.minimum(self.depth, 3)
-
-
 def find_standing(candidates: Candidates) -> Iterator[Episode]:
     """Questions in plain lines with what stands below them."""
     lines = candidates.lines
-    questions = _read(candidates)
+    questions = read_questions(candidates)
     questions = questions.where(_has_body(candidates, questions))
     questions = questions.where(~_is_summary(candidates, questions))
-    questions = questions.where(_is_listed(lines, questions))
+    questions = questions.where(_is_listed(candidates, questions))
+    questions = questions.where(~_is_within(questions))
     if len(questions.line) == 0:
         return
     ends = _ends(candidates, questions)
     answer_ends = candidates.once(AnswerEnds)
-    for line, start, end in zip(
-        questions.line.tolist(), questions.number_end.tolist(), ends.tolist(), strict=True
-    ):
-        body = int(lines.start[line + 1])
-        answer_end = int(lines.start[answer_ends.end(line + 1, end)])
-        if has_words(lines, body, answer_end):
-            yield pair(
-                (start, body),
-                (body, answer_end),
-                start=int(lines.content_start[line]),
-                cue="line?",
-            )
-
-
-def _read(candidates: Candidates) -> Questions:
-    """The lines that stand alone and ask, in whatever document."""
-    lines = candidates.lines
-    number, text = candidates.matching(STANDING)
-    is_other = text.str.contains(labels.CANDIDATE) | text.str.contains(_QUOTED)
-    titles = [heading.title_line for heading in candidates.outline]
-    is_other |= text.str.len_bytes() > _MAX_QUESTION_BYTES
-    plain = ~is_other.to_numpy() & ~np.isin(number, np.array(titles, np.int64))
-    number, text = number[plain], text.filter(plain)
-    opens, closes = lines.opens[number], lines.closes[number]
-    indent = lines.indent[number]
-    below = lines.indent[np.minimum(number + 1, lines.n_lines - 1)]
-    layout = np.where(closes, Layout.SPACED, np.where(below > indent, Layout.HANGING, Layout.FLAT))
-    prefix = text.str.extract(rf"^\s*({_NUMBER}[.):]?[ \t]+)", 1).fill_null("")
-    depth = prefix.str.strip_chars(" \t.):").str.count_matches(r"\d+").to_numpy()
-    number_end = lines.content_start[number] + prefix.str.len_bytes().to_numpy()
-    questions = Questions(
-        number,
-        lines.document_of(number),
-        indent,
-        layout.astype(np.int64),
-        depth.astype(np.int64),
-        lines.next_filled(number),
-        number_end.astype(np.int64),
-    )
-    stands = opens | _follows_title(lines, number)
-    return questions.where(stands & ((layout != Layout.FLAT) | (below == indent)))
-
-
-def _follows_title(lines: Lines, number: Int64s) -> Bools:
-    """Bool [n], whether a title stands right above: a short line that opens a paragraph."""
-    above = np.maximum(number - 1, 0)
-    return _is_title(lines, above) & lines.opens[above] & ~np.isin(number, lines.first_line)
-
-
-def _is_title(lines: Lines, number: Int64s) -> Bools:
-    """Bool [n], whether a line is short, starts like a title and is not punctuated."""
-    text = lines.text.gather(number)
-    is_title = text.str.contains(_TITLE) & (text.str.len_bytes() <= _MAX_TITLE_BYTES)
-    return np.asarray(is_title.to_numpy(), np.bool_)
+    places = (questions.line, questions.last, questions.start, questions.end, ends)
+    for line, last, start, end, answer_end in zip(*(each.tolist() for each in places), strict=True):
+        body = int(lines.start[last + 1])
+        body_end = int(lines.start[answer_ends.end(last + 1, answer_end)])
+        if has_words(lines, body, body_end):
+            opening = int(lines.content_start[line])
+            yield pair((start, end), (body, body_end), start=opening, cue="line?")
 
 
 def _has_body(candidates: Candidates, questions: Questions) -> Bools:
@@ -158,14 +72,34 @@ def _has_body(candidates: Candidates, questions: Questions) -> Bools:
     contents. A heading right below belongs to what follows it: nobody answered.
     """
     lines = candidates.lines
+    if len(questions.line) == 0:
+        return np.zeros(0, np.bool_)
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
     is_within = questions.body < lines.first_line[questions.document + 1]
     is_within &= ~np.isin(questions.body, headings)
-    is_bare = np.isin(questions.body, questions.line)
+    at = np.minimum(np.searchsorted(questions.line, questions.body), len(questions.line) - 1)
+    is_bare = questions.line[at] == questions.body
+    # A numbered line without a mark is the next question among its like, else a step of the answer.
+    is_bare &= questions.is_marked[at] | (questions.key[at] == questions.key)
+    # An item below which the next one stands has no body of its own.
+    is_bare |= _is_peer_item(lines, questions)
     is_second = is_bare & np.isin(questions.line, questions.body[is_bare])
-    closes_run = np.isin(questions.line, questions.body[is_second])
+    # Where numbers start again, or the shape is another, the list itself begins.
+    goes_on = is_second & (questions.key[at] == questions.key)
+    goes_on &= (questions.number[at] > questions.number) | (questions.number == 0)
+    closes_run = np.isin(questions.line, questions.body[goes_on])
     usable: Bools = is_within & ~is_bare & ~(closes_run & (questions.layout != Layout.HANGING))
     return usable
+
+
+def _is_peer_item(lines: Lines, questions: Questions) -> Bools:
+    """Bool [n], whether below each bullet stands the same bullet, no deeper."""
+    below = np.minimum(questions.body, lines.n_lines - 1)
+    bullet = r"^[ \t]*([*+•◦‣●■▪○→»o-])[ \t]"
+    above_text, below_text = (lines.text.gather(each) for each in (questions.line, below))
+    same = above_text.str.extract(bullet, 1) == below_text.str.extract(bullet, 1)
+    is_peer: Bools = same.fill_null(False).to_numpy() & (lines.indent[below] <= questions.indent)
+    return is_peer
 
 
 def _is_summary(candidates: Candidates, questions: Questions) -> Bools:
@@ -179,20 +113,103 @@ def _is_summary(candidates: Candidates, questions: Questions) -> Bools:
     return np.isin(questions.line, summaries)
 
 
-def _is_listed(lines: Lines, questions: Questions) -> Bools:
+def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     """Bool [n], whether enough peers in the same document ask as often as a list of questions."""
     if len(questions.line) == 0:
         return np.zeros(0, np.bool_)
-    start = lines.start[questions.line]
+    lines = candidates.lines
     frame = pl.DataFrame(
-        {"key": questions.key(), "flat": questions.layout == Layout.FLAT, "start": start}
+        {
+            "key": questions.key,
+            "flat": questions.layout == Layout.FLAT,
+            "layout": questions.layout,
+            "start": lines.start[questions.line],
+            "marked": questions.is_marked,
+            "asks": questions.is_marked | questions.opens_asking,
+            "sure": questions.opens_asking & asks_surely(lines, questions),
+            "word": questions.opens_asking,
+            "wrapped": questions.is_wrapped,
+            "plain": questions.shape == 0,
+            "bullet": questions.shape >= 64,
+            "titled": _is_titled(candidates, questions),
+        }
     )
-    n_peers = pl.len().over("key")
-    n_flat = pl.col("flat").sum().over("key")
-    span = (pl.col("start").max() - pl.col("start").min()).over("key")
-    is_enough = pl.when("flat").then(n_flat >= _MIN_FLAT).otherwise(n_peers >= _MIN_SPACED)
-    is_dense = span <= n_peers.cast(pl.Int64) * _MAX_ANSWER_BYTES
-    return frame.select((is_enough & is_dense).alias("is_listed"))["is_listed"].to_numpy()
+    asks = pl.col("asks")
+    asking_start = pl.col("start").filter(asks)
+    low, high = asking_start.min(), asking_start.max()
+    # Outside the run of questions stand introductions and licences.
+    frame = frame.with_columns(inside=pl.col("start").is_between(low.over("key"), high.over("key")))
+    inside = pl.col("inside")
+    per_key = frame.group_by("key").agg(
+        n_marked=pl.col("marked").sum(),
+        n_asking=asks.sum(),
+        n_flat=pl.col("flat").sum(),
+        n_sure=pl.col("sure").sum(),
+        n_inside=inside.sum(),
+        n_doubtful=(pl.col("marked") & pl.col("wrapped") & pl.col("plain")).sum(),
+        n_words=(pl.col("word") & pl.col("marked")).sum(),
+        usual=pl.col("layout").filter(asks).mode().sort().first(),
+        span=high - low,
+    )
+    frame = frame.join(per_key, on="key", how="left", maintain_order="left")
+    n_marked, n_asking = pl.col("n_marked"), pl.col("n_asking")
+    is_dense = pl.col("span") <= n_asking.cast(pl.Int64) * _MAX_ANSWER_BYTES
+    minimum = pl.when(pl.col("bullet") | (2 * pl.col("n_doubtful") > n_marked))
+    is_enough = n_marked >= minimum.then(_MIN_DOUBTFUL).otherwise(_MIN_SPACED)
+    is_enough &= (2 * pl.col("n_doubtful") <= n_marked) | (
+        pl.col("n_words") >= _MAJORITY * n_marked
+    )
+    is_enough = pl.when("flat").then(pl.col("n_flat") >= _MIN_FLAT).otherwise(is_enough)
+    # Peers without a mark ask where most have one, or where most open with a word that asks.
+    is_list = n_asking >= _MAJORITY * pl.col("n_inside")
+    is_worded = (n_asking >= _MIN_DOUBTFUL) & (2 * pl.col("n_sure") >= n_asking)
+    is_worded &= ~pl.col("plain") | pl.col("titled") | (2 * n_marked >= n_asking)
+    is_unmarked = is_list & inside & ((n_marked >= _MAJORITY * n_asking) | is_worded)
+    is_unmarked &= ~pl.col("plain") | (asks & (pl.col("layout") == pl.col("usual")))
+    kept = (
+        pl.when("marked")
+        .then(is_enough | (is_unmarked & is_worded))
+        .otherwise(is_unmarked & ((n_marked >= _MIN_SPACED) | is_worded))
+    )
+    return frame.select((kept & is_dense).alias("kept"))["kept"].fill_null(False).to_numpy()
+
+
+def _is_titled(candidates: Candidates, questions: Questions) -> Bools:
+    """Bool [n], whether a title above each in its document says that questions follow."""
+    titles, _ = candidates.matching(FAQ_TITLE)
+    titles = titles[candidates.lines.opens[titles]]
+    first = np.searchsorted(titles, candidates.lines.first_line[questions.document])
+    is_titled: Bools = np.searchsorted(titles, questions.line) > first
+    return is_titled
+
+
+def _is_within(questions: Questions) -> Bools:
+    """Bool [n], whether each is rhetoric inside a list of questions of another shape.
+
+    A block without a number or a mark between numbered ones is part of an answer.
+    """
+    frame = pl.DataFrame(
+        {"key": questions.key, "document": questions.document, "line": questions.line}
+    ).with_columns(is_plain=pl.Series(questions.shape == 0))
+    spans = (
+        frame.filter(~pl.col("is_plain"))
+        .group_by("document", "key")
+        .agg(low=pl.col("line").min(), n=pl.len())
+        .sort("document", "n", descending=[False, True])
+        .unique("document", keep="first", maintain_order=True)
+    )
+    n_plain = frame.filter("is_plain").group_by("document").agg(n_plain=pl.len())
+    frame = frame.join(
+        spans.select("document", "low", "n"), "document", "left", maintain_order="left"
+    )
+    frame = frame.join(n_plain, "document", "left", maintain_order="left")
+    is_within = (
+        pl.col("is_plain")
+        & (pl.col("line") > pl.col("low"))
+        & (pl.col("n") >= _MIN_DOUBTFUL)
+        & (pl.col("n") >= pl.col("n_plain"))
+    )
+    return frame.select(is_within.fill_null(False).alias("within"))["within"].to_numpy()
 
 
 def _ends(candidates: Candidates, questions: Questions) -> Int64s:
@@ -217,8 +234,8 @@ def _with_titles(lines: Lines, questions: Questions) -> Int64s:
     is_shallow = lines.indent[above] <= questions.indent
     # The first line of the answer before is an answer, however short.
     is_free = ~np.isin(above, questions.body) & (before >= 0)
-    is_title = _is_title(lines, above) & is_alone & is_shallow & is_free
-    return np.where(is_title, above, questions.line)
+    is_above = is_title(lines, above) & is_alone & is_shallow & is_free
+    return np.where(is_above, above, questions.line)
 
 
 def _until_dedent(lines: Lines, questions: Questions, end: Int64s) -> Int64s:
@@ -228,7 +245,7 @@ def _until_dedent(lines: Lines, questions: Questions, end: Int64s) -> Int64s:
     """
     end = end.copy()
     hangs = lines.indent[questions.body] > questions.indent
-    frame = pl.DataFrame({"key": questions.key(), "hangs": hangs})
+    frame = pl.DataFrame({"key": questions.key, "hangs": hangs})
     share = frame.select(pl.col("hangs").mean().over("key"))["hangs"].to_numpy()
     ruled = hangs & (share >= _MOSTLY)
     filled_indent = lines.indent[lines.filled]

@@ -1,0 +1,264 @@
+"""Lines that ask, wrapped or not, with whatever stands before them: "12. ", "* ", "**", "[3] ".
+
+A block is one line that ends in a question mark, or up to four of which the last does. Where peers
+of one shape ask, a line of that shape without a mark may ask as well; which ones do is decided in
+`standing`.
+"""
+
+import dataclasses
+import enum
+
+import numpy as np
+import polars as pl
+
+from transforms.candidates import Candidates
+from transforms.cues import labels
+from transforms.lines import Bools, Int64s, Lines
+
+ASKS = r"[?？؟][)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
+"""Rust and Python regular expression of the end of a question; an aside may follow it."""
+
+_NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
+_BULLET = r"(?:[*+•◦‣●■▪○→»-]|\*{3}|>>|==?>|o)[ \t]+"
+_EMPHASIS = r"(?:\*\*|__|\*|_)"
+# "Subject: 2.3." heads the entries of old lists of questions.
+_COUNT = rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?{_NUMBER}[.):\]]{{0,2}}[ \t]+|Subject:[ \t]+)"
+_PREFIX = rf"(?:(?P<bullet>{_BULLET})?(?P<em>{_EMPHASIS})?(?P<count>{_COUNT})?(?P<em2>\*\*|__)?)"
+_FIRST = r"(?:«[ \u00a0]|[¿¡\"'“‘«(\[`])?[\p{Lu}\p{Lt}\p{Lo}\d_]"
+_STARTS = rf"^\f?[ \t]{{0,12}}{_PREFIX}{_FIRST}"
+# Inside a paragraph only a clear number or bullet starts something.
+_STARTS_ITEM = (
+    rf"^[ \t]{{0,12}}(?:{_BULLET}|[\[(]?{_NUMBER}[.):\]]{{1,2}}[ \t]+"
+    r"|\d{1,3}(?:\.\d{1,3}){1,3}[ \t]+\p{Lu})"
+)
+_ENDS = rf"{ASKS}[*_]{{0,2}}\s*$"
+_WORDS = (
+    "How|Why|What|What's|Which|Who|Whom|Whose|When|Where|Can|Could|Do|Does|Did|Is|Are|Was|Were"
+    "|Should|Will|Would|Has|Have|May|Am|Isn't|Aren't|Doesn't|Don't|Can't|HOWTO|How-to"
+    "|Wie|Was|Warum|Wieso|Weshalb|Wer|Wo|Wann|Welche|Welcher|Welches|Kann|Ist|Gibt"
+    "|Comment|Pourquoi|Que|Quel|Quelle|Quels|Quelles|Qui|Où|Quand|Combien|Est-ce|Puis-je|Peut-on"
+    "|Cómo|Qué|Por qué|Cuál|Cuáles|Quién|Dónde|Cuándo|Cuánto|Como|Qual|Quais|Quem|Onde|Quando"
+    "|Come|Perché|Cosa|Che|Quale|Chi|Dove|Hoe|Waarom|Wat|Hur|Varför|Vad"
+    "|Как|Почему|Что|Зачем|Где|Когда|Кто|Какой|Какая|Какие|Можно|Сколько|Jak|Dlaczego|Co|Czy"
+)
+_CJK_WORDS = "如何|怎么|怎样|为什么|什么|なぜ|どう"
+ASKING_WORD = rf"^\f?[ \t]{{0,12}}{_PREFIX}[¿\"'“‘«]?(?:(?:{_WORDS})\b|{_CJK_WORDS})"
+"""Rust and Python regular expression of lines that open with a word that asks."""
+SURE_WORD = (
+    r"\b(?:How|Why|What|Wie|Warum|Comment|Pourquoi|Cómo|Por qué|Como|Come|Perché|Как|Почему)\b"
+)
+_UNMARKED = r"[^\s.,;:!?。，；：！？-]\s*$"
+_NUMBERED = rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?{_NUMBER}[.):\]]{{1,2}}[ \t]+\S"
+_BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
+STANDING = rf"{_ENDS}|{_NUMBERED}|{_BOLD}|{ASKING_WORD}"
+"""Rust regular expression of lines that may end or be a question."""
+
+_QUOTED = r"""^\s*["“«]"""
+_QUOTE_ENDS = r"""["”»]\s*$"""
+_SENTENCE_ENDS = r"""[.!?:;。！？：；][)\]"'”’»]?\s*$"""
+_SENTENCES = r"\p{Ll}[.!?] +[\p{Lu}\"“]"
+_GOES_ON = r"^(?:And|But|So|Or|Then|Now|Und|Aber|Oder|Et|Mais|Ou|Y|Pero|O|E|Ma|Mas|И|Но|А)\b"
+_TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
+# Lengths are looked at apart: counted repetition of a class makes a slow automaton.
+_MAX_QUESTION_BYTES = 400
+_MAX_UNMARKED_BYTES = 120
+_MAX_TITLE_BYTES = 80
+_MAX_LINES = 4
+
+
+class Layout(enum.IntEnum):
+    """What follows a block."""
+
+    SPACED = 0
+    HANGING = 1
+    FLAT = 2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Questions:
+    """Blocks that ask or look like those that do; [n] each, ascending by line.
+
+    Attributes:
+      line: int64, number of the first line.
+      last: int64, number of the last line.
+      document: int64, ordinal of the document.
+      indent: int64, columns of indentation.
+      layout: int64, a Layout.
+      shape: int64, alike for blocks with the same kind of bullet, markup and number; 0 for none.
+      body: int64, the next line that is not blank.
+      number: int64, the last part of its number; 0 for none.
+      start: int64, byte offset of the question, past its number.
+      end: int64, byte offset of its end, before markup that closes.
+      is_marked: bool, whether it ends in a question mark.
+      opens_asking: bool, whether its first word asks.
+    """
+
+    line: Int64s
+    last: Int64s
+    document: Int64s
+    indent: Int64s
+    layout: Int64s
+    shape: Int64s
+    body: Int64s
+    number: Int64s
+    start: Int64s
+    end: Int64s
+    is_marked: Bools
+    opens_asking: Bools
+
+    def where(self, keep: Bools) -> "Questions":
+        """Those for which keep, bool [n], holds."""
+        fields = dataclasses.fields(self)
+        return Questions(*(getattr(self, field.name)[keep] for field in fields))
+
+    @property
+    def key(self) -> Int64s:
+        """int64 [n], alike for peers: same document, indentation and shape."""
+        key: Int64s = (self.document * 256 + np.minimum(self.indent, 255)) * 1024 + self.shape
+        return key
+
+    @property
+    def is_wrapped(self) -> Bools:
+        """Bool [n], whether each has several lines."""
+        return np.not_equal(self.line, self.last)
+
+
+def read_questions(candidates: Candidates) -> Questions:
+    """The blocks that stand apart from what is above them, in whatever document."""
+    lines = candidates.lines
+    last, text = candidates.matching(STANDING)
+    is_marked = text.str.contains(_ENDS).to_numpy()
+    first = np.where(is_marked, _first_lines(lines, last), last)
+    first_text = lines.text.gather(np.maximum(first, 0))
+    titles = [heading.title_line for heading in candidates.outline]
+    plain = ~(_is_other(lines, first, last, first_text, text) | np.isin(last, titles))
+    keep = plain & (first >= 0)
+    # "1. How do I" is no block of its own where the next line goes on with "do it?".
+    keep &= is_marked | ~np.isin(first, first[keep & is_marked])
+    return _as_questions(lines, first[keep], last[keep], is_marked[keep])
+
+
+def _first_lines(lines: Lines, last: Int64s) -> Int64s:
+    """int64 [n], where the block that ends in each line starts; -1 if nowhere near."""
+    first = np.where(_starts(lines, last), last, -1)
+    is_open = first < 0
+    floor = lines.first_line[lines.document_of(last)]
+    for distance in range(1, _MAX_LINES):
+        above = np.maximum(last - distance, 0)
+        is_open &= (last - distance >= floor) & ~lines.is_blank[above]
+        # What comes after a sentence's end is no part of a title.
+        is_open &= ~lines.text.gather(above).str.contains(_SENTENCE_ENDS).to_numpy()
+        starts = is_open & _starts(lines, above)
+        first = np.where(starts, above, first)
+        is_open &= ~starts
+    return first
+
+
+def _starts(lines: Lines, number: Int64s) -> Bools:
+    is_item = lines.text.gather(number).str.contains(_STARTS_ITEM).to_numpy()
+    starts: Bools = lines.opens[number] | is_item | _follows_title(lines, number)
+    return starts
+
+
+def _is_other(
+    lines: Lines, first: Int64s, last: Int64s, first_text: pl.Series, last_text: pl.Series
+) -> Bools:
+    """Bool [n], whether each block is speech, has a label, is long, or starts like no question."""
+    is_other = first_text.str.contains(labels.CANDIDATE) | ~first_text.str.contains(_STARTS)
+    is_other |= first_text.str.contains(_QUOTED) & last_text.str.contains(_QUOTE_ENDS)
+    size = lines.start[last + 1] - lines.start[first]
+    return is_other.to_numpy() | (size > _MAX_QUESTION_BYTES)
+
+
+def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -> Questions:
+    first_text, last_text = lines.text.gather(first), lines.text.gather(last)
+    parts = first_text.str.extract_groups(_STARTS).struct
+    bullet, count = (parts.field(name).fill_null("") for name in ("bullet", "count"))
+    em, em2 = (parts.field(name).fill_null("") for name in ("em", "em2"))
+    # "__import__" is a name.
+    is_name = em.str.starts_with("_") & ~last_text.str.contains(r"_\s*$")
+    em = em.set(is_name, "")
+    emphasis = em + em2
+    n_numbers = count.str.count_matches(r"\d+").to_numpy().astype(np.int64)
+    shape = _codes(bullet.str.strip_chars(" \t")) * 64 + _codes(emphasis) * 4
+    shape += np.minimum(n_numbers, 3)
+    prefix = sum((each.str.len_bytes() for each in (bullet, em, count)), em2.str.len_bytes())
+    indent = lines.indent[first]
+    below = lines.indent[np.minimum(last + 1, lines.n_lines - 1)]
+    layout = np.where(
+        lines.closes[last], Layout.SPACED, np.where(below > indent, Layout.HANGING, Layout.FLAT)
+    )
+    stripped = last_text.str.strip_chars_end()
+    ends = pl.DataFrame({"text": stripped, "mark": emphasis})
+    is_closed = ends.select(pl.col("text").str.ends_with(pl.col("mark"))).to_series().to_numpy()
+    end = lines.start[last] + stripped.str.len_bytes().to_numpy().astype(np.int64)
+    end -= np.where(is_closed, emphasis.str.len_bytes().to_numpy().astype(np.int64), 0)
+    asks = first_text.str.contains(ASKING_WORD).to_numpy()
+    found = Questions(
+        first,
+        last,
+        lines.document_of(first),
+        indent,
+        layout.astype(np.int64),
+        shape,
+        lines.next_filled(last),
+        count.str.extract(r"(\d+)\D*$", 1).fill_null("0").cast(pl.Int64).to_numpy(),
+        lines.content_start[first] + prefix.to_numpy().astype(np.int64),
+        end,
+        is_marked,
+        asks,
+    )
+    # What opens "**" and does not close it is no title; nor is a wrapped line with text below it,
+    # or a paragraph whose last sentence asks.
+    keep = is_closed & ((layout != Layout.FLAT) | (below <= indent))
+    keep &= ~(found.is_wrapped & (shape == 0) & (layout == Layout.FLAT))
+    is_short = lines.start[last + 1] - lines.start[first] <= _MAX_UNMARKED_BYTES
+    unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short
+    keep &= is_marked | (unmarked & (layout != Layout.FLAT) & lines.opens[first])
+    return found.where(keep & ~_is_paragraph(lines, found))
+
+
+def _codes(marks: pl.Series) -> Int64s:
+    """int64 [n], a number below 16 for each bullet or emphasis; 0 for none."""
+    order = ["", "*", "-", "+", "•", "o", "**", "__", "_", "***", ">>", "=>", "==>", "→", "»"]
+    return (
+        marks.replace_strict(order, list(range(len(order))), default=15, return_dtype=pl.Int64)
+        .to_numpy()
+        .astype(np.int64)
+    )
+
+
+def _is_paragraph(lines: Lines, questions: Questions) -> Bools:
+    """Bool [n], whether each has several lines but no number, and several sentences or an "And"."""
+    is_long: Bools = questions.is_wrapped & (questions.shape == 0)
+    which = np.flatnonzero(is_long)
+    text = lines.slices(questions.start[which], questions.end[which])
+    flat = text.str.replace_all(r"\s+", " ")
+    is_long[which] = (
+        flat.str.contains(_SENTENCES).to_numpy() | flat.str.contains(_GOES_ON).to_numpy()
+    )
+    return is_long
+
+
+def _follows_title(lines: Lines, number: Int64s) -> Bools:
+    """Bool [n], whether a title stands right above: a short line that opens a paragraph.
+
+    A line that opens like a question is none, but the first half of one.
+    """
+    above = np.maximum(number - 1, 0)
+    halves = lines.text.gather(above).str.contains(rf"{ASKING_WORD}|{_STARTS_ITEM}").to_numpy()
+    is_above: Bools = is_title(lines, above) & lines.opens[above] & ~halves
+    return is_above & ~np.isin(number, lines.first_line)
+
+
+def is_title(lines: Lines, number: Int64s) -> Bools:
+    """Bool [n], whether a line is short, starts like a title and is not punctuated."""
+    text = lines.text.gather(number)
+    found = text.str.contains(_TITLE) & (text.str.len_bytes() <= _MAX_TITLE_BYTES)
+    return np.asarray(found.to_numpy(), np.bool_)
+
+
+def asks_surely(lines: Lines, questions: Questions) -> Bools:
+    """Bool [n], whether each opens with a word that seldom opens anything but a question."""
+    sure = lines.text.gather(questions.line).str.contains(SURE_WORD)
+    return np.asarray(sure.to_numpy(), np.bool_)
