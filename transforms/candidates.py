@@ -2,38 +2,79 @@
 
 import dataclasses
 import functools
+import string
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
 
-from transforms.lines import Int64s, Lines
+from transforms.lines import Bools, Int64s, Lines
 from transforms.outline import OUTLINE, Heading, read_outline
 
 T = TypeVar("T")
 
+CAPITALS, DIGITS, LETTERS = string.ascii_uppercase, string.digits, string.ascii_letters
+
+
+class LinePattern(NamedTuple):
+    r"""Which lines a family looks at: a regular expression behind two gates that cost less.
+
+    A line is tested by itself, with its newline. It reaches the expression if it passes both
+    gates; one that is not all ASCII passes whatever they ask. A gate may be wide but never narrow:
+    a line that the expression matches and a gate keeps out is lost.
+
+    Attributes:
+      pattern: Rust regular expression.
+      opens: the characters of which a matching line's first, white space left out, is one; empty
+        for any.
+      holds: marks, a character of each class of `transforms.lines.MARKS` of which a matching line
+        holds one; empty for any.
+    """
+
+    pattern: str
+    opens: str = ""
+    holds: str = ""
+
+
+OUTLINE_LINES = LinePattern(OUTLINE, opens="#=-~^\"'*+_:`.")
+"""Those that make up the outline."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates:
-    """The lines that matched some family's candidate expression or may shape the outline.
+    """The lines of a table's documents as cue families look at them: by pattern, each once.
 
     Attributes:
       lines: all lines.
-      number: int64 [n_candidates], numbers of the candidate lines, ascending.
-      text: String [n_candidates], the lines, each with its newline.
     """
 
     lines: Lines
-    number: Int64s
-    text: pl.Series
-
-    def matching(self, pattern: str) -> tuple[Int64s, pl.Series]:
-        """The candidates that a Rust regular expression matches: their numbers and texts."""
-        is_match = self.text.str.contains(pattern)
-        return self.number[is_match.to_numpy()], self.text.filter(is_match)
-
     _found: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    def matching(self, *patterns: LinePattern) -> tuple[Int64s, pl.Series]:
+        """The lines that one of the patterns matches.
+
+        Returns:
+          int64 [n], their numbers, ascending, and String [n], their texts.
+        """
+        found = [self._matching(pattern) for pattern in patterns]
+        if len(found) == 1:
+            return found[0]
+        number = np.unique(np.concatenate([number for number, _ in found]))
+        return number, self.lines.text.gather(number)
+
+    def _matching(self, pattern: LinePattern) -> tuple[Int64s, pl.Series]:
+        if pattern not in self._found:
+            self._found[pattern] = self.among(_passing(self.lines, pattern), pattern.pattern)
+        found: tuple[Int64s, pl.Series] = self._found[pattern]
+        return found
+
+    def among(self, number: Int64s, pattern: str) -> tuple[Int64s, pl.Series]:
+        """Those of some lines, int64 [n], that a Rust regular expression matches."""
+        text = self.lines.text.gather(number)
+        is_match = text.str.contains(pattern)
+        return number[is_match.to_numpy()], text.filter(is_match)
 
     def once(self, find: Callable[["Candidates"], T]) -> T:
         """What `find` finds here, looked for once: families build on each other's findings."""
@@ -45,19 +86,20 @@ class Candidates:
     @functools.cached_property
     def outline(self) -> list[Heading]:
         """The headings that markup shows, of all documents, in order."""
-        return read_outline(self.lines, *self.matching(OUTLINE))
+        return read_outline(self.lines, *self.matching(OUTLINE_LINES))
 
 
-def find_candidates(lines: Lines, patterns: Iterable[str]) -> Candidates:
-    """Tests every line against each pattern, the only look at all lines' texts.
+def initials(words: Iterable[str]) -> str:
+    """The letters that the words open with, large and small, those that are ASCII."""
+    letters = {letter for word in words for letter in (word[0].lower(), word[0].upper())}
+    return "".join(sorted(letter for letter in letters if letter.isascii()))
 
-    Args:
-      lines: of all documents.
-      patterns: Rust regular expressions.
-    """
-    # A test for each pattern beats one alternation: most are anchored and fail at once, while the
-    # automaton of the alternation outgrows its cache.
-    is_candidate = np.zeros(lines.n_lines, np.bool_)
-    for pattern in (*patterns, OUTLINE):
-        is_candidate |= lines.text.str.contains(pattern).to_numpy()
-    return Candidates(lines, np.flatnonzero(is_candidate), lines.text.filter(is_candidate))
+
+def _passing(lines: Lines, pattern: LinePattern) -> Int64s:
+    """int64 [n], the lines that pass a pattern's gates."""
+    passes: Bools = ~lines.is_blank
+    if pattern.opens:
+        passes &= lines.opens_with(pattern.opens)
+    if pattern.holds:
+        passes &= lines.holds(pattern.holds)
+    return np.flatnonzero(passes)

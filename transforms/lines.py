@@ -6,6 +6,7 @@ test sees every line of every document. Offsets are bytes of UTF-8 into that buf
 
 import dataclasses
 import functools
+import operator
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,18 @@ import pyarrow.compute as pc
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+MARKS = ("?", ":", ">", "\\", "$%#", "0123456789")
+"""Classes of characters that lines can be asked for."""
+
 _NEWLINE = 10
 _TAB = 9
 _TAB_COLUMNS = 8
+_NOT_ASCII = 0x80
+# A bit for each of MARKS; the highest is that of every byte that is not ASCII.
+_MARK_BIT = {mark: 1 << place for place, marks in enumerate(MARKS) for mark in marks}
+_MARK_BITS = bytes(
+    _NOT_ASCII if byte >= _NOT_ASCII else _MARK_BIT.get(chr(byte), 0) for byte in range(256)
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,6 +94,38 @@ class Lines:
     def content_start(self) -> Int64s:
         """int64 [n_lines], byte offset of a line's first byte that is not white space."""
         return self.start[1:] - self._filled_bytes
+
+    @functools.cached_property
+    def _first_byte(self) -> npt.NDArray[np.uint8]:
+        """uint8 [n_lines], a line's first byte that is not white space; any in a blank line."""
+        return (
+            self.buffer.take(self.content_start, mode="clip") if len(self.buffer) else self.buffer
+        )
+
+    @functools.cached_property
+    def _marks(self) -> npt.NDArray[np.uint8]:
+        """uint8 [n_lines], _MARK_BITS of a line's bytes."""
+        if self.n_lines == 0:
+            return np.zeros(0, np.uint8)
+        bits = np.frombuffer(self.buffer.tobytes().translate(_MARK_BITS), np.uint8)
+        return np.bitwise_or.reduceat(bits, self.start[:-1])
+
+    def opens_with(self, characters: str) -> Bools:
+        """Bool [n_lines], whether a line's first character, white space left out, is one of these.
+
+        Any that is not ASCII counts as one. What is said of a blank line means nothing.
+        """
+        table = np.arange(256) >= _NOT_ASCII
+        table[list(characters.encode("ascii"))] = True
+        return np.asarray(table[self._first_byte], np.bool_)
+
+    def holds(self, marks: str) -> Bools:
+        """Bool [n_lines], whether a line may hold one of these marks.
+
+        It holds one of the same class of MARKS, or something that is not ASCII.
+        """
+        bits = functools.reduce(operator.or_, (_MARK_BIT[mark] for mark in marks), _NOT_ASCII)
+        return np.not_equal(self._marks & bits, 0)
 
     @functools.cached_property
     def filled(self) -> Int64s:

@@ -1,14 +1,14 @@
 """Segmentation: which bytes of a document are a question, reasoning, an answer or neither.
 
-Lines are tested once for all families, the families look at the candidates, and what they propose
-is resolved and tiled. Segmentation is lossless: a document's spans tile its bytes.
+Families look at the lines that match their patterns, and what they propose is resolved and tiled.
+Segmentation is lossless: a document's spans tile its bytes.
 """
 
 import numpy as np
 import pyarrow as pa
 
 from schemas.episode import SPAN
-from transforms.candidates import find_candidates
+from transforms.candidates import Candidates
 from transforms.cues import FAMILIES
 from transforms.episodes import KINDS, Records, as_records, opens_episode, resolve, tile
 from transforms.lines import Bools, Int64s, Lines, split_lines
@@ -25,7 +25,7 @@ def segment_documents(documents: pa.Table) -> pa.Table:
       else tiles the document's bytes. Spans depend on the document's text alone.
     """
     lines = split_lines(documents["text"])
-    candidates = find_candidates(lines, [family.candidate for family in FAMILIES])
+    candidates = Candidates(lines)
     proposed = [candidates.once(family.find) for family in FAMILIES]
     stretches, contents = resolve(lines, *as_records(proposed))
     spans = tile(lines, stretches, contents)

@@ -11,7 +11,7 @@ import enum
 import numpy as np
 import polars as pl
 
-from transforms.candidates import Candidates
+from transforms.candidates import CAPITALS, DIGITS, Candidates, LinePattern
 from transforms.cues import labels
 from transforms.lines import Bools, Int64s, Lines
 
@@ -50,8 +50,14 @@ SURE_WORD = (
 _UNMARKED = r"[^\s.,;:!?。，；：！？-]\s*$"
 _NUMBERED = rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?{_NUMBER}[.):\]]{{1,2}}[ \t]+\S"
 _BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
-STANDING = rf"{_ENDS}|{_NUMBERED}|{_BOLD}|{ASKING_WORD}"
-"""Rust regular expression of lines that may end or be a question."""
+_MARKED = LinePattern(_ENDS, holds="?")
+_STANDING = (
+    _MARKED,
+    LinePattern(_NUMBERED, opens="*_[(#" + DIGITS),
+    LinePattern(_BOLD, opens="*_"),
+    LinePattern(ASKING_WORD, opens="*+->=o:_[(#\"'" + DIGITS + CAPITALS),
+)
+"""Lines that may end or be a question."""
 
 _QUOTED = r"""^\s*["“«]"""
 _QUOTE_ENDS = r"""["”»]\s*$"""
@@ -126,8 +132,8 @@ class Questions:
 def read_questions(candidates: Candidates) -> Questions:
     """The blocks that stand apart from what is above them, in whatever document."""
     lines = candidates.lines
-    last, text = candidates.matching(STANDING)
-    is_marked = text.str.contains(_ENDS).to_numpy()
+    last, text = candidates.matching(*_STANDING)
+    is_marked = np.isin(last, candidates.matching(_MARKED)[0])
     first = np.where(is_marked, _first_lines(lines, last), last)
     first_text = lines.text.gather(np.maximum(first, 0))
     titles = [heading.title_line for heading in candidates.outline]
@@ -164,7 +170,7 @@ def _is_other(
     lines: Lines, first: Int64s, last: Int64s, first_text: pl.Series, last_text: pl.Series
 ) -> Bools:
     """Bool [n], whether each block is speech, has a label, is long, or starts like no question."""
-    is_other = first_text.str.contains(labels.CANDIDATE) | ~first_text.str.contains(_STARTS)
+    is_other = first_text.str.contains(labels.LABELS.pattern) | ~first_text.str.contains(_STARTS)
     is_other |= first_text.str.contains(_QUOTED) & last_text.str.contains(_QUOTE_ENDS)
     size = lines.start[last + 1] - lines.start[first]
     return is_other.to_numpy() | (size > _MAX_QUESTION_BYTES)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern, initials
 from transforms.cues import heading, label
 from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
@@ -34,11 +34,11 @@ _KEY_WORDS = (
     r"[*_]{0,2}[ \t]*(?:[.:：=][*_]{0,2}|(?:is|ist|es|est|é|è)\b:?)"
 )
 _MARK = r"(?:option |choice )?[*_]{0,2}[(\[（]?"
-CANDIDATE = (
+_KEYS = LinePattern(
     rf"(?i:^[ \t]*(?:>[ \t])?[*_#]{{0,4}}[ \t]?{_KEY_WORDS}[ \t]*{_MARK}[a-j1-9]"
-    r"(?:[^\p{L}\p{N}]|$))"
+    r"(?:[^\p{L}\p{N}]|$))",
+    opens=">*_#" + initials("tcrbfaklso"),
 )
-"""Rust regular expression of lines that may hold a key."""
 
 # "Answer: A list of facts" is none.
 _KEY = re.compile(
@@ -107,7 +107,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 
 def _items(candidates: Candidates) -> Iterator[_Item]:
     lines = candidates.lines
-    keys, texts = candidates.matching(CANDIDATE)
+    keys, texts = candidates.matching(_KEYS)
     if len(keys) == 0:
         return
     answered = _label_lines(candidates)
@@ -233,4 +233,4 @@ def _explanation(lines: Lines, line: int) -> int:
     return int(lines.start[line]) + (0 if opened is None else len(opened[0].encode()))
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

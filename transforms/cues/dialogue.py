@@ -20,7 +20,7 @@ import numpy as np
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 from transforms.cues.family import Content, CueFamily, Episode
-from transforms.cues.speakers import BREAK, CANDIDATE, Speeches, find_speeches
+from transforms.cues.speakers import BREAK, Speeches, find_speeches
 from transforms.episodes import trim
 from transforms.lines import Int64s, Lines
 
@@ -192,4 +192,4 @@ def _episode(turns: Sequence[Sequence[Speech]], cue: str) -> Episode:
     return Episode(turns[0][0].start, contents[-1].end, tuple(contents), cue)
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

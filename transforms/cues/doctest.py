@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.typed_code import TypedCode
 from transforms.lines import Bools, Lines
 
 GAME = "doctest"
 CUE = ">>>"
-_PROMPT = r"^[ \t]*(?:>>>|\.\.\.)(?:[ \t][^\n]*)?\s*$"
+_PROMPT = LinePattern(r"^[ \t]*(?:>>>|\.\.\.)(?:[ \t][^\n]*)?\s*$", opens=">.")
 _PRIMARY = r"^[ \t]*>>>[ \t]+\S"
 _CHEVRONS = r"^[ \t]*>>>"
 _PROMPT_BYTES = len(CUE)
@@ -196,4 +196,4 @@ def _code_start(lines: Lines, prompt: int) -> int:
     return int(start + lines.buffer[start:end].tobytes().index(b">>>") + _PROMPT_BYTES)
 
 
-FAMILY = CueFamily(name=GAME, candidate=_PROMPT, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

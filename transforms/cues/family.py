@@ -56,10 +56,6 @@ class CueFamily:
     name: str
     """The game of its episodes."""
 
-    candidate: str
-    """Rust regular expression, cheap, of the lines that its finer tests must see. A line is
-    tested with its newline, so that patterns end in `\\s*$`, and by itself."""
-
     find: Callable[[Candidates], Sequence[Episode]]
     """Proposes episodes. What it finds in a document may not depend on the other documents."""
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import DIGITS, Candidates, LinePattern, initials
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.words import ANSWERS, ASKS, QUESTION_MARKS
 from transforms.episodes import trim
@@ -65,11 +65,15 @@ _WORDS = sorted({word for word in (*ASKS, *ANSWERS) if len(word) > 1 or word in 
 _WORD = "|".join(sorted(map(re.escape, _WORDS), key=len, reverse=True))
 _SPACE = r"[ \t\f\u3000\ufeff]"
 _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
-ITEM = (
-    rf"(?i:^{_SPACE}{{0,12}}(?:#{{1,6}}[ \t]+)?[*_]{{0,2}}[\[(]?"
-    rf"(?:(?:{_WORD})[ \t]*(?:no\.?|#)?[ \t]*{_NUMBER}|{_NUMBER}[.):\]]))"
+_MARKUP = rf"^{_SPACE}{{0,12}}(?:#{{1,6}}[ \t]+)?[*_]{{0,2}}[\[(]?"
+LABELLED_ITEM = LinePattern(
+    rf"(?i:{_MARKUP}(?:{_WORD})[ \t]*(?:no\.?|#)?[ \t]*{_NUMBER})",
+    opens="#*_[(" + initials(_WORDS),
+    holds="0",
 )
-"""Rust regular expression of lines that open with a number, or with a word and a number."""
+"""Lines that open with a word and a number."""
+BARE_ITEM = LinePattern(rf"{_MARKUP}{_NUMBER}[.):\]]", opens="#*_[(" + DIGITS)
+"""Lines that open with a number."""
 
 _ITEM = re.compile(
     rf"""{_SPACE}{{0,12}}(?:\#{{1,6}}[ \t]+)?(?P<open>[*_]{{0,2}})[\[(]?
@@ -119,16 +123,15 @@ class Section(NamedTuple):
 
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Numbered questions whose answers are gathered elsewhere in the document."""
-    number, _ = candidates.matching(ANSWERS_TITLE)
-    items, text = candidates.matching(ITEM)
+    layout = _Layout(candidates)
+    items, text = candidates.matching(LABELLED_ITEM, BARE_ITEM)
+    labelled, _ = candidates.matching(LABELLED_ITEM)
     lines = candidates.lines
     documents = lines.document_of(items)
-    labelled = text.str.contains(rf"(?i:^{_SPACE}*[*_]{{0,2}}[\[(]?(?:{_WORD})[ \t]*\d)").to_numpy()
-    hopeful = np.union1d(lines.document_of(number), documents[labelled])
+    hopeful = lines.document_of(np.union1d(np.array(layout.sections, np.int64), labelled))
     chosen = np.isin(documents, hopeful)
     if not chosen.any():
         return []
-    layout = _Layout(candidates)
     indents = lines.indent[items[chosen]].tolist()
     read = map(
         _read_item,
@@ -165,17 +168,16 @@ class _Layout:
 
     def __init__(self, candidates: Candidates) -> None:
         self.lines = candidates.lines
-        answers, answer_texts = candidates.matching(ANSWERS_TITLE)
-        questions, _ = candidates.matching(QUESTIONS_TITLE)
-        outlined = [heading.title_line for heading in candidates.outline]
-        self.titles = dict(zip(answers.tolist(), answer_texts.to_list(), strict=True))
+        outlined = np.array([heading.title_line for heading in candidates.outline], np.int64)
+        self.openers = np.flatnonzero(self.lines.opens & ~self.lines.is_blank)
         # Words close sentences too: a title opens a paragraph.
-        stands = self.lines.opens | np.isin(np.arange(self.lines.n_lines), outlined)
-        self.sections = answers[stands[answers]].tolist()
-        self.questions = questions[stands[questions]].tolist()
+        standing = np.union1d(self.openers, outlined)
+        answers, answer_texts = candidates.among(standing, ANSWERS_TITLE)
+        questions, _ = candidates.among(standing, QUESTIONS_TITLE)
+        self.sections, self.questions = answers.tolist(), questions.tolist()
+        self.titles = dict(zip(self.sections, answer_texts.to_list(), strict=True))
         first_lines = [heading.first_line for heading in candidates.outline]
         self.stops = sorted({*self.sections, *self.questions, *first_lines})
-        self.openers = np.flatnonzero(self.lines.opens & ~self.lines.is_blank)
 
     def n_paragraphs(self, first: int, end: int) -> int:
         """How many paragraphs there are in the lines [first, end)."""
@@ -356,5 +358,4 @@ def _ends(layout: _Layout, run: Run, limit: int) -> list[int]:
     return ends
 
 
-CANDIDATE = f"{ANSWERS_TITLE}|{QUESTIONS_TITLE}|{ITEM}"
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

@@ -16,7 +16,7 @@ from transforms.cues import gathered
 from transforms.cues.blocks import ASKING_WORD, SURE_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import without_label
-from transforms.cues.standing import ASKS, CAPITALS, FAQ_TITLE, STANDING, find_standing
+from transforms.cues.standing import ASKS, find_standing
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Lines
 from transforms.outline import Heading
@@ -145,5 +145,4 @@ def _without_parts(
     return cut
 
 
-CANDIDATE = f"{STANDING}|{CAPITALS}|{FAQ_TITLE}"
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

@@ -14,18 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.blocks import ASKING_WORD
 from transforms.cues.family import CueFamily, Episode, pair
-from transforms.cues.labels import CANDIDATE, Label, read_labels
+from transforms.cues.labels import Label, read_labels
 from transforms.cues.words import QUESTION_MARKS
 from transforms.episodes import trim
 from transforms.lines import Lines
 
 GAME = "label"
 
-FINAL_VALUE = r"^[ \t]*####[ \t]*[^\p{L}\n]*\d[^\p{L}\n]*\s*$"
-"""Rust regular expression of a line that gives a number as the final answer, "#### 42"."""
+FINAL_VALUE = LinePattern(r"^[ \t]*####[ \t]*[^\p{L}\n]*\d[^\p{L}\n]*\s*$", opens="#")
+"""Lines that give a number as the final answer, "#### 42"."""
 
 _SURE_LETTERS = "q问問문"
 _MAX_QUESTION_BYTES = 20_000
@@ -237,4 +237,4 @@ def _answer_end(lines: Lines, stops: list[int], answer: Label, following: Label 
     return int(lines.start[end])
 
 
-FAMILY = CueFamily(name=GAME, candidate=f"{CANDIDATE}|{FINAL_VALUE}", find=find)
+FAMILY = CueFamily(name=GAME, find=find)

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern, initials
 from transforms.cues.words import ANSWERS, ASKS
 
 _WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
@@ -14,11 +14,12 @@ _OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[|\()?"
 # goes back, reads the same language.
 _NUMBER = r"(?:[ \t]*+(?:no\.?|nr\.?|\#|№)?[ \t]*+\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
 _SEPARATOR = r"(?:[:：]|\.|\)|\]|-|–|—)"
-CANDIDATE = (
+LABELS = LinePattern(
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
-    rf"[ \t]*(?:\*\*|__|\*|_)?[ \t]*(?:{_SEPARATOR}|\n|\r|$))"
+    rf"[ \t]*(?:\*\*|__|\*|_)?[ \t]*(?:{_SEPARATOR}|\n|\r|$))",
+    opens="#*_[(" + initials([*ASKS, *ANSWERS]),
 )
-"""Rust regular expression of lines that may open with a label."""
+"""Lines that may open with a label."""
 
 _LABEL = re.compile(
     rf"""{_SPACE}(?P<open>{_OPEN})(?P<word>{_WORD})(?P<number>{_NUMBER})
@@ -81,7 +82,7 @@ def read_labels(candidates: Candidates) -> list[Label]:
     A short answer may stand in its question's line ("Q: Is it? A: Yes."); its label is read too.
     """
     lines = candidates.lines
-    number, text = candidates.matching(CANDIDATE)
+    number, text = candidates.matching(LABELS)
     places = zip(
         number.tolist(),
         lines.document_of(number).tolist(),

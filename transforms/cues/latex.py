@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import find_final
 from transforms.cues.proof import answered
@@ -21,10 +21,11 @@ from transforms.lines import Lines
 
 GAME = "latex"
 
-CANDIDATE = (
-    r"\\(?:begin|end)[ \t]*\{|^[ \t]*\\(?:sub){0,2}(?:question|part|item|Question|newtheorem)\b"
+_OPENERS = LinePattern(
+    r"\\(?:begin|end)[ \t]*\{|^[ \t]*\\(?:sub){0,2}(?:question|part|item|Question|newtheorem)\b",
+    holds="\\",
 )
-"""Rust regular expression of the lines that open or close something."""
+"""Lines that open or close something."""
 
 _TOKEN = re.compile(
     r"\\(?P<side>begin|end)[ \t]*\{(?P<name>[^{}\n]{1,40})\}"
@@ -112,7 +113,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 def _read(candidates: Candidates) -> Iterator[_Token]:
     """What opens and closes, in order, comments and verbatim text left out."""
     lines = candidates.lines
-    number, texts = candidates.matching(CANDIDATE)
+    number, texts = candidates.matching(_OPENERS)
     documents = lines.document_of(number).tolist()
     starts = lines.start[number].tolist()
     hidden, hidden_in = "", -1
@@ -263,4 +264,4 @@ def _episode(lines: Lines, asked: tuple[int, int, int], answer: _Block) -> Episo
     return Episode(begin, answer.close, (question, *contents), f"\\begin{{{answer.name}}}")
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.prompts import line_bytes
 from transforms.cues.sessions import in_examples
@@ -18,9 +18,8 @@ from transforms.lines import Lines
 
 GAME = "manual"
 CUE = "EXAMPLES"
-_NAME = r"^NAME\s*$"
+_NAME = LinePattern(r"^NAME\s*$", opens="N")
 _LEAD = r"^[ \t]{2,}[\p{L}(`'\"•*+\d-][^\n]*:\s*$"
-CANDIDATE = f"{_NAME}|{_LEAD}"
 _NAMED = re.compile(rb"\s*(?P<name>[\w.+]+)[\w.+-]*(?:\(\d\w*\))?(?:,| -| \xe2\x80)")
 _BULLET = re.compile(rb"[ \t]*(?:\xe2\x80\xa2|[*+o-]|\(?\d{1,2}[.)])[ \t]+")
 _GOES_ON = re.compile(rb"(?:\\|\||&&)\s*\Z")
@@ -30,15 +29,15 @@ _MAX_LINES = 12
 def find(candidates: Candidates) -> Sequence[Episode]:
     """What is to be done and the commands that do it."""
     lines = candidates.lines
-    number, _ = candidates.matching(_LEAD)
-    number = number[in_examples(lines, number)]
-    if len(number) == 0:
-        return []
     names = _names(candidates)
+    if not names:
+        return []
+    pages = np.isin(lines.document_of(lines.filled), list(names))
+    number, _ = candidates.among(lines.filled[pages], _LEAD)
+    number = number[in_examples(lines, number)]
     return [
         episode
         for line, document in zip(number.tolist(), lines.document_of(number).tolist(), strict=True)
-        if document in names
         for episode in _example(lines, line, names[document])
     ]
 
@@ -106,4 +105,4 @@ def _is_bullet(lines: Lines, line: int) -> bool:
     return _BULLET.match(line_bytes(lines, line)) is not None
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues import labels
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.lines import Lines
@@ -21,11 +21,12 @@ GAME = "oneline"
 
 _BULLET = r"(?:(?:[*+•◦‣●■▪○→»-]|o)[ \t]+|[\[(]?\d{1,3}(?:\.\d{1,3}){0,3}[.):\]]{1,2}[ \t]+)"
 _SEPARATOR = r"(?:::|->|→|=>|--|[-–—|:])"
-CANDIDATE = (
+_ASKING = LinePattern(
     rf"^[ \t]{{0,12}}{_BULLET}?(?:\*\*|__|\*|_)?[¿\"'“‘«(\[`]?[\p{{Lu}}\p{{Lt}}\p{{Lo}}\d_]"
-    r"[^\n?？؟]*(?:[?？؟][)\"'”’»]?(?:\*\*|__|\*|_)?[ \t]+\S|？[^\s？])"
+    r"[^\n?？؟]*(?:[?？؟][)\"'”’»]?(?:\*\*|__|\*|_)?[ \t]+\S|？[^\s？])",
+    holds="?",
 )
-"""Rust regular expression of lines that ask before their end."""
+"""Lines that ask before their end."""
 
 _LINE = re.compile(
     rf"""[ \t]*(?P<bullet>{_BULLET})?(?P<em>\*\*|__|\*|_)?
@@ -80,8 +81,8 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 
 def _read(candidates: Candidates) -> Iterator[Line]:
     lines = candidates.lines
-    number, text = candidates.matching(CANDIDATE)
-    is_label = text.str.contains(labels.CANDIDATE)
+    number, text = candidates.matching(_ASKING)
+    is_label = text.str.contains(labels.LABELS.pattern)
     number, text = number[~is_label.to_numpy()], text.filter(~is_label)
     places = zip(
         number.tolist(),
@@ -163,4 +164,4 @@ def _end(lines: Lines, each: Line, following: Line | None) -> int:
     return end
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

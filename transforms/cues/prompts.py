@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.lines import Bools, Int64s, Lines
 
 Float64s = npt.NDArray[np.float64]
@@ -54,14 +54,9 @@ class PromptReader:
             + ")"
         ).match
 
-    def read(self, candidates: Candidates, pattern: str) -> "Prompts":
-        """The lines that open with a prompt.
-
-        Args:
-          candidates: lines, among them those that match the pattern.
-          pattern: Rust regular expression of the lines that may.
-        """
-        number, text = candidates.matching(pattern)
+    def read(self, candidates: Candidates, *patterns: LinePattern) -> "Prompts":
+        """The lines that open with a prompt, of those that match one of the patterns."""
+        number, text = candidates.matching(*patterns)
         found = []
         for line, start, content in zip(
             number.tolist(), candidates.lines.start[number].tolist(), text.to_list(), strict=True

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern, initials
 from transforms.cues.above import MAX_LINE_BYTES, line_tail, line_text
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.episodes import trim
@@ -41,13 +41,16 @@ def _words(words: str) -> str:
 
 _NUMBER = r"(?:[ \t]*(?:\d+(?:\.\d+)*|[A-Z](?:\.\d+)*|[IVX]+)[a-z]?'?)"
 _NAME = r"(?:[*_]{0,3}[ \t]*[(\[（][^()\[\]\n]{1,80}[)\]）])"
-STATEMENT = (
-    rf"{_OPEN}(?:{_words(_STATEMENTS)})(?:{_NUMBER}?{_NAME}?[*_]{{0,3}}[.:：*_\n]|{_NUMBER})"
+_OPENS = "#*_"
+STATEMENT = LinePattern(
+    rf"{_OPEN}(?:{_words(_STATEMENTS)})(?:{_NUMBER}?{_NAME}?[*_]{{0,3}}[.:：*_\n]|{_NUMBER})",
+    opens=_OPENS + initials(_STATEMENTS.split("|")),
 )
 _OF = r"(?:[ \t]+(?:of|by|sketch|de|del|des?|von|idea)\b[^.:\n]{0,60})?"
-PROOF = (
+PROOF = LinePattern(
     rf"{_OPEN}(?:{_words(_PROOFS)}){_OF}"
-    r"[ \t]*[*_]{0,3}(?:[.:：]|[*_]{1,3}|\s*$|。)"
+    r"[ \t]*[*_]{0,3}(?:[.:：]|[*_]{1,3}|\s*$|。)",
+    opens=_OPENS + initials(_PROOFS.split("|")),
 )
 _STATEMENT = re.compile(
     rf"{_OPEN}(?:{_words(_STATEMENTS)})(?P<number>{_NUMBER})?(?P<name>{_NAME})?"
@@ -62,8 +65,6 @@ _END = (
     r"|\bq\. ?e\. ?d\.|\bw\.z\.b\.w\.|\bch\.t\.d\.|ч\.т\.д\.|証明終|证毕)[)\]}*_.$ \t]*"
 )
 MARKED = rf"{_END}\s*$"
-CANDIDATE = f"{STATEMENT}|{PROOF}|{MARKED}"
-"""Rust regular expression of lines that open statements and proofs, or end a proof."""
 
 _MARK = re.compile(rf"[(\[{{*_]*{_END}$")
 _OPENER = (
@@ -139,7 +140,8 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         return []
     lines = candidates.lines
     opened = dict(_statements(candidates))
-    marks, _ = candidates.matching(MARKED)
+    hopeful = np.isin(lines.document_of(lines.filled), lines.document_of(proofs))
+    marks, _ = candidates.among(lines.filled[hopeful], MARKED)
     headings = [heading.first_line for heading in candidates.outline]
     stops = sorted({*opened, *headings, *proofs.tolist()})
     episodes = []
@@ -226,4 +228,4 @@ def _unmarked_end(lines: Lines, proof: int, body: int, limit: int) -> int:
     return min(int(lines.next_blank(np.array([first]))[0]), limit)
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern, initials
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
@@ -26,15 +26,18 @@ from transforms.lines import Bools, Int64s, Lines
 GAME = "quoting"
 CUE = ">"
 
-_QUOTED = r"^ {0,2}(?:[A-Za-z]{1,4})?>"
-_HEADER = (
+_QUOTED = LinePattern(r"^ {0,2}(?:[A-Za-z]{1,4})?>", holds=">")
+_HEADER = LinePattern(
     r"^ {0,2}(?:From [^\n]*\d{4}\s*$|(?:From|To|Cc|Subject|Date|Message-I[Dd]|In-Reply-To"
     r"|References|Newsgroups|Organization|Sender|Reply-To|Return-Path|Received|Mime-Version|MIME-Version"
-    r"|Content-Type|Lines|Path):[ \t])"
+    r"|Content-Type|Lines|Path):[ \t])",
+    opens=initials("FTCSDMIRNOLP"),
 )
 # A signature, the line over a footer, an armour, a forwarded message.
-_CLOSER = r"^(?:--\s*$|---\s*$|--\w[^\n]{0,40}$|[_=-]{10,}\s*$|-{3,} ?[A-Z]|%\s*$|[ \t]+-- \S)"
-CANDIDATE = f"{_QUOTED}|{_HEADER}|{_CLOSER}"
+_CLOSER = LinePattern(
+    r"^(?:--\s*$|---\s*$|--\w[^\n]{0,40}$|[_=-]{10,}\s*$|-{3,} ?[A-Z]|%\s*$|[ \t]+-- \S)",
+    opens="-_=%",
+)
 
 _IN_REPLY = (
     r"^ *(?:In-Reply-To|References):|^ *Subject:[ \t]*(?i:re|aw|sv|antw|rép|ref)(?:\[\d+\])?:"
@@ -240,4 +243,4 @@ def _bytes(lines: Lines, line: int) -> bytes:
     return lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes()
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

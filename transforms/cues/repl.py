@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from transforms.candidates import Candidates
+from transforms.candidates import LETTERS, Candidates, LinePattern
 from transforms.cues.family import CueFamily, Episode
 from transforms.cues.prompts import (
     PromptKind,
@@ -21,7 +21,7 @@ from transforms.cues.prompts import (
     line_bytes,
     per_document,
 )
-from transforms.cues.sessions import CONTEXT, Examples, as_episodes, is_taught, read_examples
+from transforms.cues.sessions import Examples, as_episodes, is_taught, read_examples
 from transforms.cues.typed_code import TypedCode
 from transforms.lines import Bools, Lines
 
@@ -68,15 +68,19 @@ _KINDS: dict[str, PromptKind] = {
 }
 _CUES = tuple(_KINDS)
 _CODES = {cue: code for code, cue in enumerate(_CUES)}
-_OUTPUT = r"^[ \t]*Out\[\d+\]:"
+_OUTPUT = LinePattern(r"^[ \t]*Out\[\d+\]:", opens="O")
 
 
 _READER = PromptReader(tuple(_KINDS.values()))
-_PROMPT = (
-    r"^[ \t]*(?:[^ \t\n]*>\s|[a-z_]\w*=#\s|\((?:[a-zA-Z]+[):]|%i)|In \[|MariaDB |\[\d+\] pry"
-    r"|Prelude |\*[A-Z]|\d*[ \t]?\?-\s|#[ \t][^\n]*;;\s*$)"
+_PROMPTS = (
+    LinePattern(
+        r"^[ \t]*(?:[^ \t\n]*>\s|(?:MariaDB |\[\d+\] pry|Prelude |\*[A-Z])[^\n]*>)", holds=">"
+    ),
+    LinePattern(r"^[ \t]*[a-z_]\w*=#\s", opens="_" + LETTERS, holds="#"),
+    LinePattern(r"^[ \t]*#[ \t][^\n]*;;\s*$", opens="#"),
+    LinePattern(r"^[ \t]*(?:\((?:[a-zA-Z]+[):]|%i)|In \[)", opens="(I"),
+    LinePattern(r"^[ \t]*\d*[ \t]?\?-\s", holds="?"),
 )
-CANDIDATE = f"{_PROMPT}|{_OUTPUT}|{CONTEXT}"
 _GOES_ON = {
     _CODES[cue]: re.compile(rf"[ \t]*(?:{kind.goes_on})".encode())
     for cue, kind in _KINDS.items()
@@ -100,7 +104,7 @@ _MIN_ALIKE = 3
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Sessions in which at least one input is answered."""
     lines = candidates.lines
-    prompts = _READER.read(candidates, _PROMPT)
+    prompts = _READER.read(candidates, *_PROMPTS)
     prompts = prompts.where(~_is_quote(lines, prompts))
     if len(prompts.line) == 0:
         return []
@@ -170,4 +174,4 @@ def _is_proved(lines: Lines, examples: Examples) -> Bools:
     return sessions
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

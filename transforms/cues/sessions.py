@@ -12,35 +12,33 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import Content, Episode
 from transforms.cues.prompts import Prompts, line_bytes
 from transforms.lines import Bools, Int64s, Lines
 
-# What closes what surrounds a session; fences are candidates anyway.
-_CLOSER = r"^[ \t]*(?:\"\"\"|'''|</(?:pre|code|programlisting|screen)>|\*/|=cut\b|[$%>]\s*$)"
-# Comments between examples, where they open a paragraph.
-_COMMENT = r"^[ \t]*#[ \t]+\S"
-# What declares a reference: a man page's first section, what a reStructuredText page documents.
-_REFERENCE = (
-    r"^NAME\s*$|^\.\. (?:\w+:)?(?:module|currentmodule|function|class|method|data|program)::"
+# What closes what surrounds a session.
+_CLOSER = LinePattern(
+    r"^[ \t]*(?:\"\"\"|'''|</(?:pre|code|programlisting|screen)>|\*/|=cut\b|[$%>]\s*$)",
+    opens="\"'<*=$%>",
 )
-
-CONTEXT = f"{_CLOSER}|{_COMMENT}|{_REFERENCE}"
-"""Rust regular expression of the lines around sessions, to be part of a family's candidates."""
+# Comments between examples, where they open a paragraph.
+_COMMENT = LinePattern(r"^[ \t]*#[ \t]+\S", opens="#")
+# What declares a reference: a man page's first section, what a reStructuredText page documents.
+_REFERENCE = LinePattern(
+    r"^NAME\s*$|^\.\. (?:\w+:)?(?:module|currentmodule|function|class|method|data|program)::",
+    opens="N.",
+)
 
 _EXAMPLES = r"^EXAMPLES?[^a-z]*$"
 # A page that teaches by sessions shows them this often; a reference shows one now and then.
 _MIN_ANSWERED = 3
 _MAX_BYTES_PER_ANSWER = 4_000
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
-_CLOSES_FENCE = r"^[ \t]*(?:```|~~~)"
+_FENCES = LinePattern(r"^[ \t]*(?:```|~~~)", opens="`~")
 _SHOWS = re.compile(rb":\s*\Z|\s*\.\. [\w-]+:: ?[^\n]*\Z")
 _MAX_INDENT = 40
 _NOT_OUTPUT = (b"#", b":")
-
-NOTHING = r"^\z."
-"""Rust regular expression that matches no line."""
 
 TypedEnd = Callable[[Lines, int, int, int], int]
 """From an example's first line, the kind of its prompt and the line where it ends at the latest:
@@ -80,7 +78,7 @@ class Fences:
     """The fenced blocks of all documents; a fence that is never closed fences nothing."""
 
     def __init__(self, candidates: Candidates) -> None:
-        number, text = candidates.matching(_CLOSES_FENCE)
+        number, text = candidates.matching(_FENCES)
         documents = candidates.lines.document_of(number).tolist()
         # A run of "~" right below a title underlines it.
         may_open = candidates.lines.opens[number] | text.str.contains("`").to_numpy()
@@ -108,15 +106,18 @@ class Fences:
 
 
 def read_examples(
-    candidates: Candidates, prompts: Prompts, typed_end: TypedEnd, printed: str = NOTHING
+    candidates: Candidates,
+    prompts: Prompts,
+    typed_end: TypedEnd,
+    printed: LinePattern | None = None,
 ) -> Examples:
     """What was typed at each prompt and what was printed below.
 
     Args:
-      candidates: lines, among them all that match CONTEXT.
+      candidates: all lines.
       prompts: ascending.
       typed_end: tells what was typed.
-      printed: Rust regular expression of labels of what is printed; a blank line above one ends
+      printed: of labels of what is printed, if there are any; a blank line above one ends
         no output.
     """
     lines = candidates.lines
@@ -125,7 +126,7 @@ def read_examples(
     opening, closing = candidates.once(Fences).around(line)
     block, dedent = _blocks(lines, line)
     is_shown = (opening >= 0) | _shows(lines, prompts, block)
-    labels, texts = candidates.matching(printed)
+    labels, sizes = _labels(candidates, printed)
     limit = np.where(is_shown, lines.n_lines, _next_blank(lines, line, labels))
     limit = np.minimum(limit, np.where(opening >= 0, closing, dedent))
     limit = np.minimum(limit, lines.first_line[1:][lines.document_of(line)])
@@ -136,8 +137,7 @@ def read_examples(
     output = _typed_ends(lines, prompts, limit, typed_end)
     first = lines.next_filled(output - 1)
     end = np.where(first < limit, limit, output)
-    size = texts.str.extract(f"({printed})", 1).str.len_bytes().to_numpy()
-    sizes = np.append(size, 0)[_places(labels, first)]
+    sizes = np.append(sizes, 0)[_places(labels, first)]
     opens = _opens(lines, prompts, end, opening)
     is_placed = (opening >= 0) | _is_placed(lines, line)
     return Examples(
@@ -149,6 +149,15 @@ def read_examples(
         is_placed[np.flatnonzero(opens)][np.cumsum(opens) - 1],
         is_shown,
     )
+
+
+def _labels(candidates: Candidates, printed: LinePattern | None) -> tuple[Int64s, Int64s]:
+    """The lines that open with a label of what is printed, and the label's bytes; int64 [n]."""
+    if printed is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    labels, texts = candidates.matching(printed)
+    size = texts.str.extract(f"({printed.pattern})", 1).str.len_bytes()
+    return labels, size.to_numpy().astype(np.int64)
 
 
 def _places(labels: Int64s, line: Int64s) -> Int64s:
@@ -220,7 +229,7 @@ def _shows(lines: Lines, prompts: Prompts, block: Int64s) -> Bools:
 
 def _stops(candidates: Candidates) -> Int64s:
     """The lines that no output goes past, ascending."""
-    closers, _ = candidates.matching(f"{_CLOSER}|{_CLOSES_FENCE}")
+    closers, _ = candidates.matching(_CLOSER, _FENCES)
     comments, _ = candidates.matching(_COMMENT)
     comments = comments[candidates.lines.opens[comments]]
     return np.union1d(closers, comments)
@@ -271,7 +280,7 @@ def is_taught(candidates: Candidates, examples: Examples, is_sure: Bools) -> Boo
     counts, what is shown elsewhere belongs to the text around it.
 
     Args:
-      candidates: lines, among them all that match CONTEXT.
+      candidates: all lines.
       examples: ascending.
       is_sure: bool [n], those that count.
     """

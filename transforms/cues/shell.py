@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import CueFamily, Episode
 from transforms.cues.prompts import (
     PromptKind,
@@ -21,7 +21,7 @@ from transforms.cues.prompts import (
     line_bytes,
     per_document,
 )
-from transforms.cues.sessions import CONTEXT, Examples, as_episodes, is_taught, read_examples
+from transforms.cues.sessions import Examples, as_episodes, is_taught, read_examples
 from transforms.lines import Bools, Lines
 
 GAME = "shell"
@@ -42,11 +42,11 @@ _KINDS: dict[str, PromptKind] = {
 }
 _CUES = tuple(_KINDS)
 _READER = PromptReader(tuple(_KINDS.values()))
-_PROMPT = (
+_PROMPT = LinePattern(
     r"^[ \t]*(?:[$%]\s|\([^ \t\n]*\)[ \t]*[A-Za-z_]|[A-Za-z_~/][^ \t\n]*[$%#>]\s"
-    r"|\[[^\]\n]*\][ \t]?[$%#>]\s|(?:PS )?[A-Z]:[\\>]|PS>)"
+    r"|\[[^\]\n]*\][ \t]?[$%#>]\s|(?:PS )?[A-Z]:[\\>]|PS>)",
+    holds="$%#>\\",
 )
-CANDIDATE = f"{_PROMPT}|{CONTEXT}"
 
 # "$ x + y $" is mathematics, "$ 5" a price, "$ foo = 3;" and "$ foo (a, b)" other languages.
 _NO_COMMAND = r"[^\\\"']\$[.,;:]?\s*$|\s:\s*$"
@@ -133,4 +133,4 @@ def _open_quote(command: bytes) -> bytes:
     return next(open_quotes, b"")
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

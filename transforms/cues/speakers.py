@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from transforms.candidates import Candidates
+from transforms.candidates import CAPITALS, DIGITS, Candidates, LinePattern
 from transforms.cues.words import ANSWERS, ASKS
 from transforms.lines import Int64s, Lines
 
@@ -36,6 +36,7 @@ class Form:
 
     Attributes:
       name: for people.
+      candidate: lines that may open with a label, cheap and wider than the pattern.
       pattern: Rust regular expression with the groups "lead", white space before the label,
         "mark", all of the label, and "name", the speaker in it.
       is_log: whether each line is a message of its own.
@@ -43,6 +44,7 @@ class Form:
     """
 
     name: str
+    candidate: LinePattern
     pattern: str
     is_log: bool = False
     is_bare: bool = False
@@ -51,11 +53,22 @@ class Form:
 FORMS = (
     Form(
         name="<nick>",
+        candidate=LinePattern(
+            r"^[ \t]*(?:[\[(]?\d[\d:./, TZAPMapm-]+[\])]?[ \t]+)?"
+            r"<[ @+%&~]?[^\s<>/]+>[ \t]",
+            opens="<[(" + DIGITS,
+            holds=">",
+        ),
         pattern=rf"^(?P<lead>[ \t]*)(?P<mark>(?:{_TIME}[ \t]+)?<[ @+%&~]?(?P<name>{_NICK})>)[ \t]",
         is_log=True,
     ),
     Form(
         name="time",
+        candidate=LinePattern(
+            r"^[ \t]*[\[(]?\d[\d:./, TZAPMapm-]+[\])]?[ \t]+(?:- )?[^\s\d]",
+            opens="[(" + DIGITS,
+            holds=":",
+        ),
         pattern=(
             rf"^(?P<lead>[ \t]*)(?P<mark>{_TIME}[ \t]+(?:-[ \t]+)?"
             rf"(?P<name>[\p{{L}}_][^:<>\t\n]{{0,40}}):)[ \t]"
@@ -64,6 +77,11 @@ FORMS = (
     ),
     Form(
         name="name:",
+        candidate=LinePattern(
+            r"^[ \t]*[*_]{0,3}\[?[\p{Lu}\p{Lo}][^:：;=<>{}|\n]*[:：](?:[*_ \t\p{Lo}]|\s*$)",
+            opens="*_[" + CAPITALS,
+            holds=":",
+        ),
         pattern=(
             rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}\[?(?P<name>{_NAME})\]?[*_]{{0,3}}{_SAID_HOW}"
             rf"[ ]?[:：][*_]{{0,3}}(?:[ \t]+{_TIME})?){_REST}"
@@ -71,16 +89,30 @@ FORMS = (
     ),
     Form(
         name="name.",
+        candidate=LinePattern(
+            r"^[ \t]*[*_]{0,3}\p{Lu}[\p{L}'’-]*(?: [\p{Lu}\d][\p{L}'’-]*)*\.(?:[*_ \t]|\s*$)",
+            opens="*_" + CAPITALS,
+        ),
         pattern=(rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}(?P<name>{_PLAYED})\.[*_]{{0,3}}){_REST}"),
         is_bare=True,
     ),
     Form(
         name="NAME",
+        candidate=LinePattern(
+            r"^[ \t]*\p{Lu}[\p{Lu}\d'’&. -]*(?:\([^\n]*\)|\[[^\n]*\])?"
+            r"(?:\t|  |\s*$)",
+            opens=CAPITALS,
+        ),
         pattern=rf"^(?P<lead>[ \t]*)(?P<mark>(?P<name>{_CAPITALS}){_SAID_HOW})(?:\t|[ ]{{2}}|\s*$)",
         is_bare=True,
     ),
     Form(
         name="name, time",
+        candidate=LinePattern(
+            r"^[ \t]*[*_]{0,3}\p{Lu}[^:\n]*\d{1,2}:\d{2}[\d:.)\] apmAPM]*\s*$",
+            opens="*_" + CAPITALS,
+            holds=":",
+        ),
         pattern=(
             rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}(?P<name>{_NAME})[*_]{{0,3}},?[ \t]+{_TIME})"
             r"\s*$"
@@ -91,20 +123,8 @@ FORMS = (
 _PARTS = ("lead", "mark")
 _KEY = ("document", "layout")
 
-BREAK = r"^[ \t]*(?:%+|(?:[-=*_~] ?){3,})\s*$"
-"""Rust regular expression of lines that part what stands above from what stands below."""
-
-# One expression that is cheap, and wider than the forms.
-CANDIDATE = (
-    r"^[ \t]*(?:[\[(]?\d[\d:./, TZAPMapm-]{3,24}[\])]?[ \t]+(?:- )?[^\s\d]"
-    r"|<[ @+%&~]?[^\s<>/]{1,32}>[ \t]"
-    r"|[*_]{0,3}\[?[\p{Lu}\p{Lo}][^:：;=<>{}|\n]{0,60}[:：](?:[*_ \t\p{Lo}]|\s*$)"
-    r"|[*_]{0,3}\p{Lu}[\p{L}'’-]*(?: [\p{Lu}\d][\p{L}'’-]*){0,3}\.(?:[*_ \t]|\s*$)"
-    r"|\p{Lu}[\p{Lu}\d'’&. -]{0,40}(?:\([^\n]{1,60}\)|\[[^\n]{1,60}\])?(?:\t|  |\s*$)"
-    r"|[*_]{0,3}\p{Lu}[^:\n]{0,60}\d{1,2}:\d{2}[\d:.)\] apmAPM]{0,10}\s*$)"
-    f"|{BREAK}"
-)
-"""Rust regular expression of lines that may open with a speaker's label."""
+BREAK = LinePattern(r"^[ \t]*(?:%+|(?:[-=*_~] ?){3,})\s*$", opens="%-=*_~")
+"""Lines that part what stands above from what stands below."""
 
 # A word asks; "??" by itself fills in a form.
 _MARK = r"[\p{L}\p{M}\p{N}\"'”’»)*_\]][?!？؟]*[?？؟]"
@@ -158,9 +178,8 @@ class Speeches:
 
 def find_speeches(candidates: Candidates) -> Iterator[Speeches]:
     """The sessions of all documents, form by form."""
-    number, text = candidates.matching(CANDIDATE)
     for form in FORMS:
-        labels = _read_labels(candidates.lines, form, number, text)
+        labels = _read_labels(candidates.lines, form, *candidates.matching(form.candidate))
         labels = _in_runs(candidates.lines, form, labels)
         # Paragraphs after labels of two layouts may overlap, those of one do not.
         for of_layout in labels.partition_by("layout", maintain_order=True):

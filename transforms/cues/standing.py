@@ -10,18 +10,17 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from transforms.candidates import Candidates
+from transforms.candidates import CAPITALS, Candidates, LinePattern
 from transforms.cues.blocks import ASKS as ASKS
-from transforms.cues.blocks import STANDING as STANDING
 from transforms.cues.blocks import Layout, Questions, asks_surely, is_title, read_questions
 from transforms.cues.family import Episode, pair
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Bools, Int64s, Lines
 
-CAPITALS = r"^[A-Z][A-Z0-9 ,/&'()-]{3,}\s*$"
-"""Rust regular expression of lines in capitals, the titles of plain manuals."""
+_IN_CAPITALS = LinePattern(r"^[A-Z][A-Z0-9 ,/&'()-]{3,}\s*$", opens=CAPITALS)
+"""Lines in capitals, the titles of plain manuals."""
 
-FAQ_TITLE = (
+_FAQ_TITLE = (
     r"(?i:^[^\w\n]{0,8}(?:[\p{L}\p{N}'.+-]+ ){0,6}(?:faqs?|frequently asked questions"
     r"|common questions|questions (?:and|&) answers|q ?(?:&|and) ?a|foire aux questions"
     r"|questions fréquentes|questions fréquemment posées|häufig gestellte fragen|häufige fragen"
@@ -176,9 +175,10 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
 
 def _is_titled(candidates: Candidates, questions: Questions) -> Bools:
     """Bool [n], whether a title above each in its document says that questions follow."""
-    titles, _ = candidates.matching(FAQ_TITLE)
-    titles = titles[candidates.lines.opens[titles]]
-    first = np.searchsorted(titles, candidates.lines.first_line[questions.document])
+    lines = candidates.lines
+    heads = np.flatnonzero(lines.opens & ~lines.is_blank)
+    titles, _ = candidates.among(heads, _FAQ_TITLE)
+    first = np.searchsorted(titles, lines.first_line[questions.document])
     is_titled: Bools = np.searchsorted(titles, questions.line) > first
     return is_titled
 
@@ -215,7 +215,7 @@ def _is_within(questions: Questions) -> Bools:
 def _ends(candidates: Candidates, questions: Questions) -> Int64s:
     """int64 [n], the line after each answer's last."""
     lines = candidates.lines
-    capitals, _ = candidates.matching(CAPITALS)
+    capitals, _ = candidates.matching(_IN_CAPITALS)
     capitals = capitals[lines.opens[capitals]]
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
     stops = np.unique(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues import label
 from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
@@ -25,8 +25,7 @@ from transforms.lines import Lines
 GAME = "think"
 
 _NAMES = "think|thinking|thought|thoughts|reasoning|scratchpad"
-CANDIDATE = rf"</?(?:{_NAMES})>"
-"""Rust regular expression of lines that hold a tag of thoughts."""
+_TAGS = LinePattern(rf"</?(?:{_NAMES})>", holds=">")
 
 _TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_NAMES})>")
 _QUOTES = "`\"'“”‘’«»"
@@ -105,7 +104,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 def _read_tags(candidates: Candidates) -> Iterator[_Tag]:
     """The tags that mark thoughts, in order; not those that are spoken of."""
     lines = candidates.lines
-    number, texts = candidates.matching(CANDIDATE)
+    number, texts = candidates.matching(_TAGS)
     documents = lines.document_of(number).tolist()
     places = zip(number.tolist(), lines.start[number].tolist(), documents, texts, strict=True)
     for line, place, document, text in places:
@@ -277,4 +276,4 @@ def _asked(
     return (opening, start, asked_end) if start < asked_end else None
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)

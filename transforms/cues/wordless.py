@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from transforms.candidates import Candidates
+from transforms.candidates import OUTLINE_LINES, Candidates
 from transforms.lines import Lines
 from transforms.outline import link_targets
 
@@ -38,7 +38,7 @@ class AnswerEnds:
 
     def __init__(self, candidates: Candidates) -> None:
         self._lines = candidates.lines
-        targets = link_targets(candidates.number, candidates.text)
+        targets = link_targets(*candidates.matching(OUTLINE_LINES))
         self._targets = frozenset(targets.tolist())
         # Blank lines part blocks.
         self._openers = np.flatnonzero(self._lines.opens & ~self._lines.is_blank)

@@ -14,34 +14,39 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, LinePattern, initials
 from transforms.cues import heading, label
 from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import LABELLED, Final, find_final
 from transforms.cues.labels import read_labels
 from transforms.cues.options import options_below
-from transforms.cues.words import QUESTION_MARKS, THINKING
+from transforms.cues.words import FINAL_WORDS, QUESTION_MARKS, THINKING
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
 
 GAME = "worked"
 
 _THINKING = "|".join(THINKING.split())
-_ANSWERS = rf"(?i:^{LABELLED})"
-_EXPLAINS = (
+_INITIALS = initials(["the", "correct", "numerical", *FINAL_WORDS])
+_ANSWERS = (
+    LinePattern(rf"(?i:^{LABELLED})", opens=_INITIALS, holds=":"),
+    LinePattern(rf"(?i:^{LABELLED})", opens="#*_"),
+)
+_EXPLAINS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:detailed |brief )?(?:explanation|rationale"
     r"|reasoning|justification|erklärung|begründung|explication|explicación|explicação"
-    r"|spiegazione|пояснение|объяснение|解析|解説)[*_]{0,2}[ \t]*[:：])"
+    r"|spiegazione|пояснение|объяснение|解析|解説)[*_]{0,2}[ \t]*[:：])",
+    opens="#*_" + initials("dberjs"),
+    holds=":",
 )
-_STEPS = (
+_STEPS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:step|schritt|étape|paso|passo|шаг|第?步骤?)"
-    r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-])"
+    r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-])",
+    opens="#*_" + initials("sp"),
 )
-_BOXES = r"\\boxed\{"
+_BOXES = LinePattern(r"\\boxed\{", holds="\\")
 _SAYS = r"(?i:answer is )"
-CANDIDATE = rf"{_ANSWERS}|{_EXPLAINS}|{_STEPS}|{_BOXES}|{_SAYS}"
-"""Rust regular expression of lines that may hold a final answer, an explanation or a first step."""
 
 _REASONS = re.compile(rf"\W*(?:{_THINKING})\b", re.IGNORECASE)
 _OPENING = re.compile(
@@ -86,7 +91,8 @@ def _refine_labelled(candidates: Candidates, pairs: Sequence[Episode]) -> Iterat
     """Labelled pairs with their responses cut into reasoning and final answer."""
     lines = candidates.lines
     explains, answers, steps = (
-        lines.start[candidates.matching(pattern)[0]] for pattern in (_EXPLAINS, _ANSWERS, _STEPS)
+        lines.start[candidates.matching(*patterns)[0]]
+        for patterns in ([_EXPLAINS], _ANSWERS, [_STEPS])
     )
     for pair in pairs:
         question, response = pair.contents
@@ -159,7 +165,7 @@ def _explained(lines: Lines, pair: Episode, at: int) -> Episode | None:
     if not 0 < end - start <= _MAX_SHORT_BYTES or find_final(lines, at, response.end) is not None:
         return None
     head = str(lines.data[at : min(at + 120, response.end)], "utf-8", "ignore")
-    opened = re.match(rf"{_EXPLAINS}[*_]*", head)
+    opened = re.match(rf"{_EXPLAINS.pattern}[*_]*", head)
     if opened is None:
         return None
     contents = (
@@ -202,12 +208,15 @@ def _find_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
 
 def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[_Bare]:
     lines = candidates.lines
-    marks, texts = candidates.matching(rf"{label.FINAL_VALUE}|{_ANSWERS}|{_BOXES}|{_SAYS}")
+    marks, _ = candidates.matching(label.FINAL_VALUE, *_ANSWERS, _BOXES)
+    # A sentence or a box is a final answer where its paragraph ends.
+    says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank), _SAYS)
+    marks = np.union1d(marks, says)
     if len(marks) == 0:
         return
-    is_value = texts.str.contains(label.FINAL_VALUE).to_numpy()
-    is_label = texts.str.contains(_ANSWERS).to_numpy()
-    # A sentence or a box is a final answer where its paragraph ends.
+    is_value, is_label = (
+        np.isin(marks, candidates.matching(*each)[0]) for each in ([label.FINAL_VALUE], _ANSWERS)
+    )
     is_mark = is_value | is_label | lines.closes[marks]
     is_mark &= is_value | ~_within(lines.start[marks], labelled)
     marks, is_value = marks[is_mark], is_value[is_mark]
@@ -289,4 +298,4 @@ def _find_asked(lines: Lines, mark: int, floor: int) -> tuple[int, int] | None:
     return None
 
 
-FAMILY = CueFamily(name=GAME, candidate=CANDIDATE, find=find)
+FAMILY = CueFamily(name=GAME, find=find)
