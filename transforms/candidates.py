@@ -14,22 +14,29 @@ from transforms.outline import OUTLINE, Heading, read_outline
 
 T = TypeVar("T")
 
-CAPITALS, DIGITS, LETTERS = string.ascii_uppercase, string.digits, string.ascii_letters
+_OTHERS = "".join(
+    map(chr, (*range(0x80, 0x800, 0x40), 0x800, *range(0x1000, 0x110000, 0x1000)))
+).replace("\ud800", "")
+# Characters with every first byte that is not ASCII stand for all others: letters and digits are
+# those of any script.
+CAPITALS, DIGITS, LETTERS = (
+    known + _OTHERS for known in (string.ascii_uppercase, string.digits, string.ascii_letters)
+)
 
 
 class LinePattern(NamedTuple):
     r"""Which lines a family looks at: a regular expression behind two gates that cost less.
 
     A line is tested by itself, with its newline. It reaches the expression if it passes both
-    gates; one that is not all ASCII passes whatever they ask. A gate may be wide but never narrow:
-    a line that the expression matches and a gate keeps out is lost.
+    gates. They may be wide but never narrow: a line that the expression matches and a gate keeps
+    out is lost.
 
     Attributes:
       pattern: Rust regular expression.
       opens: the characters of which a matching line's first, white space left out, is one; empty
         for any.
-      holds: marks, a character of each class of `transforms.lines.MARKS` of which a matching line
-        holds one; empty for any.
+      holds: the characters of which a matching line holds one, each of `transforms.lines.MARKS` or
+        not ASCII; empty for any.
     """
 
     pattern: str
@@ -90,9 +97,10 @@ class Candidates:
 
 
 def initials(words: Iterable[str]) -> str:
-    """The letters that the words open with, large and small, those that are ASCII."""
+    """The letters that the words open with, in whatever case an expression ignores."""
     letters = {letter for word in words for letter in (word[0].lower(), word[0].upper())}
-    return "".join(sorted(letter for letter in letters if letter.isascii()))
+    letters |= {other for letter, other in (("k", "\u212a"), ("s", "\u017f")) if letter in letters}
+    return "".join(sorted(letters))
 
 
 def _passing(lines: Lines, pattern: LinePattern) -> Int64s:

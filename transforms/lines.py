@@ -111,20 +111,20 @@ class Lines:
         return np.bitwise_or.reduceat(bits, self.start[:-1])
 
     def opens_with(self, characters: str) -> Bools:
-        """Bool [n_lines], whether a line's first character, white space left out, is one of these.
+        """Bool [n_lines], whether a line's first character but white space may be one of these.
 
-        Any that is not ASCII counts as one. What is said of a blank line means nothing.
+        Characters are told apart by their first byte. What is said of a blank line means nothing.
         """
-        table = np.arange(256) >= _NOT_ASCII
-        table[list(characters.encode("ascii"))] = True
+        table = np.zeros(256, np.bool_)
+        table[[character.encode()[0] for character in characters]] = True
         return np.asarray(table[self._first_byte], np.bool_)
 
     def holds(self, marks: str) -> Bools:
         """Bool [n_lines], whether a line may hold one of these marks.
 
-        It holds one of the same class of MARKS, or something that is not ASCII.
+        Marks of one class of MARKS are not told apart, nor are those that are not ASCII.
         """
-        bits = functools.reduce(operator.or_, (_MARK_BIT[mark] for mark in marks), _NOT_ASCII)
+        bits = functools.reduce(operator.or_, (_MARK_BIT.get(mark, _NOT_ASCII) for mark in marks))
         return np.not_equal(self._marks & bits, 0)
 
     @functools.cached_property

@@ -5,22 +5,21 @@ with a run of one punctuation mark, with or without the same run above it (Markd
 reStructuredText).
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from transforms.lines import Int64s, Lines
+from transforms.lines import Bools, Int64s, Lines
 
 _RULE = r"""(?:={3,}|-{3,}|~{3,}|\^{3,}|"{3,}|'{3,}|\*{3,}|\+{3,}|#{3,}|_{3,}|:{3,}|`{3,})"""
 OUTLINE = rf"^(?:#{{1,6}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)|\.\. _[^\n]*:\s*$)"
 """Rust regular expression of the lines that make up an outline: headings, rules, fences of code
 and reStructuredText's link targets."""
 
-_ATX = re.compile(r"(#{1,6})[ \t]+(?=\S)")
-_FENCE = re.compile(r"[ \t]*(```|~~~)")
+_ATX = r"^(#{1,6}[ \t]+)\S"
+_FENCE = r"^[ \t]*(```|~~~)"
 _VALUE_DEPTH = 4
 _MAX_TITLE = 200
 # A title is about as long as the run under it; more than that and the run is a rule of its own.
@@ -70,35 +69,37 @@ def read_outline(lines: Lines, number: Int64s, text: pl.Series) -> list[Heading]
     for heading in _unranked(lines, number, text):
         if heading.document != current:
             ranks, current = {}, heading.document
-        if heading.notation.startswith("#"):
-            rank = len(heading.notation)
-        else:
+        if not heading.rank:
             # In reStructuredText the first notation met is the highest.
             rank = ranks.setdefault(heading.notation, len(ranks) + 1)
-        headings.append(heading._replace(rank=rank))
+            heading = heading._replace(rank=rank)
+        headings.append(heading)
     return headings
 
 
 def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading]:
-    documents = lines.document_of(number).tolist()
-    fenced = _fenced(text, documents)
-    opens = lines.opens[number].tolist()
-    numbers, texts = number.tolist(), text.to_list()
-    for i, (line, document) in enumerate(zip(numbers, documents, strict=True)):
-        if fenced[i]:
-            continue
-        content = texts[i].rstrip()
-        atx = _ATX.match(content)
-        if atx is not None and (opens[i] or (i > 0 and numbers[i - 1] == line - 1)):
-            title = _without_hashes(content[atx.end() :])
-            start = int(lines.start[line]) + atx.end()
+    """The headings of all documents; those whose rank is that of their notation have 0."""
+    content = text.str.strip_chars_end()
+    hashes = content.str.extract(_ATX, 1)
+    follows = np.diff(number, prepend=-2) == 1
+    is_usual = hashes.is_null().to_numpy() | lines.opens[number] | follows
+    keep = ~_fenced(text, lines.document_of(number)) & is_usual
+    kept = number[keep]
+    places = zip(
+        kept.tolist(), lines.document_of(kept).tolist(), lines.start[kept].tolist(), strict=True
+    )
+    texts = zip(content.filter(keep).to_list(), hashes.filter(keep).to_list(), strict=True)
+    for (line, document, start), (shown, mark) in zip(places, texts, strict=True):
+        if mark is not None:
+            title = _without_hashes(shown[len(mark) :])
+            depth, start = mark.count("#"), start + len(mark)
             end = start + len(title.encode())
             # "#### 42" gives a final answer; no title of that depth is a mere number.
-            is_value = len(atx[1]) == _VALUE_DEPTH and not any(map(str.isalpha, title))
+            is_value = depth == _VALUE_DEPTH and not any(map(str.isalpha, title))
             if len(title) <= _MAX_TITLE and not is_value:
-                yield Heading(document, line, line, line, atx[1], 0, start, end, title)
-        elif atx is None and not content.startswith(("..", " ", "\t")):
-            heading = _underlined(lines, document, line, content)
+                yield Heading(document, line, line, line, "#" * depth, depth, start, end, title)
+        elif not shown.startswith(("..", " ", "\t")):
+            heading = _underlined(lines, document, line, shown)
             if heading is not None:
                 yield heading
 
@@ -109,20 +110,18 @@ def _without_hashes(title: str) -> str:
     return kept.rstrip(" \t") if kept.endswith((" ", "\t")) else title
 
 
-def _fenced(text: pl.Series, documents: list[int]) -> list[bool]:
-    """Whether each line stands in fenced code; a fence that is never closed fences nothing."""
-    fenced = [False] * len(documents)
-    opened, mark = -1, ""
-    for i, line in enumerate(text.to_list()):
-        if opened >= 0 and documents[opened] != documents[i]:
-            opened = -1
-        fence = _FENCE.match(line)
-        if fence is None:
-            continue
-        if opened < 0:
-            opened, mark = i, fence[1]
-        elif fence[1] == mark:
-            fenced[opened : i + 1] = [True] * (i + 1 - opened)
+def _fenced(text: pl.Series, documents: Int64s) -> Bools:
+    """Bool [n], whether each line stands in fenced code; an open fence fences nothing."""
+    fenced = np.zeros(len(text), np.bool_)
+    marks = text.str.extract(_FENCE, 1)
+    fences = marks.is_not_null().arg_true().to_numpy()
+    opened, opening = -1, ""
+    rows = zip(fences.tolist(), documents[fences].tolist(), marks.drop_nulls(), strict=True)
+    for i, document, mark in rows:
+        if opened < 0 or documents[opened] != document:
+            opened, opening = i, mark
+        elif mark == opening:
+            fenced[opened : i + 1] = True
             opened = -1
     return fenced
 
@@ -149,7 +148,7 @@ def _underlined(lines: Lines, document: int, underline: int, run: str) -> Headin
         notation, first_line = run[0] * 2, above
     title_start = start + len(raw[: len(raw) - len(raw.lstrip())].encode())
     title_end = title_start + len(title.encode())
-    rank = 0
+    rank = len(notation) if notation.startswith("#") else 0
     return Heading(
         document, first_line, title_line, underline, notation, rank, title_start, title_end, title
     )

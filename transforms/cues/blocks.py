@@ -50,7 +50,7 @@ SURE_WORD = (
 _UNMARKED = r"[^\s.,;:!?。，；：！？-]\s*$"
 _NUMBERED = rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?{_NUMBER}[.):\]]{{1,2}}[ \t]+\S"
 _BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
-_MARKED = LinePattern(_ENDS, holds="?")
+_MARKED = LinePattern(_ENDS, holds="?？؟")
 _STANDING = (
     _MARKED,
     LinePattern(_NUMBERED, opens="*_[(#" + DIGITS),

@@ -37,7 +37,7 @@ _MARK = r"(?:option |choice )?[*_]{0,2}[(\[（]?"
 _KEYS = LinePattern(
     rf"(?i:^[ \t]*(?:>[ \t])?[*_#]{{0,4}}[ \t]?{_KEY_WORDS}[ \t]*{_MARK}[a-j1-9]"
     r"(?:[^\p{L}\p{N}]|$))",
-    opens=">*_#" + initials("tcrbfaklso"),
+    opens=">*_#" + initials("tcrbfaklsoо答正정"),
 )
 
 # "Answer: A list of facts" is none.

@@ -68,8 +68,8 @@ _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
 _MARKUP = rf"^{_SPACE}{{0,12}}(?:#{{1,6}}[ \t]+)?[*_]{{0,2}}[\[(]?"
 LABELLED_ITEM = LinePattern(
     rf"(?i:{_MARKUP}(?:{_WORD})[ \t]*(?:no\.?|#)?[ \t]*{_NUMBER})",
-    opens="#*_[(" + initials(_WORDS),
-    holds="0",
+    opens="\ufeff#*_[(" + initials(_WORDS),
+    holds="0٠",
 )
 """Lines that open with a word and a number."""
 BARE_ITEM = LinePattern(rf"{_MARKUP}{_NUMBER}[.):\]]", opens="#*_[(" + DIGITS)

@@ -52,7 +52,9 @@ def _find_outlined(candidates: Candidates) -> Iterator[Episode]:
     by_document = itertools.groupby(candidates.outline, lambda heading: heading.document)
     for _, group in by_document:
         headings = list(group)
-        asks = _without_releases(headings, _asking(headings))
+        asks = _asking(headings)
+        if any(asks):
+            asks = _without_releases(headings, asks)
         if not any(asks):
             continue
         is_question = _with_peers(headings, asks)

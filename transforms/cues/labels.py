@@ -17,7 +17,7 @@ _SEPARATOR = r"(?:[:：]|\.|\)|\]|-|–|—)"
 LABELS = LinePattern(
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
     rf"[ \t]*(?:\*\*|__|\*|_)?[ \t]*(?:{_SEPARATOR}|\n|\r|$))",
-    opens="#*_[(" + initials([*ASKS, *ANSWERS]),
+    opens="\ufeff#*_[(" + initials([*ASKS, *ANSWERS]),
 )
 """Lines that may open with a label."""
 

@@ -24,7 +24,7 @@ _SEPARATOR = r"(?:::|->|→|=>|--|[-–—|:])"
 _ASKING = LinePattern(
     rf"^[ \t]{{0,12}}{_BULLET}?(?:\*\*|__|\*|_)?[¿\"'“‘«(\[`]?[\p{{Lu}}\p{{Lt}}\p{{Lo}}\d_]"
     r"[^\n?？؟]*(?:[?？؟][)\"'”’»]?(?:\*\*|__|\*|_)?[ \t]+\S|？[^\s？])",
-    holds="?",
+    holds="?？؟",
 )
 """Lines that ask before their end."""
 

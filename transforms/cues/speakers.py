@@ -80,7 +80,7 @@ FORMS = (
         candidate=LinePattern(
             r"^[ \t]*[*_]{0,3}\[?[\p{Lu}\p{Lo}][^:：;=<>{}|\n]*[:：](?:[*_ \t\p{Lo}]|\s*$)",
             opens="*_[" + CAPITALS,
-            holds=":",
+            holds=":：",
         ),
         pattern=(
             rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}\[?(?P<name>{_NAME})\]?[*_]{{0,3}}{_SAID_HOW}"

@@ -28,22 +28,22 @@ from transforms.lines import Bools, Int64s, Lines
 GAME = "worked"
 
 _THINKING = "|".join(THINKING.split())
-_INITIALS = initials(["the", "correct", "numerical", *FINAL_WORDS])
+_INITIALS = initials(["the", "final", "correct", "numerical", *FINAL_WORDS])
 _ANSWERS = (
-    LinePattern(rf"(?i:^{LABELLED})", opens=_INITIALS, holds=":"),
+    LinePattern(rf"(?i:^{LABELLED})", opens=_INITIALS, holds=":："),
     LinePattern(rf"(?i:^{LABELLED})", opens="#*_"),
 )
 _EXPLAINS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:detailed |brief )?(?:explanation|rationale"
     r"|reasoning|justification|erklärung|begründung|explication|explicación|explicação"
     r"|spiegazione|пояснение|объяснение|解析|解説)[*_]{0,2}[ \t]*[:：])",
-    opens="#*_" + initials("dberjs"),
-    holds=":",
+    opens="#*_" + initials("dberjsпо解"),
+    holds=":：",
 )
 _STEPS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:step|schritt|étape|paso|passo|шаг|第?步骤?)"
     r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-])",
-    opens="#*_" + initials("sp"),
+    opens="#*_" + initials("spéш第步"),
 )
 _BOXES = LinePattern(r"\\boxed\{", holds="\\")
 _SAYS = r"(?i:answer is )"
