@@ -18,7 +18,7 @@ from transforms.candidates import Candidates, LinePattern, initials
 from transforms.cues import heading, label
 from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
-from transforms.cues.final import LABELLED, Final, find_final
+from transforms.cues.final import LABELLED, Final, find_final, may_conclude
 from transforms.cues.labels import read_labels
 from transforms.cues.options import options_below
 from transforms.cues.words import FINAL_WORDS, QUESTION_MARKS, THINKING
@@ -78,13 +78,19 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     headed = [pair for pair in candidates.once(heading.find) if _is_pair(pair)]
     lines = candidates.lines
     refined = [*_refine_labelled(candidates, labelled)]
-    for pair in headed:
+    for pair in _hopeful(lines, headed):
         refined.extend(_with_options(lines, each) for each in _refine(lines, pair))
     return [*refined, *_find_bare(candidates, labelled)]
 
 
 def _is_pair(episode: Episode) -> bool:
     return len(episode.contents) == 2
+
+
+def _hopeful(lines: Lines, pairs: Sequence[Episode]) -> list[Episode]:
+    """Those whose responses may close with a final answer."""
+    ends = [trim(lines.data, *pair.contents[1][2:])[1] for pair in pairs]
+    return [pair for pair, may in zip(pairs, may_conclude(lines, ends), strict=True) if may]
 
 
 def _refine_labelled(candidates: Candidates, pairs: Sequence[Episode]) -> Iterator[Episode]:
