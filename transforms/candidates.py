@@ -68,7 +68,10 @@ class Candidates:
         found = [self._matching(pattern) for pattern in patterns]
         if len(found) == 1:
             return found[0]
-        number = np.unique(np.concatenate([number for number, _ in found]))
+        is_found = np.zeros(self.lines.n_lines, np.bool_)
+        for number, _ in found:
+            is_found[number] = True
+        number = np.flatnonzero(is_found)
         return number, self.lines.text.gather(number)
 
     def _matching(self, pattern: LinePattern) -> tuple[Int64s, pl.Series]:
@@ -80,6 +83,8 @@ class Candidates:
     def among(self, number: Int64s, pattern: str) -> tuple[Int64s, pl.Series]:
         """Those of some lines, int64 [n], that a Rust regular expression matches."""
         text = self.lines.text.gather(number)
+        if len(number) == 0:
+            return number, text
         is_match = text.str.contains(pattern)
         return number[is_match.to_numpy()], text.filter(is_match)
 

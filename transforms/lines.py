@@ -125,7 +125,7 @@ class Lines:
         Marks of one class of MARKS are not told apart, nor are those that are not ASCII.
         """
         bits = functools.reduce(operator.or_, (_MARK_BIT.get(mark, _NOT_ASCII) for mark in marks))
-        return np.not_equal(self._marks & bits, 0)
+        return np.asarray(np.not_equal(self._marks & bits, 0), np.bool_)
 
     @functools.cached_property
     def filled(self) -> Int64s:

@@ -133,7 +133,7 @@ def read_questions(candidates: Candidates) -> Questions:
     """The blocks that stand apart from what is above them, in whatever document."""
     lines = candidates.lines
     last, text = candidates.matching(*_STANDING)
-    is_marked = np.isin(last, candidates.matching(_MARKED)[0])
+    is_marked = text.str.contains(_ENDS).to_numpy()
     first = np.where(is_marked, _first_lines(lines, last), last)
     first_text = lines.text.gather(np.maximum(first, 0))
     titles = [heading.title_line for heading in candidates.outline]

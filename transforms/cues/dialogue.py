@@ -69,7 +69,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     breaks, _ = candidates.matching(BREAK)
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
     # Looked up again and again, so that the end of all lines is one of them.
-    stops = np.union1d(np.append(breaks, lines.n_lines), headings)
+    stops = np.sort(np.concatenate([breaks, headings, [lines.n_lines]]))
     episodes = []
     for speeches in find_speeches(candidates):
         for said in _sessions(lines, breaks, stops, speeches):

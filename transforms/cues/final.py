@@ -68,8 +68,8 @@ _BOXED = "\\boxed{"
 _ANNOUNCED = re.compile(rf"{_SO}?{_SAID}[:：]?$", re.IGNORECASE)
 _ANNOUNCES = re.compile(rf"{_SO}?{_SAID}[:：]?[ \t]*(?=\S)", re.IGNORECASE)
 _COURTESY = re.compile(r"[.]?[ \t]*I hope (?:it|this) is correct\.?$|[ \t]*(?:□|∎|■|Q\.?E\.?D\.?)$")
-# What a final answer's last line may hold; most responses are told apart by that alone. What makes a
-# slow automaton is left out: counted repetitions, and edges of words in any script.
+# What a final answer's last line may hold; most responses are told apart by that alone. What makes
+# a slow automaton is left out: counted repetitions, and edges of words in any script.
 _QUICK = (
     rf"(?im)(?:{_SAID.replace('{1,60}', '+')}|^{LABELLED}|[.!?。][ \t]+[*_]*[\w ]*[:：]|####"
     r"|\\boxed|is (?:\w+ )?(?:the )?(?:correct|right|best)|(?:therefore|thus|hence|so|consequently"

@@ -171,7 +171,7 @@ class _Layout:
         outlined = np.array([heading.title_line for heading in candidates.outline], np.int64)
         self.openers = np.flatnonzero(self.lines.opens & ~self.lines.is_blank)
         # Words close sentences too: a title opens a paragraph.
-        standing = np.union1d(self.openers, outlined)
+        standing = np.sort(np.concatenate([self.openers, outlined[~self.lines.opens[outlined]]]))
         answers, answer_texts = candidates.among(standing, ANSWERS_TITLE)
         questions, _ = candidates.among(standing, QUESTIONS_TITLE)
         self.sections, self.questions = answers.tolist(), questions.tolist()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern, initials
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
@@ -31,7 +31,7 @@ _HEADER = LinePattern(
     r"^ {0,2}(?:From [^\n]*\d{4}\s*$|(?:From|To|Cc|Subject|Date|Message-I[Dd]|In-Reply-To"
     r"|References|Newsgroups|Organization|Sender|Reply-To|Return-Path|Received|Mime-Version|MIME-Version"
     r"|Content-Type|Lines|Path):[ \t])",
-    opens=initials("FTCSDMIRNOLP"),
+    opens="FTCSDMIRNOLP",
 )
 # A signature, the line over a footer, an armour, a forwarded message.
 _CLOSER = LinePattern(
@@ -88,7 +88,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         return []
     quotations = list(_quotations(lines, quoted))
     closers, openers, replies = _edges(candidates)
-    stops = np.union1d(np.append(closers, lines.n_lines), openers)
+    stops = np.sort(np.concatenate([closers, openers, [lines.n_lines]]))
     episodes: list[Episode] = []
     # Where the message that a quotation stands in begins, and where it shows that it is a reply.
     firsts = np.array([int(quoted[each.first]) for each in quotations])

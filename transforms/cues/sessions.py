@@ -232,7 +232,7 @@ def _stops(candidates: Candidates) -> Int64s:
     closers, _ = candidates.matching(_CLOSER, _FENCES)
     comments, _ = candidates.matching(_COMMENT)
     comments = comments[candidates.lines.opens[comments]]
-    return np.union1d(closers, comments)
+    return np.sort(np.concatenate([closers, comments]))
 
 
 def _is_placed(lines: Lines, line: Int64s) -> Bools:

@@ -7,6 +7,7 @@ manual stand far apart, and none of them asks.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -179,7 +180,10 @@ class Speeches:
 def find_speeches(candidates: Candidates) -> Iterator[Speeches]:
     """The sessions of all documents, form by form."""
     for form in FORMS:
-        labels = _read_labels(candidates.lines, form, *candidates.matching(form.candidate))
+        number, text = _enough(candidates.lines, *candidates.matching(form.candidate))
+        if len(number) == 0:
+            continue
+        labels = _read_labels(candidates.lines, form, number, text)
         labels = _in_runs(candidates.lines, form, labels)
         # Paragraphs after labels of two layouts may overlap, those of one do not.
         for of_layout in labels.partition_by("layout", maintain_order=True):
@@ -188,6 +192,13 @@ def find_speeches(candidates: Candidates) -> Iterator[Speeches]:
             for run in spoken.partition_by("run", maintain_order=True):
                 if not _is_markup(candidates.lines, run):
                     yield _speeches(form, run)
+
+
+def _enough(lines: Lines, number: Int64s, text: pl.Series) -> tuple[Int64s, pl.Series]:
+    """The lines of documents that have enough of them."""
+    document = lines.document_of(number)
+    is_enough = np.bincount(document)[document] >= _MIN_LABELS
+    return number[is_enough], text.filter(is_enough)
 
 
 def _speeches(form: Form, run: pl.DataFrame) -> Speeches:
@@ -203,6 +214,12 @@ def _is_markup(lines: Lines, run: pl.DataFrame) -> bool:
     return n_closed > _MAX_CLOSED * len(run)
 
 
+@functools.cache
+def _groups(pattern: str) -> pl.Expr:
+    # Making the expression compiles the pattern, which takes milliseconds.
+    return pl.col("text").str.extract_groups(pattern).alias("groups")
+
+
 def _read_labels(lines: Lines, form: Form, number: Int64s, text: pl.Series) -> pl.DataFrame:
     """The labels of a form, of documents in which enough of them recur.
 
@@ -210,8 +227,7 @@ def _read_labels(lines: Lines, form: Form, number: Int64s, text: pl.Series) -> p
     colon tells them from other text, with speech in their line or without.
     """
     frame = pl.DataFrame({"line": number, "text": text})
-    groups = pl.col("text").str.extract_groups(form.pattern)
-    frame = frame.with_columns(groups.alias("groups")).unnest("groups")
+    frame = frame.with_columns(_groups(form.pattern)).unnest("groups")
     frame = frame.filter(pl.col("name").is_not_null())
     line = frame["line"].to_numpy()
     lead, mark = (frame[name].str.len_bytes().to_numpy().astype(np.int64) for name in _PARTS)

@@ -47,6 +47,8 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     """Questions in plain lines with what stands below them."""
     lines = candidates.lines
     questions = read_questions(candidates)
+    if len(questions.line) == 0:
+        return
     questions = questions.where(_has_body(candidates, questions))
     questions = questions.where(~_is_summary(candidates, questions))
     questions = questions.where(_is_listed(candidates, questions))
@@ -177,6 +179,7 @@ def _is_titled(candidates: Candidates, questions: Questions) -> Bools:
     """Bool [n], whether a title above each in its document says that questions follow."""
     lines = candidates.lines
     heads = np.flatnonzero(lines.opens & ~lines.is_blank)
+    heads = heads[np.isin(lines.document_of(heads), questions.document)]
     titles, _ = candidates.among(heads, _FAQ_TITLE)
     first = np.searchsorted(titles, lines.first_line[questions.document])
     is_titled: Bools = np.searchsorted(titles, questions.line) > first
@@ -218,7 +221,7 @@ def _ends(candidates: Candidates, questions: Questions) -> Int64s:
     capitals, _ = candidates.matching(_IN_CAPITALS)
     capitals = capitals[lines.opens[capitals]]
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
-    stops = np.unique(
+    stops = np.sort(
         np.concatenate([_with_titles(lines, questions), capitals, headings, [lines.n_lines]])
     )
     after = stops[np.searchsorted(stops, questions.body, side="right")]

@@ -44,6 +44,7 @@ _STEPS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:step|schritt|étape|paso|passo|шаг|第?步骤?)"
     r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-])",
     opens="#*_" + initials("spéш第步"),
+    holds="0٠:：",
 )
 _BOXES = LinePattern(r"\\boxed\{", holds="\\")
 _SAYS = r"(?i:answer is )"
