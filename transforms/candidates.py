@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.lines import Bools, Int64s, Lines
@@ -44,6 +45,20 @@ class LinePattern(NamedTuple):
     holds: str = ""
 
 
+class Refusal(NamedTuple):
+    """Why lines open no episode of a family.
+
+    Attributes:
+      number: int64 [n], numbers of the lines.
+      family: its name.
+      reason: for people.
+    """
+
+    number: Int64s
+    family: str
+    reason: str
+
+
 OUTLINE_LINES = LinePattern(OUTLINE, opens="#=-~^\"'*+_:`.")
 """Those that make up the outline."""
 
@@ -54,9 +69,11 @@ class Candidates:
 
     Attributes:
       lines: all lines.
+      refusals: what families say of lines that they looked at and left, for people.
     """
 
     lines: Lines
+    refusals: list[Refusal] = dataclasses.field(default_factory=list, init=False, repr=False)
     _found: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def matching(self, *patterns: LinePattern) -> tuple[Int64s, pl.Series]:
@@ -87,6 +104,10 @@ class Candidates:
             return number, text
         is_match = text.str.contains(pattern)
         return number[is_match.to_numpy()], text.filter(is_match)
+
+    def refuse(self, number: npt.ArrayLike, family: str, reason: str) -> None:
+        """Says why lines, int64 [n] numbers, open no episode of a family, after looking closely."""
+        self.refusals.append(Refusal(np.asarray(number, np.int64), family, reason))
 
     def once(self, find: Callable[["Candidates"], T]) -> T:
         """What `find` finds here, looked for once: families build on each other's findings."""

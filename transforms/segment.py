@@ -4,11 +4,13 @@ Families look at the lines that match their patterns, and what they propose is r
 Segmentation is lossless: a document's spans tile its bytes.
 """
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 
 from schemas.episode import SPAN
-from transforms.candidates import Candidates
+from transforms.candidates import Candidates, Refusal
 from transforms.cues import FAMILIES
 from transforms.episodes import KINDS, Records, as_records, opens_episode, resolve, tile
 from transforms.lines import Bools, Int64s, Lines, split_lines
@@ -38,6 +40,26 @@ def segment_documents(documents: pa.Table) -> pa.Table:
         pa.array(offsets, pa.int32()), values, type=pa.list_(SPAN), mask=mask
     )
     return documents.append_column("spans", column)
+
+
+def refusals(text: pa.ChunkedArray) -> list[Refusal]:
+    """Why lines open no episode, of all that a family looked at closely.
+
+    Args:
+      text: large_string [n_documents]; null counts as empty.
+    """
+    lines = split_lines(text)
+    candidates = Candidates(lines)
+    proposed = [candidates.once(family.find) for family in FAMILIES]
+    stretches, _ = resolve(lines, *as_records(proposed))
+    kept = set(stretches["proposal"].tolist())
+    starts = [(ordinal, found) for ordinal, found in enumerate(itertools.chain(*proposed))]
+    names = np.repeat([family.name for family in FAMILIES], [len(found) for found in proposed])
+    for ordinal, found in starts:
+        if ordinal not in kept:
+            line = np.searchsorted(lines.start, found.start, side="right") - 1
+            candidates.refuse([line], str(names[ordinal]), "inside another episode, or empty")
+    return candidates.refusals
 
 
 def _span_array(

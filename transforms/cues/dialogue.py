@@ -20,11 +20,9 @@ import numpy as np
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 from transforms.cues.family import Content, CueFamily, Episode
-from transforms.cues.speakers import BREAK, Speeches, find_speeches
+from transforms.cues.speakers import BREAK, GAME, Speeches, find_speeches
 from transforms.episodes import trim
 from transforms.lines import Int64s, Lines
-
-GAME = "dialogue"
 
 _CLOCK = rb"[\[(]?(?:\d{1,4}[-./]\d\d?[-./]\d{2,4},?[T ])?\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?[\])]?"
 # What stands between speeches, in lines of its own.

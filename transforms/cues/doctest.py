@@ -44,11 +44,13 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     examples = _examples(candidates)
     opens = _opens_session(candidates, examples)
     starts = [*np.flatnonzero(opens).tolist(), len(examples)]
-    return [
-        episode
-        for low, high in itertools.pairwise(starts)
-        for episode in _episode(lines, examples[low:high])
-    ]
+    episodes = []
+    for low, high in itertools.pairwise(starts):
+        found = _episode(lines, examples[low:high])
+        if not found:
+            candidates.refuse([examples[low].first], GAME, "nothing is printed, or mail is quoted")
+        episodes.extend(found)
+    return episodes
 
 
 def _opens_session(candidates: Candidates, examples: Sequence[_Example]) -> Bools:

@@ -16,12 +16,11 @@ from transforms.cues import gathered
 from transforms.cues.blocks import ASKING_WORD, SURE_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import without_label
-from transforms.cues.standing import ASKS, find_standing
+from transforms.cues.standing import ASKS, GAME, find_standing
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Lines
 from transforms.outline import Heading
 
-GAME = "heading"
 _ASKS = re.compile(rf"{ASKS}[*_`]*$")
 _OPENS_ASKING = re.compile(rf"{ASKING_WORD}.*[^.,;:!]$")
 _SURE = re.compile(rf"[*_\d.)( \t]*{SURE_WORD}")
@@ -66,6 +65,8 @@ def _find_outlined(candidates: Candidates) -> Iterator[Episode]:
                 answer_end = answer_ends.end(body, end)
                 if has_words(lines, int(lines.start[body]), int(lines.start[answer_end])):
                     yield _episode(lines, heading, answer_end)
+                else:
+                    candidates.refuse([heading.title_line], GAME, "nothing below it")
 
 
 def _episode(lines: Lines, heading: Heading, end: int) -> Episode:

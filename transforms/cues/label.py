@@ -78,6 +78,10 @@ def find(candidates: Candidates) -> Sequence[Episode]:
             cue=found.question.cue,
         )
         episodes.append(episode._replace(end=end))
+    taken = {episode.start for episode in episodes}
+    labels = candidates.once(read_labels)
+    unanswered = [label.line for label in labels if label.asks and label.start not in taken]
+    candidates.refuse(unanswered, GAME, "no label of an answer goes with it")
     return episodes
 
 

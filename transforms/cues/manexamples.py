@@ -35,11 +35,13 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     pages = np.isin(lines.document_of(lines.filled), list(names))
     number, _ = candidates.among(lines.filled[pages], _LEAD)
     number = number[in_examples(lines, number)]
-    return [
-        episode
-        for line, document in zip(number.tolist(), lines.document_of(number).tolist(), strict=True)
-        for episode in _example(lines, line, names[document])
-    ]
+    episodes = []
+    for line, document in zip(number.tolist(), lines.document_of(number).tolist(), strict=True):
+        found = list(_example(lines, line, names[document]))
+        if not found:
+            candidates.refuse([line], GAME, "no command of the page's program below it")
+        episodes.extend(found)
+    return episodes
 
 
 def _names(candidates: Candidates) -> dict[int, re.Pattern[bytes]]:

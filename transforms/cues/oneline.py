@@ -76,6 +76,8 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         peers = list(group)
         if len(peers) >= _minimum(form):
             episodes.extend(_listed(lines, form, peers))
+        else:
+            candidates.refuse([each.line for each in peers], GAME, "too few lines of its form")
     return episodes
 
 

@@ -103,6 +103,8 @@ def find(candidates: Candidates) -> Sequence[Episode]:
             shows_at = each.head
         if max(shows_at, replied) >= begin:
             episodes.extend(_episode(lines, quoted, stops, each, following))
+        else:
+            candidates.refuse([each.head], GAME, "nothing shows a reply: no attribution, no header")
     return episodes
 
 

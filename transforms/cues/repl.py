@@ -21,7 +21,7 @@ from transforms.cues.prompts import (
     line_bytes,
     per_document,
 )
-from transforms.cues.sessions import Examples, as_episodes, is_taught, read_examples
+from transforms.cues.sessions import NOT_TAUGHT, Examples, as_episodes, is_taught, read_examples
 from transforms.cues.typed_code import TypedCode
 from transforms.lines import Bools, Lines
 
@@ -105,12 +105,15 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     """Sessions in which at least one input is answered."""
     lines = candidates.lines
     prompts = _READER.read(candidates, *_PROMPTS)
-    prompts = prompts.where(~_is_quote(lines, prompts))
+    is_quote = _is_quote(lines, prompts)
+    candidates.refuse(prompts.line[is_quote], GAME, "no code behind the mark, or a rare one")
+    prompts = prompts.where(~is_quote)
     if len(prompts.line) == 0:
         return []
     examples = read_examples(candidates, prompts, _typed_end, _OUTPUT)
     is_sure = examples.is_placed & _is_proved(lines, examples)
     keep = is_sure & is_taught(candidates, examples, is_sure)
+    candidates.refuse(examples.prompts.line[~keep], GAME, NOT_TAUGHT)
     return list(as_episodes(lines, examples, keep, _CUES))
 
 

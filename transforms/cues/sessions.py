@@ -40,6 +40,9 @@ _SHOWS = re.compile(rb":\s*\Z|\s*\.\. [\w-]+:: ?[^\n]*\Z")
 _MAX_INDENT = 40
 _NOT_OUTPUT = (b"#", b":")
 
+NOT_TAUGHT = "no code stands there, or the document does not teach by sessions"
+"""Why a prompt opens no session."""
+
 TypedEnd = Callable[[Lines, int, int, int], int]
 """From an example's first line, the kind of its prompt and the line where it ends at the latest:
 the line after the last that was typed."""

@@ -21,7 +21,7 @@ from transforms.cues.prompts import (
     line_bytes,
     per_document,
 )
-from transforms.cues.sessions import Examples, as_episodes, is_taught, read_examples
+from transforms.cues.sessions import NOT_TAUGHT, Examples, as_episodes, is_taught, read_examples
 from transforms.lines import Bools, Lines
 
 GAME = "shell"
@@ -74,6 +74,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     examples = read_examples(candidates, prompts, _typed_end)
     is_sure = examples.is_placed & _recurs(candidates.lines, examples)
     keep = is_sure & is_taught(candidates, examples, is_sure)
+    candidates.refuse(examples.prompts.line[~keep], GAME, NOT_TAUGHT)
     return list(as_episodes(candidates.lines, examples, keep, _CUES))
 
 
@@ -83,6 +84,7 @@ def _read_commands(candidates: Candidates) -> Prompts:
     lines = candidates.lines
     is_other = lines.text.gather(prompts.line).str.contains(_NO_COMMAND).to_numpy()
     is_other |= _is_doubtful(prompts) & is_prose(lines, prompts)
+    candidates.refuse(prompts.line[is_other], GAME, "no command behind the prompt")
     return prompts.where(~is_other)
 
 

@@ -17,6 +17,8 @@ from transforms.candidates import CAPITALS, DIGITS, Candidates, LinePattern
 from transforms.cues.words import ANSWERS, ASKS
 from transforms.lines import Int64s, Lines
 
+GAME = "dialogue"
+
 _TIME = (
     r"[\[(]?(?:\d{4}-\d\d-\d\d[T ]+|\d{1,2}[./]\d{1,2}[./]\d{2,4},?[ ]+)?"
     r"\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?Z?(?:[ ]?[AaPp][Mm])?[\])]?"
@@ -188,7 +190,10 @@ def find_speeches(candidates: Candidates) -> Iterator[Speeches]:
         # Paragraphs after labels of two layouts may overlap, those of one do not.
         for of_layout in labels.partition_by("layout", maintain_order=True):
             described = _with_speech(candidates.lines, of_layout)
-            spoken = described.filter(_is_spoken(form))
+            is_spoken = described.select(is_spoken=_is_spoken(form))["is_spoken"]
+            silent = described.filter(~is_spoken)["line"].to_numpy()
+            candidates.refuse(silent, GAME, "labels do not recur and alternate, or nobody asks")
+            spoken = described.filter(is_spoken)
             for run in spoken.partition_by("run", maintain_order=True):
                 if not _is_markup(candidates.lines, run):
                     yield _speeches(form, run)

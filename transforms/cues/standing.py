@@ -30,6 +30,8 @@ _FAQ_TITLE = (
 )
 """Rust regular expression of the titles of lists of questions."""
 
+GAME = "heading"
+
 _IDENTIFIER = re.compile(r"(?=.*[._])[^\W\d][\w.]*")
 _MIN_SPACED = 2
 _MIN_FLAT = 3
@@ -49,10 +51,13 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     questions = read_questions(candidates)
     if len(questions.line) == 0:
         return
-    questions = questions.where(_has_body(candidates, questions))
-    questions = questions.where(~_is_summary(candidates, questions))
-    questions = questions.where(_is_listed(candidates, questions))
-    questions = questions.where(~_is_within(questions))
+    has_body, is_listed = "only the next question or a title below", "too few like it that ask"
+    questions = _kept(candidates, questions, _has_body(candidates, questions), has_body)
+    is_other = _is_summary(candidates, questions)
+    questions = _kept(candidates, questions, ~is_other, "says what the name above it is")
+    questions = _kept(candidates, questions, _is_listed(candidates, questions), is_listed)
+    is_within = _is_within(questions)
+    questions = _kept(candidates, questions, ~is_within, "asks inside a numbered answer")
     if len(questions.line) == 0:
         return
     ends = _ends(candidates, questions)
@@ -64,6 +69,12 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
         if has_words(lines, body, body_end):
             opening = int(lines.content_start[line])
             yield pair((start, end), (body, body_end), start=opening, cue="line?")
+
+
+def _kept(candidates: Candidates, questions: Questions, keep: Bools, why_not: str) -> Questions:
+    """Those that are kept, [n] bools; says why the others are not."""
+    candidates.refuse(questions.line[~keep], GAME, why_not)
+    return questions.where(keep)
 
 
 def _has_body(candidates: Candidates, questions: Questions) -> Bools:
