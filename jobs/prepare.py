@@ -1,6 +1,7 @@
 """`duologue prepare`: raw text in, tokenised two-player episodes out."""
 
 import dataclasses
+import math
 import os
 import re
 import time
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jobs.view import escape
-from pipeline.changes import drop_damaged, refuse_changes, stale_chunks
+from pipeline.changes import drop_damaged, drop_incomplete, refuse_changes, stale_chunks
 from pipeline.commit import REJECTED, RUN, drop_chunk, is_committed, locked, sweep
 from pipeline.inputs import InputFile, list_inputs
 from pipeline.manifest import write_manifest
@@ -25,6 +26,7 @@ from pipeline.output import (
     check_same_config,
     is_output,
     read_config,
+    unfinish,
 )
 from pipeline.plan import WHOLE, Plan, make_plan, read_plan, usable_files, write_plan
 from pipeline.readers import READER_OF_NAME, reader_of
@@ -35,7 +37,7 @@ from pipeline.tokenizer import (
     load_output_tokenizer,
     trained_tokenizer,
 )
-from schemas.config import PrepareConfig
+from schemas.config import MIN_TEST_SOURCES, PrepareConfig
 from schemas.errors import UserError
 
 PLAIN_PROGRESS_SECONDS = 10
@@ -186,6 +188,11 @@ def _settle_tokenizer(
     else:
         console.print(f"training a tokenizer of {entries} entries on the corpus", highlight=False)
         tokenizer = trained_tokenizer(files, config, entries, eos=options.eos)
+        if tokenizer.n_entries < entries:
+            console.print(
+                f"the corpus is too small for that: the tokenizer has {tokenizer.n_entries}",
+                highlight=False,
+            )
     if not is_output(out):
         tokenizer.save(out)
     config = dataclasses.replace(
@@ -223,12 +230,11 @@ def _settle_output(
     if options.repair:
         damaged = drop_damaged(out)
         if damaged:
-            (out / MANIFEST).unlink(missing_ok=True)
+            unfinish(out)
         console.print(f"repair: {len(damaged)} damaged chunks will be made again", highlight=False)
     if options.update:
         stale = stale_chunks(out, plan, config)
-        # Not finished any more, until the new manifest says so.
-        (out / MANIFEST).unlink(missing_ok=True)
+        unfinish(out)
         for digest in stale:
             drop_chunk(out, digest)
         console.print(f"update: {len(stale)} chunks are out of date", highlight=False)
@@ -252,6 +258,12 @@ def _settle_saved(out: Path, tokenizer: OutputTokenizer) -> None:
 def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
     which = options.which or WHOLE
     mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
+    if lost := drop_incomplete(out, mine):
+        unfinish(out)
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        console.print(
+            f"gone or cut short: {lost[0]}{more}; made again", highlight=False, soft_wrap=True
+        )
     before = sum(is_committed(out, digest) for digest in mine)
     if before == len(mine):
         console.print(f"all {len(mine)} chunks are committed already", highlight=False)
@@ -357,5 +369,26 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
         print(f"damaged: and {more} more; see {MANIFEST}")
     for suffix, count in manifest["skipped_inputs"].items():
         print(f"left out: {count} files, no reader for {escape(suffix)}")
+    if hint := _holdout_hint(manifest):
+        print(hint)
     print(f"shards: {out}")
     return not manifest["rejected"]
+
+
+def _holdout_hint(manifest: dict[str, Any]) -> str | None:
+    """What `duologue compare` lacks in the test split, and the --holdout that may give it."""
+    found = sum(
+        shard["rows"]
+        for shard in manifest["shards"]
+        if (shard["config"], shard["split"]) == ("documents", "test")
+    )
+    if "documents" not in manifest["config"]["configs"] or found >= MIN_TEST_SOURCES:
+        return None
+    documents = manifest["counts"]["documents"] - manifest["counts"]["documents_rejected"]
+    # Twice what is needed: splits are drawn by hash, and not every document has an answer.
+    share = math.ceil(100 * 2 * MIN_TEST_SOURCES / max(documents, 1)) / 100
+    mend = f"prepare with --holdout {share}" if share <= 0.25 else "prepare a larger corpus"
+    return (
+        f"test: {found} documents; duologue compare needs answers of {MIN_TEST_SOURCES} "
+        f"test sources: for it, {mend}"
+    )

@@ -2,8 +2,11 @@
 
 import bisect
 import contextlib
+import dataclasses
 import io
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,9 +20,10 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs.view import Segment, escape, show_heading, show_legend, show_segments
-from pipeline.inputs import InputFile
+from pipeline.inputs import InputFile, list_inputs, printable
+from pipeline.plan import usable_files
 from pipeline.readers import READER_OF_NAME, Document, InputRange, reader_of, tables
-from pipeline.streams import DamagedInputError, ReadBytes, blocks, compression_of
+from pipeline.streams import DamagedInputError, ReadBytes, blocks, compression_of, open_input
 from schemas.config import PrepareConfig
 from schemas.episode import CONTENT_KINDS, Player, SegmentKind
 from schemas.errors import UserError
@@ -180,71 +184,108 @@ def _excerpt(line: bytes) -> str:
 
 def segment_files(
     paths: Sequence[str], *, reader: str | None, text_column: str, view: bool, explain: bool
-) -> None:
+) -> bool:
     """Segment files and print what was found; see `duologue segment`.
 
     Args:
-      paths: as typed; so are the documents named (with #record for record formats).
-      reader: name of one for all files; None goes by suffix, and is text where that says nothing.
+      paths: as typed: files, folders, or "-" for standard input. So are the documents named, with
+        what stands below a folder and the #record of record formats.
+      reader: name of one for all files; None goes by suffix, and is text for a file that is named
+        itself.
       text_column: of record formats.
       view: show the text in colour.
       explain: say why lines were or were not taken.
 
+    Returns:
+      Whether every document could be used; those that could not are named on standard error.
+
     Raises:
-      UserError: if a file is not there or is a folder.
+      UserError: if there is no such file, or no usable one in a folder.
     """
     config = PrepareConfig(
         tokenizer_sha256="", eos="", text_column=text_column, max_document_bytes=1 << 40
     )
     console = Console()
+    is_whole = True
     for path in paths:
-        for table, _ in tables(_documents(path, reader, config), _TABLE_BYTES):
-            documents = segment_documents(table)
-            if view:
-                view_documents(documents, console)
-            if explain:
-                explain_documents(documents, console)
-            if not view and not explain:
-                _print_lines(documents)
+        with _files(path, reader) as files:
+            for file in files:
+                for table, _ in tables(_documents(file, reader, config), _TABLE_BYTES):
+                    documents = segment_documents(table)
+                    if view:
+                        view_documents(documents, console)
+                    if explain:
+                        explain_documents(documents, console)
+                    if not view and not explain:
+                        _print_lines(documents, file)
+                    is_whole &= _say_rejected(documents)
+    return is_whole
 
 
-def _documents(path: str, reader: str | None, config: PrepareConfig) -> Iterator[Document]:
-    if not Path(path).is_file():
-        what = "is a folder; name files" if Path(path).is_dir() else "does not exist"
-        msg = f"{path} {what}"
+@contextlib.contextmanager
+def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
+    """The files that an argument names, each called as typed."""
+    if given == "-":
+        with tempfile.NamedTemporaryFile() as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+            yield [_file(copy.name, given)]
+    elif Path(given).is_dir():
+        files, left_out = usable_files(list_inputs([given]), reader=reader)
+        for suffix, count in left_out.items():
+            print(escape(f"left out: {count} files, no reader for {suffix}"), file=sys.stderr)
+        above = printable(given.rstrip("/"))
+        yield [dataclasses.replace(each, relative=f"{above}/{each.relative}") for each in files]
+    elif Path(given).is_file():
+        yield [_file(given, printable(given))]
+    else:
+        msg = f"{given} does not exist" if not Path(given).exists() else f"{given} is no file"
         raise UserError(msg)
-    chosen = READER_OF_NAME[reader] if reader else reader_of(path) or READER_OF_NAME["text"]
-    file = InputFile(path=path, relative=path, size_bytes=Path(path).stat().st_size, modified=0.0)
+
+
+def _file(path: str, name: str) -> InputFile:
+    return InputFile(path=path, relative=name, size_bytes=Path(path).stat().st_size, modified=0.0)
+
+
+def _documents(file: InputFile, reader: str | None, config: PrepareConfig) -> Iterator[Document]:
+    chosen = READER_OF_NAME[reader] if reader else reader_of(file.path) or READER_OF_NAME["text"]
     columns = chosen.columns(file)
     if columns is not None and config.text_column not in columns:
         msg = (
-            f"{path} has no column {config.text_column!r}; there are: {', '.join(columns)}. "
-            "Name one with --text-column"
+            f"{file.relative} has no column {config.text_column!r}; there are: "
+            f"{', '.join(columns)}. Name one with --text-column"
         )
         raise UserError(msg)
     for start, end in chosen.cut(file, 1 << 62) or [(0, 0)]:
-        part = InputRange(path, path, chosen.name, start, end)
+        part = InputRange(file.path, file.relative, chosen.name, start, end)
         yield from chosen.read(part, config, ReadBytes())
 
 
-def _print_lines(documents: pa.Table) -> None:
+def _say_rejected(documents: pa.Table) -> bool:
+    """Names the documents that `prepare` rejects as well; returns whether there are none."""
+    refused = documents.filter(pc.is_null(documents["text"])).select(["source", "reason"])
+    for each in refused.to_pylist():
+        print(escape(f"{each['source']}: rejected, {each['reason']}"), file=sys.stderr)
+    return not len(refused)
+
+
+def _print_lines(documents: pa.Table, file: InputFile) -> None:
     """One table's spans; a rejected document is one span of text over its bytes."""
     out = io.BytesIO()
     usable = pc.is_valid(documents["text"])
     spans_as_json_lines(documents.filter(usable), out)
     for row in documents.filter(pc.invert(usable)).to_pylist():
-        print(escape(f"{row['source']}: {row['reason']}: taken as text"), file=sys.stderr)
-        path = Path(row["source"])
-        size_bytes = _text_bytes(path) if path.is_file() else len(row["raw"] or b"")
+        is_file = row["source"] == file.relative
+        size_bytes = _text_bytes(file.path) if is_file else len(row["raw"] or b"")
         undecodable_as_json_line(row["source"], size_bytes, out)
     sys.stdout.buffer.write(out.getbuffer())
     sys.stdout.buffer.flush()
 
 
-def _text_bytes(path: Path) -> int:
+def _text_bytes(path: str) -> int:
     """Bytes of a file, decompressed as far as it can be."""
     size_bytes = 0
-    with contextlib.suppress(DamagedInputError), path.open("rb") as stream:
-        for block in blocks(stream, compression_of(str(path)), ReadBytes()):
+    with contextlib.suppress(DamagedInputError), open_input(path) as stream:
+        for block in blocks(stream, compression_of(path), ReadBytes()):
             size_bytes += len(block)
     return size_bytes

@@ -2,9 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.commit import CHUNKS, RUN, drop_chunk, read_record, record_path, records
+from pipeline.commit import (
+    CHUNKS,
+    RUN,
+    drop_chunk,
+    is_committed,
+    read_record,
+    record_path,
+    records,
+)
 from pipeline.piece import read_pieces
 from pipeline.plan import PLAN_INPUTS, Chunk, Plan
 from schemas.config import PrepareConfig
@@ -102,6 +111,28 @@ def drop_damaged(out: Path) -> list[str]:
             drop_chunk(out, path.stem)
             damaged.append(path.stem)
     return damaged
+
+
+def drop_incomplete(out: Path, digests: Iterable[str]) -> list[str]:
+    """Take back chunks of which a file is gone or has another size; returns those files.
+
+    Much cheaper than `drop_damaged`, which reads every file.
+    """
+    lost = []
+    for digest in digests:
+        if not is_committed(out, digest):
+            continue
+        record = read_record(record_path(out, digest))
+        sizes = {shard.path: shard.size_bytes for shard in record.shards}
+        of_chunk = [path for path in record.paths if not _is_there(out / path, sizes.get(path))]
+        if of_chunk:
+            drop_chunk(out, digest)
+        lost += of_chunk
+    return lost
+
+
+def _is_there(path: Path, size_bytes: int | None) -> bool:
+    return path.is_file() and size_bytes in (None, path.stat().st_size)
 
 
 def has_sha256(path: Path, expected: str) -> bool:

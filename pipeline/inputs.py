@@ -83,11 +83,11 @@ def _refuse_doubles(files: Iterable[InputFile]) -> None:
 
 
 def _name(given: str) -> str:
-    return _printable(given.rstrip("/").rsplit("/", 1)[-1] or given)
+    return printable(given.rstrip("/").rsplit("/", 1)[-1] or given)
 
 
-def _printable(path: str) -> str:
-    """Names need not be UTF-8; Arrow strings and JSON must be."""
+def printable(path: str) -> str:
+    """A name as text: names need not be UTF-8, Arrow strings and JSON must be."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -163,7 +163,7 @@ def _local_files(base: Path, paths: Iterator[Path]) -> Iterator[InputFile]:
             continue  # A pipe or a socket would be waited for, not read.
         yield InputFile(
             path=str(path),
-            relative=_printable(path.relative_to(base).as_posix()),
+            relative=printable(path.relative_to(base).as_posix()),
             size_bytes=stat.st_size,
             modified=stat.st_mtime,
         )
@@ -180,7 +180,7 @@ def _list_url(given: str) -> Iterator[InputFile]:
     for file in found:
         yield InputFile(
             path=file.path,
-            relative=_printable(str(PurePosixPath(file.path.removeprefix(base).lstrip("/")))),
+            relative=printable(str(PurePosixPath(file.path.removeprefix(base).lstrip("/")))),
             size_bytes=file.size_in_bytes,
             modified=file.last_updated_in_seconds,
         )

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline.card import dataset_card
 from pipeline.commit import ChunkRecord, ShardRecord, add_counts, atomic_file, records, write_json
-from pipeline.output import MANIFEST
+from pipeline.output import CARD, MANIFEST
 from pipeline.plan import Plan
 from pipeline.tokenizer import OutputTokenizer
 from schemas.config import SCHEMA_VERSION, PrepareConfig
@@ -106,7 +106,7 @@ def _write_card(out: Path, manifest: dict[str, Any]) -> None:
     for shard in manifest["shards"]:
         grouped.setdefault(shard["config"], {}).setdefault(shard["split"], []).append(shard)
     body = _card_body(manifest, grouped)
-    with atomic_file(out / "README.md") as file:
+    with atomic_file(out / CARD) as file:
         file.write(dataset_card(grouped, "{config}/{split}/*.arrow", body).encode())
 
 

@@ -4,13 +4,25 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.commit import CHUNKS, RUN, TEMPORARY_SUFFIX, write_json
+from pipeline.commit import CHUNKS, RUN, TEMPORARY_SUFFIX, atomic_file, write_json
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
+CARD = "README.md"
 CONFIG = "config.json"
 MANIFEST = "manifest.json"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+
+_UNFINISHED = "NOT FINISHED - run the same duologue prepare again or duologue finish"
+# The name of the file that `datasets` looks for, and then says that it is not there.
+_UNFINISHED_CARD = f"""---
+configs:
+- config_name: default
+  data_files: {_UNFINISHED}
+---
+
+{_UNFINISHED}
+"""
 
 
 def read_config(out: Path) -> PrepareConfig:
@@ -110,3 +122,15 @@ def begin(out: Path, config: PrepareConfig) -> None:
     """Make the folders and write the config, before any chunk is worked on."""
     (out / CHUNKS).mkdir(parents=True, exist_ok=True)
     write_json(out / RUN / CONFIG, config.to_json())
+    if not (out / MANIFEST).exists():
+        unfinish(out)
+
+
+def unfinish(out: Path) -> None:
+    """Take back that an output is finished, until the next manifest says so.
+
+    Without a card `datasets` would load the shards that happen to be there, as if they were all.
+    """
+    (out / MANIFEST).unlink(missing_ok=True)
+    with atomic_file(out / CARD) as file:
+        file.write(_UNFINISHED_CARD.encode())

@@ -47,6 +47,12 @@ class OutputTokenizer:
         """Of tokenizer.json's bytes."""
         return hashlib.sha256(self.json.encode()).hexdigest()
 
+    @property
+    def n_entries(self) -> int:
+        """Entries of the vocabulary, control tokens not counted."""
+        vocabulary = Tokenizer.from_str(self.json).get_vocab(with_added_tokens=False)
+        return len(vocabulary)
+
     def save(self, out: Path) -> None:
         """Write both files, each whole or not at all."""
         with atomic_file(out / "tokenizer.json") as file:

@@ -12,6 +12,9 @@ SCHEMA_VERSION = 1
 CONFIGS = ("documents", "episodes")
 ENCODING_ERRORS = ("reject", "replace")
 
+MIN_TEST_SOURCES = 20
+"""Of a comparison: held-out answers of fewer sources say more about these than about the arms."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrepareConfig:

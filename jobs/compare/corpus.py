@@ -15,6 +15,7 @@ from jobs.train.rows import load_rows
 from pipeline.atomic import atomic_file
 from pipeline.changes import has_sha256
 from pipeline.output import read_manifest
+from schemas.config import MIN_TEST_SOURCES
 from schemas.episode import SegmentKind
 from schemas.errors import UserError
 from transforms.fit import fit_rows
@@ -23,9 +24,6 @@ from transforms.pack import BOS_TOKENS
 from transforms.rows import redelimit, segments_of_rows
 from transforms.strip_cues import strip_cues
 from transforms.tokenize import SegmentTokenizer
-
-MIN_TEST_SOURCES = 20
-"""Held-out answers of fewer sources say more about the sources than about the arms."""
 
 MIN_TRAIN_EPISODES = 100
 """With fewer, what an arm inserts is hardly ever seen."""

@@ -7,10 +7,12 @@ import json
 import math
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, TextIO
@@ -119,6 +121,7 @@ def run_all(specs: list[RunSpec], *, workers: int) -> Iterator[Run]:
     context = multiprocessing.get_context("forkserver")
     # torch is imported once, then forked.
     context.set_forkserver_preload([__name__])
+    _start_forkserver()
     waiting = []
     for spec in specs:
         if (known := read_run(spec)) is not None:
@@ -141,6 +144,16 @@ def run_all(specs: list[RunSpec], *, workers: int) -> Iterator[Run]:
         for _, process in running.values():
             process.kill()
             process.join()
+
+
+def _start_forkserver() -> None:
+    """Start what runs are forked from, deaf to Ctrl-C: this process hears it and ends them."""
+    resource_tracker.ensure_running()  # Else forkserver does it, and unblocks the signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def read_run(spec: RunSpec) -> Run | None:

@@ -21,6 +21,7 @@ from jobs.train.policy import model_digest, n_parameters, new_policy, save_polic
 from jobs.train.ranks import Ranks, joined_ranks
 from jobs.train.rows import Rows, load_rows
 from jobs.train.speed import flops_per_token, peak_flops
+from jobs.train.stopping import stop_wanted
 from pipeline.atomic import atomic_folder
 from pipeline.output import read_manifest
 from pipeline.read_shards import tokenizer_of
@@ -206,7 +207,10 @@ class _Training:
             raise UserError(msg)
         self.flops = flops_per_token(policy, self.data.train)
         self._announce(done)
-        with self._metrics(done) as self.metrics:
+        with (
+            self._metrics(done) as self.metrics,
+            stop_wanted(self.ranks, self._say) as self.stop_wanted,
+        ):
             train(self.learner, self.data.train, group=GROUP, done=done, on_step=self._on_step)
         if self.ranks.rank == 0:
             with atomic_folder(self.out / MODEL) as folder:
@@ -227,7 +231,9 @@ class _Training:
         if dropped := self.data.episodes_dropped:
             self._say(f"{dropped} episodes do not fit into --context {config.context}: left out")
         if done:
-            self._say(f"going on after step {done}")
+            self._say(f"going on after step {done}, the last checkpoint")
+        elif (self.out / METRICS).exists():
+            self._say(f"{self.out} was begun, but has no checkpoint: from the first step again")
 
     def _metrics(self, done: int) -> TextIO:
         return Path(os.devnull).open("w") if self.ranks.rank else metrics_after(self.out, done)
@@ -236,17 +242,22 @@ class _Training:
         fields = self._fields(step)
         last, validation = step.step == self.config.steps, self.data.validation
         if validation and (last or step.step % self.options.validate_every == 0):
+            if last:
+                self._say("scoring the validation split")
             fields["validation_loss"] = self._validation_loss(validation)
+        stops = not last and self.stop_wanted()
         if self.ranks.rank == 0:
             self._write(fields)
             print(_line(fields, self.config.steps), flush=True)
-            if step.step % self.options.save_every == 0 and not last:
+            if stops or (step.step % self.options.save_every == 0 and not last):
                 # A checkpoint outlives a power cut; so do the lines before it.
                 os.fsync(self.metrics.fileno())
                 learner = self.learner
                 save_checkpoint(
                     self.out, step.step, learner.policy, learner.optimizer, self.tokenizer
                 )
+        if stops:
+            raise KeyboardInterrupt
 
     def _fields(self, step: Step) -> dict[str, Any]:
         speed = step.n_tokens / step.seconds

@@ -250,6 +250,60 @@ def test_repair_makes_damaged_chunks_again(argv, prepared, tmp_path):
     assert tree(out) == tree(prepared)
 
 
+def test_a_run_again_makes_shards_that_are_gone(argv, prepared, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(prepared, out)
+    gone, cut, *_ = sorted(out.glob("documents/train/*.arrow"))
+    gone.unlink()
+    os.truncate(cut, 100)
+    ran = duologue(*argv(out, "--workers", 1))
+    assert ran.code == 0, ran.err
+    assert f"gone or cut short: {gone.relative_to(out)} and 1 more; made again" in ran.err
+    assert tree(out) == tree(prepared)
+
+
+LOAD_ANY = """
+import sys
+import datasets
+
+try:
+    datasets.load_dataset(sys.argv[1], *sys.argv[2:], cache_dir="cache")
+except Exception as error:
+    print(str(error)[:200])
+"""
+
+
+@pytest.mark.parametrize("config", [[], ["episodes"]])
+def test_datasets_does_not_load_an_unfinished_output(argv, tmp_path, config):
+    out = tmp_path / "out"
+    assert duologue(*argv(out, "--slice", "0/2", "--workers", 1)).code == 0
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": f"{tmp_path}/hf"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_ANY, out, *config],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **offline},
+        cwd=tmp_path,
+        check=True,
+    )
+    assert "NOT FINISHED - run the same duologue prepare again" in done.stdout
+
+
+def test_a_small_corpus_is_told_what_it_is_too_small_for(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(jsonl([exchange(i) for i in range(200)]))
+    argv = ["prepare", tmp_path / "a.jsonl", "--workers", 1, "--tokenizer", "train:9999", "--out"]
+    ran = duologue(*argv, tmp_path / "out")
+    assert ran.code == 0, ran.err
+    made = Tokenizer.from_file(str(tmp_path / "out/tokenizer.json"))
+    n_entries = len(made.get_vocab(with_added_tokens=False))
+    assert f"too small for that: the tokenizer has {n_entries}" in ran.err
+    assert (
+        "duologue compare needs answers of 20 test sources: for it, prepare with --holdout 0.2"
+        in (ran.out)
+    )
+    assert "duologue compare" not in duologue(*argv, tmp_path / "two", "--holdout", 0.2).out
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

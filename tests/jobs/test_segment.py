@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import subprocess
 
 import pyarrow as pa
 import pytest
@@ -14,6 +16,7 @@ from jobs.segment import (
     view_documents,
 )
 from schemas.episode import DOCUMENTS, PLAYER_OF_KIND, SPAN
+from tests.running import command, duologue
 
 TEXT = "Über alles.\nQ: Who?\nA: Nobody.\n\nQ: And then?\n"
 
@@ -158,3 +161,42 @@ def test_explain_cuts_long_lines_and_shows_controls():
     (line,) = printed(explain_documents, table(("a", text, [span("text", 0, len(text))])))
     assert "Q: ␛[2Jlong" in line
     assert len(line) < 200
+
+
+def test_a_name_that_is_no_utf8_is_spelled(tmp_path):
+    name = os.fsdecode(b"caf\xe9.txt")
+    (tmp_path / name).write_text(TEXT)
+    ran = duologue("segment", name, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert {json.loads(line)["document"] for line in ran.out.splitlines()} == {"caf\\xe9.txt"}
+    assert r"── caf\xe9.txt ──" in duologue("segment", "--view", name, cwd=tmp_path).out
+
+
+@pytest.mark.parametrize("options", [[], ["--view"], ["--explain"]])
+def test_what_prepare_rejects_is_named_with_its_reason(tmp_path, options):
+    (tmp_path / "bad.txt").write_bytes(b"Q: Who?\nA: \xff\n")
+    (tmp_path / "good.txt").write_text(TEXT)
+    ran = duologue("segment", *options, "bad.txt", "good.txt", cwd=tmp_path)
+    assert ran.code == 3
+    assert ran.err == "bad.txt: rejected, invalid UTF-8: at byte 11\n"
+    assert "good.txt" in ran.out
+    # As JSON lines it is one span of text.
+    assert ('"document":"bad.txt","start":0,"end":13,"kind":"text"' in ran.out) == (not options)
+
+
+def test_a_folder_gives_its_files_and_standard_input_is_a_file(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/b.txt").write_text(TEXT)
+    (tmp_path / "in/a.jsonl").write_text(json.dumps({"text": TEXT}) + "\n")
+    (tmp_path / "in/c.png").touch()
+    ran = duologue("segment", "in/", cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert list(dict.fromkeys(line["document"] for line in lines)) == ["in/a.jsonl#0", "in/b.txt"]
+    assert ran.err == "left out: 1 files, no reader for .png\n"
+    with (tmp_path / "in/b.txt").open() as piped:
+        done = subprocess.run(
+            command("segment", "-"), stdin=piped, capture_output=True, text=True, check=True
+        )
+    of_file = [line | {"document": "-"} for line in lines if line["document"] == "in/b.txt"]
+    assert [json.loads(line) for line in done.stdout.splitlines()] == of_file

@@ -87,15 +87,38 @@ def until(holds, running):
             running.wait(0.005)
 
 
-def kill_when(holds, argv):
+def kill_when(holds, argv, number=signal.SIGKILL):
+    """(exit code, errors) of a command that gets a signal as soon as holds()."""
     with subprocess.Popen(
         command(*argv),
         env={**os.environ, **ONE_THREAD},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Even where the tests run in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as running:
         until(holds, running)
-        running.send_signal(signal.SIGKILL)
+        running.send_signal(number)
+        _, err = running.communicate(timeout=WATCH_SECONDS)
+    return running.returncode, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_goes_on_after_its_last_step(trained, prepared, tmp_path, number):
+    out = tmp_path / "out"
+    # No checkpoint is due before the end.
+    argv = ["train", prepared, "--out", out, *SETTINGS, "--validate-every", "10"]
+    code, err = kill_when(lambda: n_lines(out) >= 2, argv, number)
+    assert code == 130
+    assert err.endswith("duologue: interrupted; the same command goes on where it stopped\n")
+    assert "Traceback" not in err
+    done = n_lines(out)
+    ran = duologue(*argv, env=ONE_THREAD)
+    assert ran.code == 0, ran.err
+    assert f"going on after step {done}, the last checkpoint" in ran.err
+    assert tree(out / "model") == tree(trained / "model")
+    assert metrics_of(out) == metrics_of(trained)
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(trained, prepared, tmp_path):
@@ -103,7 +126,8 @@ def test_a_killed_run_goes_on_to_the_same_bits(trained, prepared, tmp_path):
     argv = ["train", prepared, "--out", out, *RUN]
     # Before there is a checkpoint, then between two.
     kill_when(lambda: n_lines(out) >= 1, argv)
-    kill_when(lambda: n_lines(out) >= 2 * SAVE_EVERY + 1, argv)
+    _, err = kill_when(lambda: n_lines(out) >= 2 * SAVE_EVERY + 1, argv)
+    assert "was begun, but has no checkpoint: from the first step again" in err
     [checkpoint] = (out / "checkpoints").glob("[0-9]*")
     assert int(checkpoint.name) % SAVE_EVERY == 0
     # As if it had been killed while it wrote the next.

@@ -1,0 +1,56 @@
+"""The Typer app, and what several of its commands share."""
+
+import importlib.metadata
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.config import CONFIGS
+from transforms.annotate import OBJECTIVES
+
+EXIT_FAILED = 1
+EXIT_DAMAGED = 3
+
+Config = StrEnum("Config", {name: name for name in CONFIGS})
+Objective = StrEnum("Objective", {name: name for name in OBJECTIVES})
+PreparedFolder = Annotated[Path, typer.Argument(help="Output of duologue prepare.")]
+
+app = typer.Typer(
+    name="duologue",
+    epilog="Start with: **duologue sample-corpus corpus**, "
+    "then **duologue prepare corpus --out shards**",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+beam_argv: list[str] = []
+"""What follows `--`: Beam's own options. `jobs.cli` takes them off before typer sees the rest."""
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"duologue {importlib.metadata.version('duologue')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options_of_all(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print it and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Raw text to two-player episodes: who asks, who answers, for every token."""
+
+
+def exit_by(is_whole: bool, *, strict: bool = False) -> None:
+    """End with exit 3, or under --strict 1, where something was damaged, rejected or failed."""
+    if not is_whole:
+        raise typer.Exit(EXIT_FAILED if strict else EXIT_DAMAGED)

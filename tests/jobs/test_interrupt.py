@@ -1,0 +1,84 @@
+"""Ctrl-C: one line, exit 130, no traceback, and the same command goes on."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.running import COMMON, command, duologue, tree
+
+WATCH_SECONDS = 300
+
+SWALLOWS = """
+import signal, threading
+from jobs import cli
+
+cli.GRACE_SECONDS = 0.1
+with cli._interruptible("compare"):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException:
+        pass
+    threading.Event().wait()
+"""
+
+CONVERTS = """
+import signal
+from jobs import cli
+
+with cli._interruptible("export"):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException as error:
+        raise ImportError("multiarray failed to import") from error
+"""
+
+
+def heard(argv, **options):
+    """A process that hears Ctrl-C, even where the tests themselves run in the background."""
+    return subprocess.Popen(
+        list(map(os.fspath, argv)),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **options,
+    )
+
+
+def interrupted(argv, when):
+    """(exit code, errors) of a command that is interrupted as soon as when()."""
+    with heard(command(*argv), stdout=subprocess.DEVNULL) as running:
+        end = time.monotonic() + WATCH_SECONDS
+        while not when():
+            assert running.poll() is None, running.stderr.read()
+            assert time.monotonic() < end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(0.005)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=WATCH_SECONDS)
+    return running.returncode, err
+
+
+def test_an_interrupted_prepare_says_so_and_goes_on(corpus, prepared, tokenizer_file, tmp_path):
+    out = tmp_path / "out"
+    argv = ["prepare", corpus, "--out", out, "--tokenizer", tokenizer_file, *COMMON]
+    code, err = interrupted(argv, lambda: list(out.glob("_chunks/*.json")))
+    assert code == 130
+    assert err == "duologue: interrupted; the same command goes on where it stopped\n"
+    assert "Traceback" not in (out / "_run/driver.log").read_text()
+    assert duologue(*argv).code == 0
+    assert tree(out) == tree(prepared)
+
+
+@pytest.mark.parametrize(("script", "goes_on"), [(SWALLOWS, True), (CONVERTS, False)])
+def test_libraries_that_swallow_or_convert_it_do_not_matter(script, goes_on):
+    with heard([sys.executable, "-c", script]) as running:
+        _, err = running.communicate(timeout=WATCH_SECONDS)
+    assert running.returncode == 130
+    assert err.startswith("duologue: interrupted")
+    assert err.count("\n") == 1
+    assert ("goes on where it stopped" in err) == goes_on
