@@ -27,9 +27,9 @@ from pipeline.streams import DamagedInputError, ReadBytes, blocks, compression_o
 from schemas.config import PrepareConfig
 from schemas.episode import CONTENT_KINDS, Player, SegmentKind
 from schemas.errors import UserError
-from transforms.cues import FAMILIES
+from transforms.candidates import Refusal
 from transforms.lines import Lines, split_lines
-from transforms.segment import segment_documents
+from transforms.segment import refusals, segment_documents
 
 _LONGEST_LINE_SHOWN = 100
 _TABLE_BYTES = 8 << 20
@@ -101,19 +101,19 @@ def view_documents(documents: pa.Table, console: Console) -> None:
 
 
 def explain_documents(documents: pa.Table, console: Console) -> None:
-    """Prints a line an episode, with its family and cue, and one for lines passed over.
+    """Prints a line an episode, with its family and cue, and one for lines that were not taken.
 
-    Passed over is a line that a family looked at, because it might open an episode or continue
-    one, and that lies outside every episode; of several in a row the first is printed.
+    Not taken is a line that a family looked at, because it might open an episode, and that lies
+    outside every episode; each family that did says why.
 
     Args:
       documents: as for `view_documents`.
       console: where to.
     """
     lines = split_lines(documents["text"])
-    families_of_line = _families_of_line(lines)
+    reasons = _reasons_of_line(refusals(documents["text"]))
     for ordinal, source, text, spans in _rows(documents):
-        notes = dict(_passed_over(lines, ordinal, spans, families_of_line))
+        notes = dict(_not_taken(lines, ordinal, spans, reasons))
         notes |= _taken(lines, ordinal, spans)
         for line in sorted(notes):
             number = line - int(lines.first_line[ordinal]) + 1
@@ -133,12 +133,12 @@ def _rows(documents: pa.Table) -> Iterator[tuple[int, str, bytes, Sequence[Mappi
             ordinal += 1
 
 
-def _families_of_line(lines: Lines) -> dict[int, list[str]]:
-    """For each line that some family looks at, the families' names."""
-    found: dict[int, list[str]] = {}
-    for family in FAMILIES:
-        for line in lines.text.str.contains(family.candidate).arg_true():
-            found.setdefault(line, []).append(family.name)
+def _reasons_of_line(refused: Sequence[Refusal]) -> dict[int, dict[str, None]]:
+    """For each line that some family looked at and left: why, each reason once, in order."""
+    found: dict[int, dict[str, None]] = {}
+    for refusal in refused:
+        for line in refusal.number.tolist():
+            found.setdefault(line, {})[f"{refusal.family} ({refusal.reason})"] = None
     return found
 
 
@@ -157,23 +157,19 @@ def _taken(lines: Lines, ordinal: int, spans: Sequence[Mapping[str, Any]]) -> di
     return notes
 
 
-def _passed_over(
+def _not_taken(
     lines: Lines,
     ordinal: int,
     spans: Sequence[Mapping[str, Any]],
-    families_of_line: Mapping[int, Sequence[str]],
+    reasons: Mapping[int, Mapping[str, None]],
 ) -> Iterator[tuple[int, str]]:
-    """The first line of each run of lines that families looked at and that stayed text."""
+    """The lines that families looked at and that stayed text."""
     starts = [span["byte_start"] for span in spans]
-    previous = -2  # of no line, nor of the one before the first
     for line in range(*lines.first_line[ordinal : ordinal + 2].tolist()):
-        if line not in families_of_line:
-            continue
-        offset = int(lines.content_start[line] - lines.document_start[ordinal])
-        if spans[bisect.bisect_right(starts, offset) - 1]["kind"] == SegmentKind.TEXT:
-            if line != previous + 1:
-                yield line, f"no episode, looked at by {' and '.join(families_of_line[line])}"
-            previous = line
+        if line in reasons:
+            offset = int(lines.content_start[line] - lines.document_start[ordinal])
+            if spans[bisect.bisect_right(starts, offset) - 1]["kind"] == SegmentKind.TEXT:
+                yield line, f"no episode: {', '.join(reasons[line])}"
 
 
 def _excerpt(line: bytes) -> str:

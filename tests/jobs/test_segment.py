@@ -141,19 +141,20 @@ def test_view_shows_each_document_by_player():
     ]
 
 
-def test_explain_names_what_was_taken_and_what_was_passed_over():
+def test_explain_names_what_was_taken_and_says_why_the_rest_was_not():
     # A rejected document before it: line numbers count from each document's own start.
     documents = table(("bad", None, None), ("x", "-\n", [span("text", 0, 2)]), ("a", TEXT, SPANS))
-    taken, passed_over = printed(explain_documents, documents)
+    taken, not_taken = printed(explain_documents, documents)
     assert taken == "a:2: episode 0, label, cue 'Q:': Q: Who?"
-    assert passed_over.startswith("a:5: no episode, looked at by label")
-    assert passed_over.endswith(": Q: And then?")
+    assert not_taken.startswith("a:5: no episode: label (no label of an answer goes with it)")
+    assert not_taken.endswith(": Q: And then?")
 
 
-def test_explain_names_the_first_of_lines_passed_over_in_a_row():
-    text = "Q: one\nQ: two\n\nQ: three\n"
-    shown = printed(explain_documents, table(("a", text, [span("text", 0, len(text))])))
-    assert [line.rpartition(": ")[2] for line in shown] == ["one", "three"]
+def test_explain_gives_the_reason_of_each_family_that_looked_at_a_line():
+    text = "How does it start?\n\nIt starts.\n\nLater on.\n\n$ ls\n"
+    heading, shell = printed(explain_documents, table(("a", text, [span("text", 0, len(text))])))
+    assert heading.startswith("a:1: no episode: heading (too few like it that ask)")
+    assert shell.startswith("a:7: no episode: shell (no code stands there")
 
 
 def test_explain_cuts_long_lines_and_shows_controls():
