@@ -43,7 +43,7 @@ _KINDS: dict[str, PromptKind] = {
 _CUES = tuple(_KINDS)
 _READER = PromptReader(tuple(_KINDS.values()))
 _PROMPT = LinePattern(
-    r"^[ \t]*(?:[$%]\s|\([^ \t\n]*\)[ \t]*[A-Za-z_]|[A-Za-z_~/][^ \t\n]*[$%#>]\s"
+    r"^[ \t]*(?:[$%]\s|\([^ \t\n]*\)[ \t]*[A-Za-z_][^\n]*[$%#>]|[A-Za-z_~/][^ \t\n]*[$%#>]\s"
     r"|\[[^\]\n]*\][ \t]?[$%#>]\s|(?:PS )?[A-Z]:[\\>]|PS>)",
     holds="$%#>\\",
 )

@@ -68,7 +68,7 @@ FORMS = (
     Form(
         name="time",
         candidate=LinePattern(
-            r"^[ \t]*[\[(]?\d[\d:./, TZAPMapm-]+[\])]?[ \t]+(?:- )?[^\s\d]",
+            r"^[ \t]*[\[(]?\d[\d./, T-]*:[\d:./, TZAPMapm-]*[\])]?[ \t]+(?:- )?[^\s\d]",
             opens="[(" + DIGITS,
             holds=":",
         ),
