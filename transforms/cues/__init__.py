@@ -6,6 +6,7 @@ A new family is one module and one entry of FAMILIES.
 from transforms.cues import (
     choice,
     dialogue,
+    docstring,
     doctest,
     gathered,
     heading,
@@ -35,6 +36,7 @@ FAMILIES: tuple[CueFamily, ...] = (
     quoting.FAMILY,
     proof.FAMILY,
     latex.FAMILY,
+    docstring.FAMILY,
     doctest.FAMILY,
     shell.FAMILY,
     repl.FAMILY,

@@ -6,6 +6,7 @@ from benchmarks.segmentation.gold import GoldSet
 from benchmarks.segmentation.packages import Packages
 from benchmarks.segmentation.sets import (
     debian_faq,
+    docstrings,
     exemplars,
     mail,
     manual_faqs,
@@ -28,5 +29,6 @@ SOURCES: dict[str, Callable[[Packages], Iterator[GoldSet]]] = {
     "mail": mail.build,
     "notebooks": notebooks.build,
     "relaid": relaid.build,
+    "docstrings": docstrings.build,
 }
 """Builders; each fetches its packages and yields its sets."""

@@ -33,7 +33,8 @@ def build(packages: Packages) -> Iterator[GoldSet]:
     families: dict[str, Path] = {}
     for package in ("manpages", "git-man"):
         for page in found_in(packages.debian(package), "usr/share/man/man[1578]/*.gz"):
-            if page.stat().st_size > _SMALL_PAGE_BYTES:
+            # A page of questions and answers is no negative.
+            if page.stat().st_size > _SMALL_PAGE_BYTES and "faq" not in page.name:
                 family = re.split(r"[_.]", page.name)[0]
                 families[family] = min(families.get(family, page), page)
     yield GoldSet(

@@ -1,0 +1,126 @@
+"""Functions of Python with a docstring: signature and docstring ask, the body answers.
+
+That is how code is asked for in HumanEval (Chen et al. 2021). A function that only documents, or
+whose body is a placeholder, answers nothing; one inside another's body is part of it.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from transforms.candidates import Candidates, LinePattern
+from transforms.cues.family import CueFamily, Episode, pair
+from transforms.lines import Bools, Int64s, Lines
+
+GAME = "docstring"
+_FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens="ad")
+_OPENS = LinePattern(r"^[ \t]*[rRuU]?[\"']", opens="rRuU\"'")
+_QUOTES = "\"\"\"|'''"
+_CODE = (
+    r"^(?:(?:async |def |class |import |from |if |else:|elif |for |while |with |try:|except"
+    r"|finally:|return\b|raise |del |assert |global |print)|[@#)\]}]"
+    r"|[\w.]+(?:\[[^\]\n]*\])?(?:, ?[\w.]+)*(?:: [^\n=]+)? *[-+*/|&]?=|[\w.]+\(|[rRuU]?\"\"\"|[rRuU]?''')"
+)
+_SIGNATURE_ENDS = r":\s*(?:#[^\n]*)?\s*$"
+# After a docstring that closes, nothing but a comment may stand in its line.
+_CLOSED = re.compile(
+    rb"[ \t]*[rRuU]?(\"\"\"|'''|\"|')(?:(?!\1)[^\\]|\\.)*+\1[ \t]*(?:#[^\n]*)?\s*", re.DOTALL
+)
+_PLACEHOLDER = re.compile(
+    rb"\s*(?:(?:pass|\.\.\.|return(?: None| NotImplemented)?|raise NotImplementedError[^\n]*)"
+    rb"[ \t]*(?:#[^\n]*)?)?\s*"
+)
+# A module's docstring is prose, and flush.
+_MOSTLY = 0.5
+_MAX_SIGNATURE_LINES = 40
+_MAX_DOCSTRING_LINES = 400
+
+
+def find(candidates: Candidates) -> Sequence[Episode]:
+    """Functions whose docstring is closed and followed by code."""
+    lines = candidates.lines
+    function, opening = _headed(candidates)
+    is_source = np.isin(lines.document_of(function), _sources(candidates, function))
+    candidates.refuse(function[~is_source], GAME, "shown in a text, not part of a program")
+    function, opening = function[is_source], opening[is_source]
+    if len(function) == 0:
+        return []
+    closing = _closings(candidates, opening)
+    body_end = _body_ends(lines, function, closing)
+    episodes = []
+    rows = zip(*(each.tolist() for each in (function, opening, closing, body_end)), strict=True)
+    for first, quotes, last, end in rows:
+        answer = (int(lines.start[last + 1]), int(lines.start[end]))
+        is_closed = _CLOSED.fullmatch(lines.data, int(lines.start[quotes]), answer[0]) is not None
+        if is_closed and _PLACEHOLDER.fullmatch(lines.data, *answer) is None:
+            asked = int(lines.content_start[first])
+            episodes.append(pair((asked, answer[0]), answer, start=asked, cue="def"))
+        else:
+            candidates.refuse([first], GAME, "no code below the docstring")
+    return episodes
+
+
+def _headed(candidates: Candidates) -> tuple[Int64s, Int64s]:
+    """int64 [n] each: the lines of functions, and those where their docstrings open."""
+    lines = candidates.lines
+    functions, _ = candidates.matching(_FUNCTION)
+    opening, _ = candidates.matching(_OPENS)
+    if len(functions) == 0 or len(opening) == 0:
+        return functions[:0], opening[:0]
+    at = np.searchsorted(functions, opening) - 1
+    opening, function = opening[at >= 0], functions[at[at >= 0]]
+    above = opening - 1
+    is_headed = (opening - function <= _MAX_SIGNATURE_LINES) & (above >= function)
+    is_headed &= lines.document_of(opening) == lines.document_of(function)
+    is_headed &= lines.indent[opening] > lines.indent[function]
+    is_headed &= lines.text.gather(above).str.contains(_SIGNATURE_ENDS).to_numpy()
+    # Between a signature's lines none ends one: "def f():" with code above the quotes.
+    is_short = lines.text.gather(function).str.contains(_SIGNATURE_ENDS).to_numpy()
+    is_headed &= (above == function) | ~is_short
+    return function[is_headed], opening[is_headed]
+
+
+def _sources(candidates: Candidates, function: Int64s) -> Int64s:
+    """The documents of these functions that are programs: most of their flush lines are code."""
+    lines = candidates.lines
+    documents = lines.document_of(lines.filled)
+    is_flush = (lines.indent[lines.filled] == 0) & np.isin(documents, lines.document_of(function))
+    flush = lines.filled[is_flush]
+    code, _ = candidates.among(flush, _CODE)
+    n_documents = len(lines.first_line) - 1
+    n_flush, n_code = (
+        np.bincount(lines.document_of(each), minlength=n_documents) for each in (flush, code)
+    )
+    return np.flatnonzero(n_code >= np.maximum(1, _MOSTLY * n_flush))
+
+
+def _closings(candidates: Candidates, opening: Int64s) -> Int64s:
+    """int64 [n], the line that closes each docstring, or its own where none near does."""
+    lines = candidates.lines
+    filled = lines.filled[np.isin(lines.document_of(lines.filled), lines.document_of(opening))]
+    quotes, text = candidates.among(filled, _QUOTES)
+    n_marks = np.zeros(lines.n_lines, np.int64)
+    n_marks[quotes] = text.str.count_matches(_QUOTES).to_numpy()
+    after = np.searchsorted(quotes, opening, side="right")
+    following = np.append(quotes, lines.n_lines)[after]
+    goes_on = (n_marks[opening] == 1) & (following - opening <= _MAX_DOCSTRING_LINES)
+    return np.where(goes_on, following, opening)
+
+
+def _body_ends(lines: Lines, function: Int64s, closing: Int64s) -> Int64s:
+    """int64 [n], the line after each body's last that is deeper than its function."""
+    end = lines.first_line[lines.document_of(function) + 1].copy()
+    is_comment = lines.opens_with("#")[lines.filled]
+    code = lines.filled[~is_comment]
+    for indent in set(lines.indent[function].tolist()):
+        shallow = np.append(code[lines.indent[code] <= indent], lines.n_lines)
+        deep = lines.filled[lines.indent[lines.filled] > indent]
+        rows: Bools = lines.indent[function] == indent
+        limit = np.minimum(end[rows], shallow[np.searchsorted(shallow, closing[rows], "right")])
+        # Comments before the next function are that one's.
+        end[rows] = deep[np.searchsorted(deep, limit) - 1] + 1
+    return end
+
+
+FAMILY = CueFamily(name=GAME, find=find)
