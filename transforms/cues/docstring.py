@@ -20,7 +20,8 @@ _QUOTES = "\"\"\"|'''"
 _CODE = (
     r"^(?:(?:async |def |class |import |from |if |else:|elif |for |while |with |try:|except"
     r"|finally:|return\b|raise |del |assert |global |print)|[@#)\]}]"
-    r"|[\w.]+(?:\[[^\]\n]*\])?(?:, ?[\w.]+)*(?:: [^\n=]+)? *[-+*/|&]?=|[\w.]+\(|[rRuU]?\"\"\"|[rRuU]?''')"
+    r"|[\w.]+(?:\[[^\]\n]*\])?(?:, ?[\w.]+)*(?:: [^\n=]+)? *[-+*/|&]?="
+    r"|[\w.]+\(|[rRuU]?\"\"\"|[rRuU]?''')"
 )
 _SIGNATURE_ENDS = r":\s*(?:#[^\n]*)?\s*$"
 # After a docstring that closes, nothing but a comment may stand in its line.
