@@ -28,8 +28,8 @@ from pipeline.output import (
     read_config,
     unfinish,
 )
-from pipeline.plan import WHOLE, Plan, make_plan, read_plan, usable_files, write_plan
-from pipeline.readers import READER_OF_NAME, reader_of
+from pipeline.plan import WHOLE, Plan, make_plan, read_plan, reader_for, usable_files, write_plan
+from pipeline.readers import READER_OF_NAME
 from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
     OutputTokenizer,
@@ -38,6 +38,7 @@ from pipeline.tokenizer import (
     trained_tokenizer,
 )
 from schemas.config import MIN_TEST_SOURCES, PrepareConfig
+from schemas.delimiters import SCHEMES
 from schemas.errors import UserError
 
 PLAIN_PROGRESS_SECONDS = 10
@@ -74,9 +75,11 @@ class PrepareOptions:
 
 
 def list_files(
-    inputs: list[str], out: Path, config: PrepareConfig
+    inputs: list[str], out: Path, config: PrepareConfig, console: Console
 ) -> tuple[list[InputFile], dict[str, int]]:
     """The files to read, and the counts of those left out by suffix; columns are checked.
+
+    What duologue wrote, other than `out`, is left out and named on the console.
 
     Raises:
       UserError: no such input, no usable file, or a column that is not there.
@@ -84,11 +87,17 @@ def list_files(
     if config.format is not None and config.format not in READER_OF_NAME:
         msg = f"--format {config.format}: expected one of {[*READER_OF_NAME]}"
         raise UserError(msg)
-    files, skipped = usable_files(list_inputs(inputs, exclude=out), reader=config.format)
+
+    def say(folder: Path) -> None:
+        words = f"left out: {escape(str(folder))}, which duologue wrote; name it to read it"
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+    listed = list_inputs(inputs, exclude=out, on_output=say)
+    files, skipped = usable_files(listed, reader=config.format)
     checked = set()
     for file in files:
-        reader = READER_OF_NAME[config.format] if config.format else reader_of(file.path)
-        if reader is not None and reader.name not in checked:
+        reader = reader_for(file, config.format)
+        if reader.name not in checked:
             # The first file of a format stands for all; records that differ are rejected singly.
             checked.add(reader.name)
             _check_columns(file, reader.columns(file), config)
@@ -135,7 +144,7 @@ def prepare(
     Raises:
       UserError: for anything that the person can mend; what is committed is kept.
     """
-    files, skipped = list_files(inputs, out, config)
+    files, skipped = list_files(inputs, out, config, console)
     check_free(out)
     _make_folder(out)
     with locked(out, is_slice=options.which is not None) as lock:
@@ -193,13 +202,14 @@ def _settle_tokenizer(
                 f"the corpus is too small for that: the tokenizer has {tokenizer.n_entries}",
                 highlight=False,
             )
+    tokenizer = tokenizer.for_delimiters(SCHEMES[config.delimiters], eos=options.eos)
     if not is_output(out):
         tokenizer.save(out)
     config = dataclasses.replace(
         config,
         tokenizer_sha256=tokenizer.sha256,
         tokenizer_entries=entries,
-        eos=options.eos or tokenizer.eos,
+        eos=tokenizer.eos,
     )
     return tokenizer, config
 
@@ -318,13 +328,20 @@ def _progress(out: Path, mine: list[str], console: Console) -> Iterator[Callable
     yield tick
 
 
-def show_plan(inputs: list[str], out: Path, config: PrepareConfig, options: PrepareOptions) -> None:
+def show_plan(
+    inputs: list[str],
+    out: Path,
+    config: PrepareConfig,
+    options: PrepareOptions,
+    *,
+    console: Console,
+) -> None:
     """Print what a run would do, and what it would take; writes nothing.
 
     Raises:
       UserError: as `prepare` would, before any work.
     """
-    files, skipped = list_files(inputs, out, config)
+    files, skipped = list_files(inputs, out, config, console)
     check_free(out)
     if not _TRAIN.fullmatch(options.tokenizer):
         given_tokenizer(Path(options.tokenizer), eos=options.eos)

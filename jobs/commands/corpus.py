@@ -133,7 +133,7 @@ def prepare(
     )
     console = Console(stderr=True)
     if plan:
-        show_plan(inputs, out, config, options)
+        show_plan(inputs, out, config, options, console=console)
         return
     manifest = run(inputs, out, config, options, console=console)
     if manifest is None:
