@@ -29,7 +29,7 @@ from pipeline.output import (
     unfinish,
 )
 from pipeline.plan import WHOLE, Plan, make_plan, read_plan, reader_for, usable_files, write_plan
-from pipeline.readers import READER_OF_NAME
+from pipeline.readers import READER_OF_NAME, check_column
 from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
     OutputTokenizer,
@@ -113,12 +113,8 @@ def _check_columns(file: InputFile, columns: list[str] | None, config: PrepareCo
         "--source-column": config.source_column,
     }
     for option, column in options.items():
-        if column is not None and column not in columns:
-            msg = (
-                f"{file.relative} has no column {column!r}; there are: {', '.join(columns)}. "
-                f"Name one with {option}"
-            )
-            raise UserError(msg)
+        if column is not None:
+            check_column(file, columns, option, column)
 
 
 def prepare(
@@ -275,6 +271,9 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
             f"gone or cut short: {lost[0]}{more}; made again", highlight=False, soft_wrap=True
         )
     before = sum(is_committed(out, digest) for digest in mine)
+    if not mine:
+        console.print("no chunk falls to this slice", highlight=False)
+        return
     if before == len(mine):
         console.print(f"all {len(mine)} chunks are committed already", highlight=False)
         return
@@ -349,7 +348,7 @@ def show_plan(
     counts = Counter(part.reader for chunk in plan.chunks for part in chunk.ranges)
     print(f"{len(plan.files)} files, {plan.n_bytes / 1e6:.1f} MB, {len(plan.chunks)} chunks")
     for name, count in sorted(counts.items()):
-        print(f"  {name}: {count} ranges")
+        print(f"  {name}: {count} files or parts of files")
     for suffix, count in plan.skipped.items():
         print(f"  left out: {count} files, no reader for {escape(suffix)}")
     for name in plan.uncut:
@@ -357,10 +356,12 @@ def show_plan(
     workers = options.workers or _n_cores()
     tokens = plan.n_bytes / BYTES_PER_TOKEN
     disk = tokens * DISK_BYTES_PER_TOKEN * len(config.configs)
-    seconds = plan.n_bytes / BYTES_PER_WORKER_SECOND / min(workers, len(plan.chunks))
+    minutes = plan.n_bytes / BYTES_PER_WORKER_SECOND / min(workers, len(plan.chunks)) / 60
+    size = f"{tokens / 1e6:.1f} million" if tokens >= 1e5 else f"{tokens:.0f}"
+    words = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute or less"
     print(
-        f"about {tokens / 1e6:.1f} M tokens, at most {disk / 1e6:.0f} MB on disk, "
-        f"{seconds / 60:.1f} minutes with {workers} workers (rough; nothing was written)"
+        f"about {size} tokens, at most {max(disk / 1e6, 1):.0f} MB on disk, "
+        f"{words} with {workers} workers (a rough estimate; nothing was written)"
     )
 
 

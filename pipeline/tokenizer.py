@@ -131,7 +131,8 @@ def given_tokenizer(path: Path, *, eos: str | None) -> OutputTokenizer:
     except OSError as error:
         msg = (
             f"no tokenizer at {file}: {error.strerror}; give a tokenizer.json, a model folder that "
-            "holds one, or train:N to train one on the corpus"
+            "holds one (names on a hub are not looked up: download it first), or train:N to train "
+            "one on the corpus"
         )
         raise UserError(msg) from error
     except Exception as error:
