@@ -59,8 +59,11 @@ def _run(argv: list[str]) -> None:
     except (UserError, OSError) as error:
         from jobs.view import escape
 
+        words = str(error)
+        if isinstance(error, OSError) and error.filename:
+            words = f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"
         # Names of files come from outside, and a message is one line.
-        print(f"duologue: {escape(' '.join(str(error).split()))}", file=sys.stderr)
+        print(f"duologue: {escape(' '.join(words.split()))}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
 
 

@@ -175,7 +175,8 @@ def _rows_table(shards: Sequence[Mapping[str, Any]]) -> Table:
         numbers = [shard["rows"], shard["tokens"], *shard.get("tokens_by_player", (0, 0, 0))]
         totals = groups.get(key, [0] * len(numbers))
         groups[key] = [total + number for total, number in zip(totals, numbers, strict=True)]
-    for key, (rows, tokens, *by_player) in sorted(groups.items()):
+    # The splits of a config stay in the manifest's order.
+    for key, (rows, tokens, *by_player) in sorted(groups.items(), key=lambda item: item[0][0]):
         names = (Text(escape(name)) for name in key)
         shares = (f"{number:,} ({number / max(tokens, 1):.0%})" for number in by_player)
         table.add_row(*names, f"{rows:,}", f"{tokens:,}", *shares)

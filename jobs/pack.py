@@ -122,7 +122,10 @@ def show_packing(out: Path, packing: dict[str, Any]) -> None:
     print(
         f"packed: {rows} rows of {packing['context']} tokens, {packing['fill']:.1%} full ({splits})"
     )
-    print(f"trained: {trained} of {tokens} tokens, objective {packing['objective']}, BOS never")
+    print(
+        f"trained: {trained} of {tokens} tokens, objective {packing['objective']}; "
+        f"the BOS before each document is never trained"
+    )
     if counts["rows_split"]:
         print(
             f"split: {counts['rows_split']} of {counts['rows_read']} rows of config "

@@ -28,8 +28,8 @@ from pipeline.output import (
     read_config,
     unfinish,
 )
-from pipeline.plan import WHOLE, Plan, make_plan, read_plan, usable_files, write_plan
-from pipeline.readers import READER_OF_NAME, reader_of
+from pipeline.plan import WHOLE, Plan, make_plan, read_plan, reader_for, usable_files, write_plan
+from pipeline.readers import READER_OF_NAME, check_column
 from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
     OutputTokenizer,
@@ -38,6 +38,7 @@ from pipeline.tokenizer import (
     trained_tokenizer,
 )
 from schemas.config import MIN_TEST_SOURCES, PrepareConfig
+from schemas.delimiters import SCHEMES
 from schemas.errors import UserError
 
 PLAIN_PROGRESS_SECONDS = 10
@@ -74,9 +75,11 @@ class PrepareOptions:
 
 
 def list_files(
-    inputs: list[str], out: Path, config: PrepareConfig
+    inputs: list[str], out: Path, config: PrepareConfig, console: Console
 ) -> tuple[list[InputFile], dict[str, int]]:
     """The files to read, and the counts of those left out by suffix; columns are checked.
+
+    What duologue wrote, other than `out`, is left out and named on the console.
 
     Raises:
       UserError: no such input, no usable file, or a column that is not there.
@@ -84,11 +87,17 @@ def list_files(
     if config.format is not None and config.format not in READER_OF_NAME:
         msg = f"--format {config.format}: expected one of {[*READER_OF_NAME]}"
         raise UserError(msg)
-    files, skipped = usable_files(list_inputs(inputs, exclude=out), reader=config.format)
+
+    def say(folder: Path) -> None:
+        words = f"left out: {escape(str(folder))}, which duologue wrote; name it to read it"
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+    listed = list_inputs(inputs, exclude=out, on_output=say)
+    files, skipped = usable_files(listed, reader=config.format)
     checked = set()
     for file in files:
-        reader = READER_OF_NAME[config.format] if config.format else reader_of(file.path)
-        if reader is not None and reader.name not in checked:
+        reader = reader_for(file, config.format)
+        if reader.name not in checked:
             # The first file of a format stands for all; records that differ are rejected singly.
             checked.add(reader.name)
             _check_columns(file, reader.columns(file), config)
@@ -104,12 +113,8 @@ def _check_columns(file: InputFile, columns: list[str] | None, config: PrepareCo
         "--source-column": config.source_column,
     }
     for option, column in options.items():
-        if column is not None and column not in columns:
-            msg = (
-                f"{file.relative} has no column {column!r}; there are: {', '.join(columns)}. "
-                f"Name one with {option}"
-            )
-            raise UserError(msg)
+        if column is not None:
+            check_column(file, columns, option, column)
 
 
 def prepare(
@@ -135,7 +140,7 @@ def prepare(
     Raises:
       UserError: for anything that the person can mend; what is committed is kept.
     """
-    files, skipped = list_files(inputs, out, config)
+    files, skipped = list_files(inputs, out, config, console)
     check_free(out)
     _make_folder(out)
     with locked(out, is_slice=options.which is not None) as lock:
@@ -193,13 +198,14 @@ def _settle_tokenizer(
                 f"the corpus is too small for that: the tokenizer has {tokenizer.n_entries}",
                 highlight=False,
             )
+    tokenizer = tokenizer.for_delimiters(SCHEMES[config.delimiters], eos=options.eos)
     if not is_output(out):
         tokenizer.save(out)
     config = dataclasses.replace(
         config,
         tokenizer_sha256=tokenizer.sha256,
         tokenizer_entries=entries,
-        eos=options.eos or tokenizer.eos,
+        eos=tokenizer.eos,
     )
     return tokenizer, config
 
@@ -265,6 +271,9 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
             f"gone or cut short: {lost[0]}{more}; made again", highlight=False, soft_wrap=True
         )
     before = sum(is_committed(out, digest) for digest in mine)
+    if not mine:
+        console.print("no chunk falls to this slice", highlight=False)
+        return
     if before == len(mine):
         console.print(f"all {len(mine)} chunks are committed already", highlight=False)
         return
@@ -318,13 +327,20 @@ def _progress(out: Path, mine: list[str], console: Console) -> Iterator[Callable
     yield tick
 
 
-def show_plan(inputs: list[str], out: Path, config: PrepareConfig, options: PrepareOptions) -> None:
+def show_plan(
+    inputs: list[str],
+    out: Path,
+    config: PrepareConfig,
+    options: PrepareOptions,
+    *,
+    console: Console,
+) -> None:
     """Print what a run would do, and what it would take; writes nothing.
 
     Raises:
       UserError: as `prepare` would, before any work.
     """
-    files, skipped = list_files(inputs, out, config)
+    files, skipped = list_files(inputs, out, config, console)
     check_free(out)
     if not _TRAIN.fullmatch(options.tokenizer):
         given_tokenizer(Path(options.tokenizer), eos=options.eos)
@@ -332,7 +348,7 @@ def show_plan(inputs: list[str], out: Path, config: PrepareConfig, options: Prep
     counts = Counter(part.reader for chunk in plan.chunks for part in chunk.ranges)
     print(f"{len(plan.files)} files, {plan.n_bytes / 1e6:.1f} MB, {len(plan.chunks)} chunks")
     for name, count in sorted(counts.items()):
-        print(f"  {name}: {count} ranges")
+        print(f"  {name}: {count} files or parts of files")
     for suffix, count in plan.skipped.items():
         print(f"  left out: {count} files, no reader for {escape(suffix)}")
     for name in plan.uncut:
@@ -340,10 +356,12 @@ def show_plan(inputs: list[str], out: Path, config: PrepareConfig, options: Prep
     workers = options.workers or _n_cores()
     tokens = plan.n_bytes / BYTES_PER_TOKEN
     disk = tokens * DISK_BYTES_PER_TOKEN * len(config.configs)
-    seconds = plan.n_bytes / BYTES_PER_WORKER_SECOND / min(workers, len(plan.chunks))
+    minutes = plan.n_bytes / BYTES_PER_WORKER_SECOND / min(workers, len(plan.chunks)) / 60
+    size = f"{tokens / 1e6:.1f} million" if tokens >= 1e5 else f"{tokens:.0f}"
+    words = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute or less"
     print(
-        f"about {tokens / 1e6:.1f} M tokens, at most {disk / 1e6:.0f} MB on disk, "
-        f"{seconds / 60:.1f} minutes with {workers} workers (rough; nothing was written)"
+        f"about {size} tokens, at most {max(disk / 1e6, 1):.0f} MB on disk, "
+        f"{words} with {workers} workers (a rough estimate; nothing was written)"
     )
 
 

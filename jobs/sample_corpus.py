@@ -84,7 +84,7 @@ def write_sample_corpus(out: Path, *, install: Install | None = None) -> SampleC
       install: which install; the running one by default.
 
     Raises:
-      UserError: if `out` holds anything else.
+      UserError: if `out` holds anything else, or can't be written.
     """
     install = install or Install.current()
     previous = _files_of_ours(out)
@@ -106,7 +106,14 @@ def write_sample_corpus(out: Path, *, install: Install | None = None) -> SampleC
             "from; run duologue from an ordinary virtual environment"
         )
         raise UserError(msg)
-    _write(out, corpus, previous)
+    try:
+        _write(out, corpus, previous)
+    except OSError as error:
+        msg = (
+            f"cannot write {error.filename or out}: {error.strerror}; make room, give write "
+            "permission or name another folder"
+        )
+        raise UserError(msg) from error
     files = Counter(path.partition("/")[0] for path in corpus)
     size_bytes: Counter[str] = Counter()
     for path, data in corpus.items():

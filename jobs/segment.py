@@ -21,8 +21,8 @@ from rich.text import Text
 
 from jobs.view import Segment, escape, show_heading, show_legend, show_segments
 from pipeline.inputs import InputFile, list_inputs, printable
-from pipeline.plan import usable_files
-from pipeline.readers import READER_OF_NAME, Document, InputRange, reader_of, tables
+from pipeline.plan import reader_for, usable_files
+from pipeline.readers import Document, InputRange, check_column, documents_of, reader_of, tables
 from pipeline.streams import DamagedInputError, ReadBytes, blocks, compression_of, open_input
 from schemas.config import PrepareConfig
 from schemas.episode import CONTENT_KINDS, Player, SegmentKind
@@ -227,7 +227,8 @@ def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
             copy.flush()
             yield [_file(copy.name, given)]
     elif Path(given).is_dir():
-        files, left_out = usable_files(list_inputs([given]), reader=reader)
+        listed = list_inputs([given], on_output=_say_left_out)
+        files, left_out = usable_files(listed, reader=reader)
         for suffix, count in left_out.items():
             print(escape(f"left out: {count} files, no reader for {suffix}"), file=sys.stderr)
         above = printable(given.rstrip("/"))
@@ -239,22 +240,22 @@ def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
         raise UserError(msg)
 
 
+def _say_left_out(folder: Path) -> None:
+    print(escape(f"left out: {folder}, which duologue wrote; name it to read it"), file=sys.stderr)
+
+
 def _file(path: str, name: str) -> InputFile:
     return InputFile(path=path, relative=name, size_bytes=Path(path).stat().st_size, modified=0.0)
 
 
 def _documents(file: InputFile, reader: str | None, config: PrepareConfig) -> Iterator[Document]:
-    chosen = READER_OF_NAME[reader] if reader else reader_of(file.path) or READER_OF_NAME["text"]
+    chosen = reader_for(file, reader or (None if reader_of(file.path) else "text"))
     columns = chosen.columns(file)
-    if columns is not None and config.text_column not in columns:
-        msg = (
-            f"{file.relative} has no column {config.text_column!r}; there are: "
-            f"{', '.join(columns)}. Name one with --text-column"
-        )
-        raise UserError(msg)
+    if columns is not None:
+        check_column(file, columns, "--text-column", config.text_column)
     for start, end in chosen.cut(file, 1 << 62) or [(0, 0)]:
         part = InputRange(file.path, file.relative, chosen.name, start, end)
-        yield from chosen.read(part, config, ReadBytes())
+        yield from documents_of(part, config, ReadBytes())
 
 
 def _say_rejected(documents: pa.Table) -> bool:
@@ -271,7 +272,7 @@ def _print_lines(documents: pa.Table, file: InputFile) -> None:
     usable = pc.is_valid(documents["text"])
     spans_as_json_lines(documents.filter(usable), out)
     for row in documents.filter(pc.invert(usable)).to_pylist():
-        is_file = row["source"] == file.relative
+        is_file = row["source"] == file.relative and file.is_readable
         size_bytes = _text_bytes(file.path) if is_file else len(row["raw"] or b"")
         undecodable_as_json_line(row["source"], size_bytes, out)
     sys.stdout.buffer.write(out.getbuffer())

@@ -76,7 +76,7 @@ def _changed_files(out: Path, plan: Plan) -> dict[str, str]:
         # Without notes (the folder was copied without _run) every file may have been edited.
         return {file.relative: "touched" for file in plan.files}
     noted = json.loads(path.read_bytes())["files"]
-    before = {name: (size, modified) for _, name, size, modified in noted}
+    before = {name: (size, modified) for _, name, size, modified, *_ in noted}
     now = {file.relative: (file.size_bytes, file.modified) for file in plan.files}
     changed = {}
     for name in sorted(before.keys() | now.keys()):

@@ -216,10 +216,15 @@ def locked(out: Path, *, is_slice: bool = False) -> Iterator[int]:
     The system frees the lock when the last of them is gone.
 
     Raises:
-      UserError: if another job holds it.
+      UserError: if another job holds it, or it can't be written.
     """
     path = out / RUN / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        msg = f"cannot write to {out}: {error.strerror}; choose another --out"
+        raise UserError(msg) from error
     kind = fcntl.LOCK_SH if is_slice else fcntl.LOCK_EX
     deadline = time.monotonic() + LOCK_SECONDS
     with path.open("a+") as file:

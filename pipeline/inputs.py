@@ -1,8 +1,9 @@
 """What the user named, as a sorted list of files."""
 
 import dataclasses
+import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import TYPE_CHECKING
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
 _MAGIC = frozenset("*?[")
 
+# What prepare (also without its _run), pack, train and compare leave.
+_MARKS = (
+    ("_run/config.json",),
+    ("manifest.json", "_chunks"),
+    ("packing.json", "tokenizer.json"),
+    ("train.json", "metrics.jsonl"),
+    ("design.json", "_run/lock"),
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class InputFile:
@@ -24,22 +34,32 @@ class InputFile:
       relative: its name in the output: relative to the input given, valid UTF-8.
       size_bytes: as listed.
       modified: seconds since the epoch, as listed; to notice a change, never in the output.
+      is_readable: False for a link that leads nowhere or a file without permission; its size and
+        time are then 0, so that its mend is a change.
     """
 
     path: str
     relative: str
     size_bytes: int
     modified: float
+    is_readable: bool = True
 
 
-def list_inputs(inputs: Iterable[str], *, exclude: Path | None = None) -> list[InputFile]:
+def list_inputs(
+    inputs: Iterable[str],
+    *,
+    exclude: Path | None = None,
+    on_output: Callable[[Path], None] = lambda _: None,
+) -> list[InputFile]:
     """All files of the inputs (files, folders, globs, URLs), sorted by relative path.
 
-    With several inputs each relative path begins with its input's name.
+    With several inputs each relative path begins with its input's name. What duologue wrote below
+    a folder is no input.
 
     Args:
       inputs: as typed.
       exclude: a local folder to leave out (the output, when it lies inside an input).
+      on_output: called with each other folder that is left out because duologue wrote it.
 
     Raises:
       UserError: no such input, or two inputs of one name.
@@ -56,7 +76,9 @@ def list_inputs(inputs: Iterable[str], *, exclude: Path | None = None) -> list[I
             )
             raise UserError(msg)
         names[name] = given
-        found = _list_url(given) if "://" in given else _list_local(given, exclude)
+        found = (
+            _list_url(given) if "://" in given else _list_local(given, _Walk(exclude, on_output))
+        )
         # A file that is an input itself is already called by its name.
         is_file = given.rstrip("/").endswith(name) and not Path(given).is_dir()
         prefix = f"{name}/" if len(inputs) > 1 else ""
@@ -91,17 +113,36 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _list_local(given: str, exclude: Path | None) -> Iterator[InputFile]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Walk:
+    """What is not walked into."""
+
+    exclude: Path | None
+    on_output: Callable[[Path], None]
+
+    def leaves_out(self, folder: Path) -> bool:
+        if self.exclude is not None and _is_same(folder, self.exclude.resolve()):
+            return True
+        may_look = os.access(folder, os.X_OK)  # Else listing it says what is wrong.
+        is_ours = may_look and any(
+            all((folder / name).exists() for name in names) for names in _MARKS
+        )
+        if is_ours:
+            self.on_output(folder)
+        return is_ours
+
+
+def _list_local(given: str, walk: _Walk) -> Iterator[InputFile]:
     path = Path(given).absolute()
     if path.is_dir():
-        return _local_files(path, _walk(path, exclude and exclude.resolve()))
+        return _local_files(path, _walked(path, walk))
     if path.exists():
         return _local_files(path.parent, iter([path]))
     if _MAGIC & set(given):
         # The part without wildcards is what the rest is relative to.
         fixed = Path(*_take_plain(path.parts))
         # A set: ** matches folders and what is in them.
-        found = sorted(set(_expand(fixed, path.relative_to(fixed), exclude)))
+        found = sorted(set(_expand(fixed, path.relative_to(fixed), walk)))
         if found:
             return _local_files(fixed, iter(found))
     msg = f"no such input: {given}; give a file, a folder, a glob in quotes, or a URL"
@@ -115,21 +156,22 @@ def _take_plain(parts: Iterable[str]) -> Iterator[str]:
         yield part
 
 
-def _expand(fixed: Path, pattern: Path, exclude: Path | None) -> Iterator[Path]:
-    output = exclude and exclude.resolve()
+def _expand(fixed: Path, pattern: Path, walk: _Walk) -> Iterator[Path]:
+    leaves_out = functools.cache(walk.leaves_out)
     for path in fixed.glob(str(pattern)):
-        above = [fixed / parent for parent in path.relative_to(fixed).parents]
+        *above, _ = (fixed / parent for parent in path.relative_to(fixed).parents)
         is_hidden = any(part[0] == "." for part in path.relative_to(fixed).parts)
-        if is_hidden or any(_is_same(each, output) for each in (path, *above)):
+        is_folder = path.is_dir()
+        if is_hidden or any(leaves_out(each) for each in (*above, *[path] * is_folder)):
             continue
-        if path.is_dir():
-            yield from _walk(path, output)
+        if is_folder:
+            yield from _walked(path, walk)
         else:
             yield path
 
 
-def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
-    """Regular files below a folder; hidden ones and the output left out."""
+def _walked(folder: Path, walk: _Walk) -> Iterator[Path]:
+    """Files below a folder; hidden ones and outputs left out."""
     seen = set()  # A link may lead back to a folder above it.
     for root, folders, names in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
         seen.add(Path(root).resolve())
@@ -137,8 +179,8 @@ def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
             name
             for name in folders
             if name[0] != "."
-            and not _is_same(Path(root, name), exclude)
             and Path(root, name).resolve() not in seen
+            and not walk.leaves_out(Path(root, name))
         ]
         yield from (Path(root, name) for name in names if name[0] != ".")
 
@@ -148,22 +190,27 @@ def _refuse_unreadable(error: OSError) -> None:
     raise UserError(msg) from error
 
 
-def _is_same(folder: Path, other: Path | None) -> bool:
-    return other is not None and folder.name == other.name and folder.resolve() == other
+def _is_same(folder: Path, other: Path) -> bool:
+    return folder.name == other.name and folder.resolve() == other
 
 
 def _local_files(base: Path, paths: Iterator[Path]) -> Iterator[InputFile]:
     for path in paths:
+        relative = printable(path.relative_to(base).as_posix())
         try:
             stat = path.stat()
-        except OSError as error:
-            msg = f"cannot read {path}: {error.strerror}; mend or remove it"
-            raise UserError(msg) from error
-        if not S_ISREG(stat.st_mode):
+        except OSError:
+            stat = None
+        if stat is not None and not S_ISREG(stat.st_mode):
             continue  # A pipe or a socket would be waited for, not read.
+        if stat is None or not os.access(path, os.R_OK):
+            yield InputFile(
+                path=str(path), relative=relative, size_bytes=0, modified=0.0, is_readable=False
+            )
+            continue
         yield InputFile(
             path=str(path),
-            relative=printable(path.relative_to(base).as_posix()),
+            relative=relative,
             size_bytes=stat.st_size,
             modified=stat.st_mtime,
         )

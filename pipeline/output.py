@@ -56,6 +56,12 @@ def read_manifest(out: Path) -> dict[str, Any]:
         if not out.exists():
             msg = f"{out} does not exist: give the --out folder of a duologue prepare"
             raise UserError(msg) from error
+        if out.is_dir() and not path.exists() and not is_output(out):
+            msg = (
+                f"{out} has no {MANIFEST}: it is no output of duologue prepare; give the --out "
+                "folder of one"
+            )
+            raise UserError(msg) from error
         why = f"{path} can't be read ({error})" if path.exists() else f"{out} has no {MANIFEST}"
         msg = (
             f"{why}, so it is not a finished output; run the duologue prepare that wrote it again, "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from pipeline.plan import Chunk
-from pipeline.readers import READER_OF_NAME, tables
+from pipeline.readers import documents_of, tables
 from pipeline.readers.base import Document
 from pipeline.streams import ReadBytes
 from schemas.config import PrepareConfig
@@ -51,4 +51,4 @@ def _documents(chunk: Chunk, config: PrepareConfig, read: ReadBytes) -> Iterator
     for part in chunk.ranges:
         # The file's name is hashed too: bytes that move from one file to the next are a change.
         read.update(part.relative.encode() + b"\0")
-        yield from READER_OF_NAME[part.reader].read(part, config, read)
+        yield from documents_of(part, config, read)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.commit import atomic_file, write_json
 from pipeline.inputs import InputFile
-from pipeline.readers import READER_OF_NAME, READERS, InputRange, Reader, reader_of
+from pipeline.readers import READER_OF_NAME, READERS, UNREADABLE, InputRange, Reader, reader_of
 from pipeline.streams import compression_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -102,7 +102,8 @@ def usable_files(
         )
         raise UserError(msg)
     if not any(file.size_bytes for file in usable):
-        msg = f"no usable file: all {len(usable)} are empty, such as {usable[0].relative}"
+        why = "empty" if all(file.is_readable for file in usable) else "empty or cannot be read"
+        msg = f"no usable file: all {len(usable)} are {why}, such as {usable[0].relative}"
         raise UserError(msg)
     return usable, dict(sorted(skipped.items()))
 
@@ -112,7 +113,7 @@ def cut_ranges(
 ) -> Iterator[tuple[InputFile, InputRange, bool]]:
     """(file, range, whether it is one of several of the file), in order."""
     for file in files:
-        chosen = _reader(file, reader)
+        chosen = reader_for(file, reader)
         small = file.size_bytes <= chunk_bytes
         cuts = chosen.cut(file, chunk_bytes) if not small or chosen.name == "parquet" else None
         for start, end in cuts or [(0, file.size_bytes)]:
@@ -120,7 +121,10 @@ def cut_ranges(
             yield file, part, len(cuts or ()) > 1
 
 
-def _reader(file: InputFile, name: str | None) -> Reader:
+def reader_for(file: InputFile, name: str | None) -> Reader:
+    """The reader of a usable file; `name` is that of one for all files."""
+    if not file.is_readable:
+        return UNREADABLE
     chosen = READER_OF_NAME[name] if name else reader_of(file.path)
     if chosen is None:
         msg = f"{file.relative} has no reader; usable_files() leaves such files out"
@@ -224,7 +228,7 @@ def read_plan(folder: Path) -> Plan:
         raise UserError(msg) from error
     files = (
         InputFile(path=path, relative=relative, size_bytes=size, modified=modified)
-        for path, relative, size, modified in noted["files"]
+        for path, relative, size, modified, *_ in noted["files"]
     )
     return Plan(files=tuple(files), chunks=chunks, skipped=noted["skipped"], uncut=())
 

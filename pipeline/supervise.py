@@ -24,6 +24,9 @@ MAX_RESTARTS = 3
 
 POLL_SECONDS = 0.2
 LOG = "driver.log"
+LAST_BYTES = 1000
+"""Of the log, which hold its last line."""
+
 NOTED_VERSIONS = ("duologue", "apache-beam", "polars", "pyarrow", "tokenizers")
 
 LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -94,8 +97,8 @@ def run_driver(
             f"(restart {restarts} of at most {MAX_RESTARTS} without a new chunk)"
         )
     msg = (
-        f"the job failed ({_why(code)}); see {out / RUN / LOG}, then run the same command again: "
-        "what is committed is kept"
+        f"the job failed ({_why(code, last_line)}); see {out / RUN / LOG}, then run the same "
+        "command again: what is committed is kept"
     )
     raise UserError(msg)
 
@@ -105,16 +108,16 @@ def _n_committed(out: Path) -> int:
     return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
 
 
-def _why(code: int) -> str:
+def _why(code: int, last_line: str) -> str:
     if code == EXIT_WORKER_DIED or code < 0:
         return f"a worker process died {MAX_RESTARTS + 1} times in a row; was it out of memory?"
-    return f"exit {code}"
+    return last_line or f"exit {code}"
 
 
 def _run_once(
     command: list[str], log_file: Path, lock: int, tick: Callable[[], None]
 ) -> tuple[int, str]:
-    """(exit code, last line of stdout) of one run of the driver."""
+    """(exit code, last line of stdout, or of the log where that is empty) of the driver."""
     # Beam starts workers as "python": the one of this environment has to be found first.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with log_file.open("ab") as log:
@@ -139,8 +142,14 @@ def _run_once(
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         output = child.stdout.read() if child.stdout else b""
-    lines = output.decode(errors="replace").strip().splitlines()
+    lines = output.decode(errors="replace").strip().splitlines() or _last_lines(log_file)
     return child.returncode, lines[-1] if lines else ""
+
+
+def _last_lines(log_file: Path) -> list[str]:
+    with log_file.open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
+        return log.read().decode(errors="replace").strip().splitlines()
 
 
 def write_options(out: Path, fields: dict[str, object]) -> None:

@@ -13,9 +13,10 @@ from tokenizers import Tokenizer
 from pipeline.commit import atomic_file, write_json
 from pipeline.inputs import InputFile
 from pipeline.plan import cut_ranges
-from pipeline.readers import READER_OF_NAME, InputRange
+from pipeline.readers import InputRange, documents_of
 from pipeline.streams import ReadBytes
 from schemas.config import PrepareConfig
+from schemas.delimiters import DelimiterScheme
 from schemas.errors import UserError
 from schemas.keys import digest
 from transforms.tokenize import SegmentTokenizer, with_control_tokens
@@ -35,12 +36,14 @@ class OutputTokenizer:
       eos: the token that ends a turn.
       bos: the token before a document in training.
       pad: the token that fills batches.
+      chat_template: for `apply_chat_template`; None where the delimiters are no chat layout.
     """
 
     json: str
     eos: str
     bos: str
     pad: str
+    chat_template: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -64,7 +67,20 @@ class OutputTokenizer:
             "pad_token": self.pad,
             "clean_up_tokenization_spaces": False,
         }
+        if self.chat_template is not None:
+            fields["chat_template"] = self.chat_template
         write_json(out / "tokenizer_config.json", fields)
+
+    def for_delimiters(self, scheme: DelimiterScheme, *, eos: str | None) -> "OutputTokenizer":
+        """The same for shards with these delimiters: what ends a turn, and a chat template.
+
+        Args:
+          scheme: its own end of turn, if it has one, takes the place of the tokenizer's.
+          eos: what the user asked for instead, or None.
+        """
+        return dataclasses.replace(
+            self, eos=eos or scheme.eos or self.eos, chat_template=scheme.chat_template
+        )
 
     def segment_tokenizer(self) -> SegmentTokenizer:
         """The tokenizer that the transforms take."""
@@ -81,7 +97,11 @@ def load_output_tokenizer(out: Path) -> OutputTokenizer:
         names = json.loads((out / "tokenizer_config.json").read_bytes())
         text = (out / "tokenizer.json").read_bytes().decode()
         return OutputTokenizer(
-            json=text, eos=names["eos_token"], bos=names["bos_token"], pad=names["pad_token"]
+            json=text,
+            eos=names["eos_token"],
+            bos=names["bos_token"],
+            pad=names["pad_token"],
+            chat_template=names.get("chat_template"),
         )
     except (OSError, ValueError, KeyError) as error:
         msg = f"{out} has no whole tokenizer ({error}): prepare the corpus into a new folder"
@@ -111,7 +131,8 @@ def given_tokenizer(path: Path, *, eos: str | None) -> OutputTokenizer:
     except OSError as error:
         msg = (
             f"no tokenizer at {file}: {error.strerror}; give a tokenizer.json, a model folder that "
-            "holds one, or train:N to train one on the corpus"
+            "holds one (names on a hub are not looked up: download it first), or train:N to train "
+            "one on the corpus"
         )
         raise UserError(msg) from error
     except Exception as error:
@@ -186,7 +207,7 @@ def _sample(files: Iterable[InputFile], config: PrepareConfig) -> Iterator[str]:
     parts = sorted((part for _, part, _ in cuts), key=_rank)
     left = TRAINING_BYTES
     for part in parts:
-        for document in READER_OF_NAME[part.reader].read(part, config, ReadBytes()):
+        for document in documents_of(part, config, ReadBytes()):
             if document.text is None:
                 continue
             # By characters, not bytes: a bound, and no second copy of the text.

@@ -39,6 +39,10 @@ class DelimiterScheme:
     name: str
     turns: Mapping[Player, Pair] = dataclasses.field(default_factory=dict)
     segments: Mapping[SegmentKind, Pair] = dataclasses.field(default_factory=dict)
+    eos: str | None = None
+    """The control token that ends a turn by the scheme's own rules; None leaves the tokenizer's."""
+    chat_template: str | None = None
+    """The same layout for `apply_chat_template` of transformers, where others know it by that."""
 
     def control_tokens(self) -> tuple[str, ...]:
         """The control tokens by name, in order of first use; the end-of-turn token left out."""
@@ -55,6 +59,18 @@ def _tag(name: str) -> Pair:
 def _spelled(opening: str, closing: str) -> Pair:
     return (opening,) if opening else (), (closing,)
 
+
+# BOS stands before every document in training. What TRL's assistant_only_loss trains on, and what
+# stands between the marks of generation, is what player two emits after the opening of its turn.
+_CHATML_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}"
+    "{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}"
+    "{{ '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
 
 SCHEMES: dict[str, DelimiterScheme] = {
     scheme.name: scheme
@@ -86,6 +102,8 @@ SCHEMES: dict[str, DelimiterScheme] = {
                 ),
             },
             segments={SegmentKind.REASONING: _tag("think")},
+            eos="<|im_end|>",
+            chat_template=_CHATML_TEMPLATE,
         ),
         DelimiterScheme(
             name="plain",

@@ -1,5 +1,6 @@
 """Commands from raw text to shards: sample-corpus, segment, prepare, finish."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -133,11 +134,11 @@ def prepare(
     )
     console = Console(stderr=True)
     if plan:
-        show_plan(inputs, out, config, options)
+        show_plan(inputs, out, config, options, console=console)
         return
     manifest = run(inputs, out, config, options, console=console)
     if manifest is None:
-        print(f"slice {slice} is done; when all are: duologue finish {out}")
+        print(f"slice {slice} is done; when all are: duologue finish {shlex.quote(str(out))}")
         return
     exit_by(show_outcome(out, manifest), strict=strict)
 
@@ -177,6 +178,6 @@ def _slice(given: str | None) -> tuple[int, int] | None:
         return None
     index, _, count = given.partition("/")
     if not (index.isdecimal() and count.isdecimal() and 0 <= int(index) <= int(count) > 0):
-        msg = f"{given!r} is not I/N with I from 0 to N."
+        msg = f"{given!r} is not I/N, the Ith of N slices, such as 1/4, 2/4, 3/4 and 4/4."
         raise typer.BadParameter(msg, param_hint="--slice")
     return int(index) % int(count), int(count)

@@ -1,5 +1,6 @@
 """Commands of the experiment: train, compare, report."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -171,3 +172,8 @@ def report(
     write_report(found, out)
     print_summary(found, Console())
     print(out)
+    wanted = {(arm["name"], seed) for arm in found.design.arms for seed in found.design.seeds}
+    lacking = wanted - {(run.arm, run.seed) for run in found.runs if run.error is None}
+    if lacking:
+        print(f"{len(lacking)} of {len(wanted)} runs are missing or failed", file=sys.stderr)
+    exit_by(not lacking)

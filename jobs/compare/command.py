@@ -14,7 +14,7 @@ from jobs.compare.corpus import ComparedRows, compared_rows
 from jobs.compare.design import make_design
 from jobs.compare.estimate import print_estimate
 from jobs.compare.results import Design, Results, Run
-from jobs.compare.runs import DATA, RUNS, RunSpec, run_all, write_data
+from jobs.compare.runs import DATA, RUNS, RunSpec, read_run, run_all, write_data
 from jobs.train.policy import model_digest
 from jobs.train.ranks import device_named
 from pipeline.atomic import TEMPORARY_SUFFIX, atomic_file, write_json
@@ -60,6 +60,7 @@ def plan_comparison(
     """
     device, workers = options.resolved()
     saved = tokenizer_of(corpus, read_manifest(corpus))
+    _say(Console(stderr=True), f"making all arms of {corpus}, then timing a few steps")
     design, rows, config = _designed(corpus, config, saved, device)
     print_estimate(design, rows, config, saved, device=device, workers=workers, console=console)
 
@@ -90,6 +91,7 @@ def compare(
     device, workers = options.resolved()
     _check_ours(out)
     saved = tokenizer_of(corpus, read_manifest(corpus))
+    _say(console, f"making all arms of {corpus}")
     design, rows, config = _designed(corpus, config, saved, device)
     # Before the lock, which would make a folder of ours of it.
     _check_same(out, design)
@@ -101,10 +103,12 @@ def compare(
         specs = _specs(out.resolve(), design, config, device, data)
         steps = design.training["steps"]
         _say(console, f"{len(specs)} runs of {steps} steps, {workers} side by side on {device}")
+        before = {known.name for spec in specs if (known := read_run(spec))}
         runs: list[Run] = []
         for run in run_all(specs, workers=workers):
             runs.append(run)
-            _say(console, _line(run, len(runs), len(specs), design))
+            when = ", done before" if run.name in before else ""
+            _say(console, _line(run, len(runs), len(specs), design) + when)
         order = {arm: place for place, arm in enumerate(config.arms)}
         runs.sort(key=lambda run: (order[run.arm], run.seed))
         results = Results(design=design, runs=runs)

@@ -15,6 +15,7 @@ from jobs.train.rows import load_rows
 from pipeline.atomic import atomic_file
 from pipeline.changes import has_sha256
 from pipeline.output import read_manifest
+from pipeline.read_shards import shards_of
 from schemas.config import MIN_TEST_SOURCES
 from schemas.episode import SegmentKind
 from schemas.errors import UserError
@@ -96,7 +97,8 @@ def compared_rows(
     Raises:
       UserError: no finished output, or too little in it for the contrasts.
     """
-    splits = {shard["split"] for shard in read_manifest(corpus)["shards"]}
+    shards = shards_of(corpus, read_manifest(corpus), "documents")
+    splits = {shard["split"] for shard in shards}
     if "test" not in splits:
         raise UserError(_too_few_sources(corpus, 0))
 
@@ -118,7 +120,9 @@ def compared_rows(
     test = test.filter(pa.array(has_answer(test)))
     n_sources = len(set(test["source"].to_pylist()))
     if n_sources < MIN_TEST_SOURCES:
-        raise UserError(_too_few_sources(corpus, n_sources))
+        unfit = dropped["test"]
+        short = f"; {unfit} test episodes do not fit into --context {config.train.context}"
+        raise UserError(_too_few_sources(corpus, n_sources) + (short if unfit else ""))
     train = rows("train", config.schemes)
     if (found := n_episodes(train)) < MIN_TRAIN_EPISODES:
         msg = (

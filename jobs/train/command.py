@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -141,7 +142,7 @@ def _load_data(
     if not len(train_data):
         msg = (
             f"{corpus}: no action of config {options.config} is in the loss of --objective "
-            f"{config.objective}: is there an episode? duologue inspect {corpus}"
+            f"{config.objective}: is there an episode? duologue inspect {shlex.quote(str(corpus))}"
         )
         raise UserError(msg)
     shards = read_manifest(corpus)["shards"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,9 @@ def save_policy(policy: PreTrainedModel, tokenizer: OutputTokenizer, folder: Pat
     logging.disable_progress_bar()
     with safetensors_as_os_errors():
         policy.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):
+        # safetensors lets nobody else read them.
+        shutil.copymode(folder / "config.json", weights)
     tokenizer.save(folder)
 
 
@@ -108,7 +112,8 @@ def _read(model: str, path: Path) -> bytes:
     except OSError as error:
         msg = (
             f"--model {model}: cannot read {path}: {error.strerror}; give one of "
-            f"{', '.join(SIZES)}, a JSON file of a LlamaConfig, or a model folder"
+            f"{', '.join(SIZES)}, a JSON file of a LlamaConfig, or a model folder (names on a hub "
+            "are not looked up: download it first)"
         )
         raise UserError(msg) from error
 

@@ -1,19 +1,32 @@
 """Corpus formats. A new one is a module with a READER and an entry here."""
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from pipeline.readers import jsonl, parquet, text
+from pipeline.readers import jsonl, parquet, text, unreadable
 from pipeline.readers.base import DAMAGED as DAMAGED
 from pipeline.readers.base import Document as Document
 from pipeline.readers.base import InputRange as InputRange
 from pipeline.readers.base import Reader as Reader
+from pipeline.readers.base import check_column as check_column
 from pipeline.readers.base import reason_kind as reason_kind
 from pipeline.readers.base import tables as tables
-from pipeline.streams import COMPRESSIONS
+from pipeline.streams import COMPRESSIONS, ReadBytes
+from schemas.config import PrepareConfig
+
+UNREADABLE = unreadable.READER
+"""Of files that cannot be opened, whatever their format."""
 
 READERS: tuple[Reader, ...] = (text.READER, jsonl.READER, parquet.READER)
 
 READER_OF_NAME = {reader.name: reader for reader in READERS}
+"""The formats that `--format` names."""
+
+
+def documents_of(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
+    """The documents of a range, by the reader that it names."""
+    reader = UNREADABLE if part.reader == UNREADABLE.name else READER_OF_NAME[part.reader]
+    return reader.read(part, config, read)
 
 
 def reader_of(path: str) -> Reader | None:

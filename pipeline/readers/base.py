@@ -10,6 +10,7 @@ from pipeline.inputs import InputFile
 from pipeline.streams import ReadBytes
 from schemas.config import PrepareConfig
 from schemas.episode import DOCUMENTS, REJECTED_BYTES
+from schemas.errors import UserError
 
 DAMAGED = "damaged input: "
 """Begins the reason of what an unreadable file lost; such a file is named in the manifest."""
@@ -88,6 +89,21 @@ def decoded(source: str, offset: int, data: bytes, config: PrepareConfig) -> Doc
 def too_long(config: PrepareConfig) -> str:
     """The reason of a document over the limit."""
     return f"too long: over max_document_bytes ({config.max_document_bytes})"
+
+
+def check_column(file: InputFile, columns: list[str], option: str, column: str) -> None:
+    """Refuse a file that lacks a column.
+
+    Raises:
+      UserError: naming those that there are, and the option.
+    """
+    if column in columns:
+        return
+    may_be_chat = option == "--text-column" and not file.path.lower().endswith(".parquet")
+    chat = "messages" if may_be_chat and "messages" in columns else None
+    mend = f"Its chats are read with {option} {chat}" if chat else f"Name one with {option}"
+    msg = f"{file.relative} has no column {column!r}; there are: {', '.join(columns)}. {mend}"
+    raise UserError(msg)
 
 
 def reason_kind(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""JSON lines: a line is a record, one of its fields the text. Cut by byte ranges."""
+"""JSON lines: a line is a record, one of its fields the text, or a chat. Cut by byte ranges."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -159,6 +159,7 @@ def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) ->
         why = record if isinstance(record, ValueError) else f"a {type(record).__name__}"
         return rejected(source, offset, _not_a_record(line, why), line)
     text = record.get(config.text_column)
+    text = _chat(text) if isinstance(text, list) else text
     if not isinstance(text, str):
         return rejected(source, offset, _no_text(record, config.text_column), line)
     for column in (config.id_column, config.source_column):
@@ -171,6 +172,23 @@ def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) ->
     return Document(named, offset, id_key, text)
 
 
+def _chat(messages: list[Any]) -> str | None:
+    r"""The turns of a chat as text, each under its role; None if it is none.
+
+    Example:
+      >>> _chat([{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}])
+      'User: Who?\n\nAssistant: Me.\n'
+    """
+    turns = []
+    for message in messages:
+        match message:
+            case {"role": str(role), "content": str(content)}:
+                turns.append(f"{role.capitalize()}: {content}")
+            case _:
+                return None
+    return "\n\n".join(turns) + "\n" if turns else None
+
+
 def _not_a_record(line: bytes, why: object) -> str:
     try:
         line.decode("utf-8")
@@ -180,6 +198,8 @@ def _not_a_record(line: bytes, why: object) -> str:
 
 
 def _no_text(record: dict[str, Any], column: str) -> str:
+    if isinstance(record.get(column), list):
+        return f"no text: column {column!r} holds a list that is no chat of role and content"
     if column in record:
         return f"no text: column {column!r} holds a {type(record[column]).__name__}"
     return f"no text: no column {column!r}; there are {', '.join(map(repr, record))}"[:500]

@@ -290,6 +290,7 @@ def here(tmp_path, tokenizer_file):
     (tmp_path / "pictures/a.png").touch()
     (tmp_path / "data.bin").write_text(GOOD)
     (tmp_path / "body.jsonl").write_text('{"body": "x", "title": "y"}\n')
+    (tmp_path / "chat.jsonl").write_text('{"messages": []}\n')
     pq.write_table(pa.table({"body": ["x"], "title": ["y"]}), tmp_path / "body.parquet")
     (tmp_path / "bare/tokenizer.json").write_text(tiny_tokenizer(eos=None))
     (tmp_path / "gaps.json").write_text(json.dumps(with_gaps(json.loads(tiny_tokenizer(None)))))
@@ -316,10 +317,12 @@ def here(tmp_path, tokenizer_file):
         # Columns, before any work starts.
         ("body.jsonl", 1, ["body.jsonl has no column 'text'", "body, title", "--text-column"]),
         ("body.parquet", 1, ["no column 'text'", "body, title", "--text-column"]),
+        ("chat.jsonl", 1, ["no column 'text'", "Its chats are read with --text-column messages"]),
         ("body.jsonl --text-column body --id-column no", 1, ["no column 'no'", "--id-column"]),
         # Tokenizers.
         ("good.txt --tokenizer bare", 1, ["no end-of-turn token", "<|im_end|>", "--eos TOKEN"]),
         ("good.txt --tokenizer gone.json", 1, ["no tokenizer at gone.json", "train:N"]),
+        ("good.txt --tokenizer org/model", 1, ["names on a hub are not looked up"]),
         ("good.txt --tokenizer other", 1, ["no tokenizer at other/tokenizer.json"]),
         ("good.txt --tokenizer body.jsonl", 1, ["body.jsonl is no tokenizer.json"]),
         ("good.txt --tokenizer data.bin", 1, ["data.bin is no tokenizer.json"]),
@@ -339,7 +342,7 @@ def here(tmp_path, tokenizer_file):
         ("good.txt --delimiters xml", 2, ["--delimiters", "'xml'", "chatml"]),
         ("good.txt --configs rows", 2, ["--configs", "'rows' is not one of documents, episodes"]),
         ("good.txt --encoding-errors skip", 2, ["--encoding-errors", "'skip'"]),
-        ("good.txt --slice 3/2", 2, ["--slice", "'3/2' is not I/N"]),
+        ("good.txt --slice 3/2", 2, ["--slice", "'3/2' is not I/N", "such as 1/4"]),
         ("good.txt --chunk-bytes 1", 2, ["--chunk-bytes"]),
         ("good.txt --holdout 0.7", 2, ["--holdout"]),
         ("good.txt --max-tokens 1", 2, ["--max-tokens"]),
@@ -364,6 +367,49 @@ def test_a_refusal_is_one_line_and_leaves_nothing(here, options, code, says):
     assert not (here / "out/manifest.json").exists()
 
 
+def test_the_cause_of_a_job_that_fails_is_said(here):
+    argv = ["prepare", "good.txt", "--out", "out", "--tokenizer", "tokenizer.json"]
+    ran = duologue(*argv, "--", "--runner=NoSuchRunner", cwd=here)
+    assert ran.code == 1
+    assert "Unexpected pipeline runner: NoSuchRunner" in ran.last_line
+    assert "out/_run/driver.log" in ran.last_line
+
+
+def test_commands_are_echoed_as_the_shell_takes_them(here):
+    argv = ["prepare", "good.txt", "--out", "my out", "--tokenizer", "tokenizer.json"]
+    ran = duologue(*argv, "--slice", "1/1", cwd=here)
+    assert ran.code == 0, ran.err
+    assert "duologue finish 'my out'" in ran.out
+
+
+@pytest.mark.parametrize("argv", [("sample-corpus", "/proc/x"), ("export", "full", "--out", "x")])
+def test_no_error_is_a_bare_number(here, argv):
+    (here / "full").mkdir()
+    ran = duologue(*argv, cwd=here)
+    assert ran.code == 1
+    assert "[Errno" not in ran.err
+    assert ran.last_line.startswith("duologue: ")
+
+
+def test_chats_are_read_as_their_turns(here):
+    messages = [
+        {"role": "user", "content": "Who?"},
+        {"role": "assistant", "content": "Me."},
+    ]
+    lines = [{"messages": messages}, {"messages": [1]}, {"messages": []}]
+    (here / "chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    argv = ["prepare", "chat.jsonl", "--out", "out", "--tokenizer", "tokenizer.json"]
+    ran = duologue(*argv, "--text-column", "messages", cwd=here)
+    assert ran.code == 3
+    tokenizer = Tokenizer.from_file(str(here / "out/tokenizer.json"))
+    [row] = rows_of(here / "out", "documents")
+    assert text_of(row, tokenizer) == "User: Who?\n\nAssistant: Me.\n"
+    reasons = {each["reason"] for each in rejected_of(here / "out").values()}
+    assert reasons == {
+        "no text: column 'messages' holds a list that is no chat of role and content"
+    }
+
+
 def test_an_output_of_another_config_is_refused_by_option(corpus, prepared, tokenizer_file):
     before = tree(prepared)
     argv = ["prepare", corpus, "--out", prepared, "--tokenizer", tokenizer_file, *COMMON]
@@ -386,29 +432,63 @@ def test_an_output_that_a_job_writes_to_is_refused(here):
 WITHOUT_ROOTS_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
-@pytest.mark.parametrize(
-    ("shut", "says"),
-    [
-        ("in/no.txt", "in/no.txt: give permission, or take it out of the inputs"),
-        ("in/folder", "in/folder: Permission denied; mend or remove it"),
-    ],
-)
-def test_what_may_not_be_read_is_named(here, shut, says):
-    (here / "in/folder").mkdir(parents=True)
-    for name in ("in/good.txt", "in/no.txt", "in/folder/good.txt"):
-        (here / name).write_text(GOOD)
-    argv = command("prepare", "in", "--out", "out", "--tokenizer", "tokenizer.json")
+PREPARE_IN = ("prepare", "in", "--out", "out", "--tokenizer", "tokenizer.json")
+
+
+def without_rights(folder: Path, *argv: object) -> subprocess.CompletedProcess[str]:
+    """A command that may not read what has no permission, whoever runs it."""
+    line = command(*argv)
     if os.geteuid() == 0:
-        argv = [*WITHOUT_ROOTS_RIGHTS, *argv]
-    mode = (here / shut).stat().st_mode
-    (here / shut).chmod(0)
-    refused = subprocess.run(argv, cwd=here, capture_output=True, text=True, check=False)
+        line = [*WITHOUT_ROOTS_RIGHTS, *line]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_folder_that_may_not_be_read_is_named(here):
+    (here / "in/folder").mkdir(parents=True)
+    for name in ("in/good.txt", "in/folder/good.txt"):
+        (here / name).write_text(GOOD)
+    mode = (here / "in/folder").stat().st_mode
+    (here / "in/folder").chmod(0)
+    refused = without_rights(here, *PREPARE_IN)
     assert refused.returncode == 1
-    assert says in refused.stderr
-    (here / shut).chmod(mode)
-    ran = duologue("prepare", "in", "--out", "out", "--tokenizer", "tokenizer.json", cwd=here)
-    assert ran.code == 0, ran.err
+    assert "in/folder: Permission denied; mend or remove it" in refused.stderr
+    (here / "in/folder").chmod(mode)
+    assert duologue(*PREPARE_IN, cwd=here).code == 0
+
+
+def test_files_that_cannot_be_read_are_rejected_until_they_are_mended(here):
+    (here / "in").mkdir()
+    for name in ("good.txt", "shut.txt"):
+        (here / "in" / name).write_text(GOOD)
+    (here / "in/gone.jsonl").symlink_to(here / "nowhere")
+    (here / "in/shut.txt").chmod(0)
+    ran = without_rights(here, *PREPARE_IN)
+    assert ran.returncode == 3, ran.stderr
+    reasons = {source: each["reason"] for source, each in rejected_of(here / "out").items()}
+    assert reasons == {
+        "gone.jsonl": "damaged input: a link that leads nowhere",
+        "shut.txt": "damaged input: Permission denied",
+    }
+    assert [row["source"] for row in rows_of(here / "out", "documents")] == ["good.txt"]
+    assert list(verify(here / "out")) == []
+    (here / "nowhere").write_bytes(LINE)
+    (here / "in/shut.txt").chmod(0o644)
+    refused = duologue(*PREPARE_IN, cwd=here)
+    assert refused.code == 1
+    assert "run with --update" in refused.last_line
+    mended = duologue(*PREPARE_IN, "--update", cwd=here)
+    assert mended.code == 0, mended.err
     assert manifest_of(here / "out")["counts"]["documents"] == 3
+
+
+def test_other_outputs_among_the_inputs_are_left_out(here):
+    (here / "in").mkdir()
+    (here / "in/good.txt").write_text(GOOD)
+    assert duologue(*PREPARE_IN[:3], "in/one", *PREPARE_IN[4:], cwd=here).code == 0
+    ran = duologue(*PREPARE_IN[:3], "in/two", *PREPARE_IN[4:], cwd=here)
+    assert ran.code == 0, ran.err
+    assert f"left out: {here / 'in/one'}, which duologue wrote" in ran.said
+    assert [each["path"] for each in manifest_of(here / "in/two")["inputs"]] == ["good.txt"]
 
 
 def test_the_modules_of_the_folder_one_stands_in_are_not_ours(here):

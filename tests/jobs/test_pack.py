@@ -169,7 +169,7 @@ def test_it_says_what_was_packed_and_left_out(packed):
     rows = sum(shard["rows"] for shard in packing["shards"])
     lines = said.splitlines()
     assert lines[0].startswith(f"packed: {rows} rows of {SMALL} tokens, {packing['fill']:.1%} full")
-    assert "objective all, BOS never" in lines[1]
+    assert "objective all; the BOS before each document is never trained" in lines[1]
     assert lines[2].startswith(f"split: {counts['rows_split']} of {counts['rows_read']} rows of")
     assert lines[3].startswith(f"left out: {counts['episodes_dropped']} episodes with an exchange")
     assert lines[-1] == f'load it with datasets.load_dataset("{out}")'
@@ -322,7 +322,7 @@ def test_options_out_of_range_are_refused(prepared, tmp_path, options, code, say
 def test_what_is_no_finished_output_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     assert "gone does not exist" in refused("gone", "--out", "out", cwd=tmp_path)
-    assert "it is not a finished output" in refused("empty", "--out", "out", cwd=tmp_path)
+    assert "it is no output of duologue prepare" in refused("empty", "--out", "out", cwd=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 

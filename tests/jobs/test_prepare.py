@@ -273,6 +273,45 @@ except Exception as error:
 """
 
 
+CHAT = """
+import json, sys
+from transformers import AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+turns = [("user", "What is it?"), ("assistant", "A tide.")]
+messages = [{"role": role, "content": content} for role, content in turns]
+made = tokenizer.apply_chat_template(
+    messages, return_dict=True, return_assistant_tokens_mask=True
+)
+prompt = tokenizer.apply_chat_template(messages[:1], tokenize=False, add_generation_prompt=True)
+print(json.dumps({**made, "prompt": prompt, "eos": tokenizer.eos_token}))
+"""
+
+
+def test_chatml_comes_with_a_template_that_gives_the_same_tokens(tmp_path, tokenizer_file):
+    (tmp_path / "a.txt").write_text("Q: What is it?\nA: A tide.\n")
+    argv = ["prepare", tmp_path / "a.txt", "--tokenizer", tokenizer_file, "--workers", 1]
+    out = tmp_path / "out"
+    ran = duologue(*argv, "--out", out, "--delimiters", "chatml", "--holdout", 0)
+    assert ran.code == 0, ran.err
+    done = subprocess.run(
+        [sys.executable, "-c", CHAT, out], stdout=subprocess.PIPE, check=True, text=True
+    )
+    made = json.loads(done.stdout)
+    [row] = rows_of(out, "episodes")
+    # BOS stands before every document in training, not in the shards.
+    assert made["input_ids"][1:] == row["input_ids"]
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+    chosen = [i for i, mask in zip(made["input_ids"], made["assistant_masks"], strict=True) if mask]
+    assert tokenizer.decode(chosen, skip_special_tokens=False) == "A tide.<|im_end|>"
+    assert made["prompt"].endswith("What is it?<|im_end|>\n<|im_start|>assistant\n")
+    assert made["eos"] == "<|im_end|>"
+    assert "End of turn: `<|im_end|>`" in (out / "README.md").read_text()
+    plain = duologue(*argv, "--out", tmp_path / "eos")
+    assert plain.code == 0, plain.err
+    assert "chat_template" not in (tmp_path / "eos/tokenizer_config.json").read_text()
+
+
 @pytest.mark.parametrize("config", [[], ["episodes"]])
 def test_datasets_does_not_load_an_unfinished_output(argv, tmp_path, config):
     out = tmp_path / "out"

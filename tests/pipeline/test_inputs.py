@@ -77,10 +77,46 @@ def test_no_such_input_is_refused_by_name(tmp_path, given):
         names(tmp_path / given)
 
 
-def test_a_dangling_link_is_refused_by_name(corpus):
+def test_a_link_that_leads_nowhere_is_listed_as_unreadable(corpus):
     (corpus / "a/gone.txt").symlink_to(corpus / "nothing")
-    with pytest.raises(UserError, match=r"gone\.txt"):
-        names(corpus)
+    listed = list_inputs([str(corpus)])
+    assert [file.relative for file in listed if not file.is_readable] == ["a/gone.txt"]
+    (corpus / "nothing").write_text("x")
+    [mended] = [file for file in list_inputs([str(corpus)]) if file.relative == "a/gone.txt"]
+    assert mended.is_readable
+    assert mended.size_bytes == 1
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        ["_run/config.json"],  # prepare, begun
+        ["manifest.json", "_chunks/x.json"],  # prepare, copied without _run
+        ["packing.json", "tokenizer.json"],
+        ["train.json", "metrics.jsonl"],
+        ["design.json", "_run/lock"],  # compare
+    ],
+)
+@pytest.mark.parametrize("given", [".", "*", "**/*"])
+def test_what_duologue_wrote_is_left_out_and_named(corpus, monkeypatch, marks, given):
+    put(corpus, {f"a/ours/{name}": "{}" for name in [*marks, "README.md", "deep/x.txt"]})
+    monkeypatch.chdir(corpus)
+    found = []
+    [*rest] = names(given, on_output=found.append)
+    assert [name for name in rest if not name.startswith(".")] == [
+        "a/deep/x.txt",
+        "a/y.md",
+        "a/z.txt",
+        "b.txt",
+    ]
+    assert {path.relative_to(corpus).as_posix() for path in found} == {"a/ours"}
+    # Named itself it is read.
+    assert "README.md" in names("a/ours")
+
+
+def test_one_of_those_files_alone_marks_nothing(corpus):
+    put(corpus, {"a/train.json": "{}", "a/manifest.json": "{}", "a/design.json": "{}"})
+    assert "a/y.md" in names(corpus)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """`duologue compare` end to end: what is known to differ is found, and nothing is lost."""
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -141,7 +143,9 @@ def test_the_same_command_again_repeats_nothing(made, short, tmp_path):
     shutil.copytree(short, out)
     (out / "report.html").unlink()
     begun = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/run.json")}
-    assert compare(made, out, *SHORT).code == 0
+    ran = compare(made, out, *SHORT)
+    assert ran.code == 0, ran.err
+    assert ran.err.count(", done before") == len(begun) == 12
     assert {path: path.stat().st_mtime_ns for path in out.glob("runs/*/run.json")} == begun
     assert (out / "report.html").read_bytes() == (short / "report.html").read_bytes()
 
@@ -169,6 +173,39 @@ def test_killed_and_run_again_gives_the_same_results(made, short, tmp_path):
     ran = compare(made, out, *SHORT, "--workers", 1)
     assert ran.code == 0, ran.err
     assert (out / "results.jsonl").read_bytes() == (short / "results.jsonl").read_bytes()
+
+
+def test_an_interrupted_comparison_says_so_and_goes_on(made, short, tmp_path):
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        command(*argv(made, out, *SHORT)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Even where the tests run in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as running:
+        end = time.monotonic() + 300
+        while len(list(out.glob("runs/*/run.json"))) < 2 and time.monotonic() < end:
+            assert running.poll() is None, "ended before its time"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(0.02)
+        # As a terminal does: to all its processes.
+        os.killpg(running.pid, signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert err.endswith("duologue: interrupted; the same command goes on where it stopped\n")
+    assert "Traceback" not in err
+    assert not any("Traceback" in path.read_text() for path in out.glob("runs/*/log.txt"))
+    assert compare(made, out, *SHORT).code == 0
+    assert (out / "results.jsonl").read_bytes() == (short / "results.jsonl").read_bytes()
+
+
+def test_a_context_that_is_too_short_is_blamed_itself(made, tmp_path):
+    ran = compare(made, tmp_path / "out", *SHORT, "--context", 8)
+    assert ran.code == 1
+    assert "test episodes do not fit into --context 8" in ran.last_line
 
 
 def test_a_run_that_fails_takes_no_other_along_and_is_made_again(made, short, tmp_path):

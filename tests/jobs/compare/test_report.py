@@ -324,6 +324,16 @@ def test_command_writes_the_page_and_says_what_was_found(tmp_path, page):
     assert lines[-1] == str(tmp_path / "page.html")
 
 
+def test_command_says_that_runs_are_missing_and_ends_with_3(tmp_path):
+    lines = make_results().lines()
+    (tmp_path / "results.jsonl").write_text("\n".join([*lines][:-2]) + "\n")
+    ran = duologue("report", tmp_path, "--out", tmp_path / "page.html")
+    assert ran.code == 3
+    assert ran.err.startswith("2 of ")
+    assert "runs are missing or failed" in ran.err
+    assert (tmp_path / "page.html").exists()
+
+
 def test_command_refuses_what_is_no_comparison(tmp_path):
     (tmp_path / "results.jsonl").write_text(json.dumps({"kind": "loss"}) + "\n")
     ran = duologue("report", tmp_path)

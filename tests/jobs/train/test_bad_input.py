@@ -74,7 +74,7 @@ def here(tmp_path, prepared, prose, monkeypatch):
     [
         # Corpora.
         ("gone", 1, ["gone does not exist", "duologue prepare"]),
-        ("empty", 1, ["empty has no manifest.json", "not a finished output"]),
+        ("empty", 1, ["empty has no manifest.json", "no output of duologue prepare"]),
         ("other", 1, ["other has no manifest.json"]),
         ("unfinished", 1, ["unfinished has no manifest.json", "goes on where it stopped"]),
         ("torn", 1, ["the shard torn/documents/train", "can't be read", "--repair"]),

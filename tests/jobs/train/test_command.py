@@ -60,6 +60,11 @@ def test_a_person_reads_a_line_a_step(trained):
     assert f"model: {trained / 'model'}" in err
 
 
+def test_the_weights_are_readable_as_the_rest_is(trained):
+    modes = {path.stat().st_mode for path in (trained / "model").iterdir()}
+    assert len(modes) == 1
+
+
 def test_the_model_opens_and_generates(trained):
     model = AutoModelForCausalLM.from_pretrained(trained / "model")
     tokenizer = AutoTokenizer.from_pretrained(trained / "model")
