@@ -15,7 +15,7 @@ from transforms.candidates import Candidates
 from transforms.cues import labels
 from transforms.lines import Bools, Int64s, Lines
 
-ASKS = r"[?？؟][)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
+ASKS = r"[?？؟][!！]?[)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
 """Rust and Python regular expression of the end of a question; an aside may follow it."""
 
 _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"

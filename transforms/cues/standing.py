@@ -15,6 +15,7 @@ from transforms.cues.blocks import ASKS as ASKS
 from transforms.cues.blocks import STANDING as STANDING
 from transforms.cues.blocks import Layout, Questions, asks_surely, is_title, read_questions
 from transforms.cues.family import Episode, pair
+from transforms.cues.relisted import is_relisted
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Bools, Int64s, Lines
 
@@ -48,7 +49,9 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     """Questions in plain lines with what stands below them."""
     lines = candidates.lines
     questions = read_questions(candidates)
-    questions = questions.where(_has_body(candidates, questions))
+    # An entry of a table of contents is one that the next may follow, and no question itself.
+    is_entry = is_relisted(lines, questions.line, questions.last)
+    questions = questions.where(_has_body(candidates, questions) & ~is_entry)
     questions = questions.where(~_is_summary(candidates, questions))
     questions = questions.where(_is_listed(candidates, questions))
     questions = questions.where(~_is_within(questions))
