@@ -14,6 +14,8 @@ _LEAD = r"^(?:[\W\d_]|(?:Q|Question|Subject) ?\d*[.:)])+"
 # Leaders and the number of a page.
 _TRAIL = r"(?:[\s.…*_]+\d+)?[\s*_]*$"
 _MAX_BYTES = 400
+# An entry need not break where its heading does.
+_BEGINNING = 30
 
 
 def is_relisted(lines: Lines, first: Int64s, last: Int64s) -> Bools:
@@ -33,16 +35,18 @@ def is_relisted(lines: Lines, first: Int64s, last: Int64s) -> Bools:
     document = lines.document_of(first)
     number = _filled(lines, np.unique(document))
     text = _said(lines.text.gather(number))
-    again = _last(lines.document_of(number), text, np.arange(len(number)))
+    again, begins_again = (
+        _last(lines.document_of(number), each, np.arange(len(number)))
+        for each in (text, text.str.slice(0, _BEGINNING))
+    )
     place = np.searchsorted(number, first)
     below = np.minimum(np.searchsorted(number, last + 1), len(number) - 1)
     above = np.maximum(place - 1, 0)
-    # Where an entry breaks is not where its heading does.
     block = _said(lines.slices(lines.start[first], lines.start[last + 1]))
     further = np.maximum(again[place], place[_last(document, block, np.arange(len(first)))])
     below_further = np.minimum(further + (below - place), len(number) - 1)
     goes_on_otherwise = (text.gather(below) != text.gather(below_further)).to_numpy()
-    is_beside = np.any([again[each] > each for each in (above, below)], axis=0)
+    is_beside = np.any([begins_again[each] > each for each in (above, below)], axis=0)
     found: Bools = (further > place) & goes_on_otherwise & is_beside
     return found
 

@@ -13,7 +13,14 @@ import polars as pl
 from transforms.candidates import Candidates
 from transforms.cues.blocks import ASKS as ASKS
 from transforms.cues.blocks import STANDING as STANDING
-from transforms.cues.blocks import Layout, Questions, asks_surely, is_title, read_questions
+from transforms.cues.blocks import (
+    Layout,
+    Questions,
+    asks_later,
+    asks_surely,
+    is_title,
+    read_questions,
+)
 from transforms.cues.family import Episode, pair
 from transforms.cues.relisted import is_relisted
 from transforms.cues.wordless import AnswerEnds, has_words
@@ -39,7 +46,7 @@ _MIN_FLAT = 3
 # opens many things.
 _MIN_DOUBTFUL = 3
 # Among peers of one shape, this share must ask.
-_MAJORITY = 0.6
+_MAJORITY, _HALF = 0.6, 0.5
 # A page of questions and answers asks at least this often; prose that asks now and then does not.
 _MAX_ANSWER_BYTES = 8_000
 _MOSTLY = 2 / 3
@@ -121,16 +128,21 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     if len(questions.line) == 0:
         return np.zeros(0, np.bool_)
     lines = candidates.lines
+    is_counted = questions.number > 0
+    opens = questions.opens_asking
+    later = (is_counted | questions.is_wrapped) & asks_later(lines, questions)
+    opens = opens | later
     frame = pl.DataFrame(
         {
             "key": questions.key,
+            "number": questions.number,
             "flat": questions.layout == Layout.FLAT,
             "layout": questions.layout,
             "start": lines.start[questions.line],
             "marked": questions.is_marked,
-            "asks": questions.is_marked | questions.opens_asking,
-            "sure": questions.opens_asking & asks_surely(lines, questions),
-            "word": questions.opens_asking,
+            "asks": questions.is_marked | opens,
+            "sure": (questions.opens_asking & asks_surely(lines, questions)) | (later & is_counted),
+            "word": opens,
             "wrapped": questions.is_wrapped,
             "plain": questions.shape == 0,
             "bullet": questions.shape >= 64,
@@ -152,6 +164,8 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
         n_doubtful=(pl.col("marked") & pl.col("wrapped") & pl.col("plain")).sum(),
         n_words=(pl.col("word") & pl.col("marked")).sum(),
         usual=pl.col("layout").filter(asks).mode().sort().first(),
+        # Numbers that count on without a gap are one list.
+        n_counted=((pl.col("number") > 0) & (pl.col("number").diff() == 1)).sum(),
         span=high - low,
     )
     frame = frame.join(per_key, on="key", how="left", maintain_order="left")
@@ -164,7 +178,8 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     )
     is_enough = pl.when("flat").then(pl.col("n_flat") >= _MIN_FLAT).otherwise(is_enough)
     # Peers without a mark ask where most have one, or where most open with a word that asks.
-    is_list = n_asking >= _MAJORITY * pl.col("n_inside")
+    is_chain = pl.col("n_counted") >= _MOSTLY * pl.col("n_inside")
+    is_list = n_asking >= pl.when(is_chain).then(_HALF).otherwise(_MAJORITY) * pl.col("n_inside")
     is_worded = (n_asking >= _MIN_DOUBTFUL) & (2 * pl.col("n_sure") >= n_asking)
     is_worded &= ~pl.col("plain") | pl.col("titled") | (2 * n_marked >= n_asking)
     is_unmarked = is_list & inside & ((n_marked >= _MAJORITY * n_asking) | is_worded)

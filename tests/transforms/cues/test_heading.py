@@ -235,3 +235,22 @@ def test_entries_of_a_table_of_contents_are_no_questions(entries):
 def test_a_list_of_questions_may_stand_twice():
     text = "Why a lid?\n\nIt keeps.\n\nWhy a pot?\n\nIt holds.\n\n"
     assert len(pairs(text + "Once more.\n\n" + text)) == 4
+
+
+def test_numbered_questions_without_a_mark_that_open_with_all_sorts_of_words():
+    asked = [
+        "Can I boil an egg in it",
+        "My lid is gone. What should I do",
+        "From a cook's point of view, which pot is best",
+        "Does it rust",
+        "The handle",
+    ]
+    asked.append("Are there other sizes")
+    text = "".join(f"{n}) {title}\n\nSo it is said.\n\n" for n, title in enumerate(asked, 1))
+    assert [question for question, _ in pairs(text)] == asked
+
+
+def test_numbered_steps_are_no_questions():
+    steps = ["Do not open the lid", "Fill the pot", "When it boils, stir", "Will a friend to help"]
+    text = "".join(f"{n}) {step}\n\nThen wait.\n\n" for n, step in enumerate(steps, 1))
+    assert pairs(text) == []
