@@ -15,7 +15,7 @@ from transforms.candidates import CAPITALS, DIGITS, Candidates, LinePattern
 from transforms.cues import labels
 from transforms.lines import Bools, Int64s, Lines
 
-ASKS = r"[?？؟][)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
+ASKS = r"[?？؟][!！]?[)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
 """Rust and Python regular expression of the end of a question; an aside may follow it."""
 
 _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
@@ -47,6 +47,13 @@ ASKING_WORD = rf"^\f?[ \t]{{0,12}}{_PREFIX}[¿\"'“‘«]?(?:(?:{_WORDS})\b|{_C
 SURE_WORD = (
     r"\b(?:How|Why|What|Wie|Warum|Comment|Pourquoi|Cómo|Por qué|Como|Come|Perché|Как|Почему)\b"
 )
+# In a title these open nothing but a question: "Can I ...", "Is there ...".
+_INVERTED = (
+    rf"^\f?[ \t]{{0,12}}{_PREFIX}(?:Can|Could|Should|Would|Does|Did|Is|Are|Were|Has|Which"
+    r"|Will (?:I|you|we|they|it|there)|Do (?:I|you|we|they)|Kann|Gibt|Est-ce|Puis-je|Peut-on|Можно)\b"
+)
+# "I have a laptop. Can I ...", "If it fails, what ...".
+_ASKS_LATER = rf"[.,;:!?…] +(?:and |so |but |then )?(?i:{_WORDS})\b"
 _UNMARKED = r"[^\s.,;:!?。，；：！？-]\s*$"
 _NUMBERED = rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?{_NUMBER}[.):\]]{{1,2}}[ \t]+\S"
 _BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
@@ -67,7 +74,7 @@ _GOES_ON = r"^(?:And|But|So|Or|Then|Now|Und|Aber|Oder|Et|Mais|Ou|Y|Pero|O|E|Ma|M
 _TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
 # Lengths are looked at apart: counted repetition of a class makes a slow automaton.
 _MAX_QUESTION_BYTES = 400
-_MAX_UNMARKED_BYTES = 120
+_MAX_UNMARKED_BYTES, _MAX_NUMBERED_BYTES = 120, 250
 _MAX_TITLE_BYTES = 80
 _MAX_LINES = 4
 
@@ -218,7 +225,9 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
     # or a paragraph whose last sentence asks.
     keep = is_closed & ((layout != Layout.FLAT) | (below <= indent))
     keep &= ~(found.is_wrapped & (shape == 0) & (layout == Layout.FLAT))
-    is_short = lines.start[last + 1] - lines.start[first] <= _MAX_UNMARKED_BYTES
+    is_counted = n_numbers > 0
+    limit = np.where(is_counted, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
+    is_short = lines.start[last + 1] - lines.start[first] <= limit
     unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short
     keep &= is_marked | (unmarked & (layout != Layout.FLAT) & lines.opens[first])
     return found.where(keep & ~_is_paragraph(lines, found))
@@ -266,5 +275,12 @@ def is_title(lines: Lines, number: Int64s) -> Bools:
 
 def asks_surely(lines: Lines, questions: Questions) -> Bools:
     """Bool [n], whether each opens with a word that seldom opens anything but a question."""
-    sure = lines.text.gather(questions.line).str.contains(SURE_WORD)
+    text = lines.text.gather(questions.line)
+    sure = text.str.contains(SURE_WORD) | text.str.contains(_INVERTED)
     return np.asarray(sure.to_numpy(), np.bool_)
+
+
+def asks_later(lines: Lines, questions: Questions) -> Bools:
+    """Bool [n], whether a later sentence or clause of each opens with a word that asks."""
+    text = lines.slices(questions.start, questions.end).str.replace_all(r"\s+", " ")
+    return np.asarray(text.str.contains(_ASKS_LATER).to_numpy(), np.bool_)

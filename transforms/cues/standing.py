@@ -12,8 +12,16 @@ import polars as pl
 
 from transforms.candidates import CAPITALS, Candidates, LinePattern
 from transforms.cues.blocks import ASKS as ASKS
-from transforms.cues.blocks import Layout, Questions, asks_surely, is_title, read_questions
+from transforms.cues.blocks import (
+    Layout,
+    Questions,
+    asks_later,
+    asks_surely,
+    is_title,
+    read_questions,
+)
 from transforms.cues.family import Episode, pair
+from transforms.cues.relisted import is_relisted
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Bools, Int64s, Lines
 
@@ -39,7 +47,7 @@ _MIN_FLAT = 3
 # opens many things.
 _MIN_DOUBTFUL = 3
 # Among peers of one shape, this share must ask.
-_MAJORITY = 0.6
+_MAJORITY, _HALF = 0.6, 0.5
 # A page of questions and answers asks at least this often; prose that asks now and then does not.
 _MAX_ANSWER_BYTES = 8_000
 _MOSTLY = 2 / 3
@@ -51,11 +59,16 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     questions = read_questions(candidates)
     if len(questions.line) == 0:
         return
-    has_body, is_listed = "only the next question or a title below", "too few like it that ask"
-    questions = _kept(candidates, questions, _has_body(candidates, questions), has_body)
+    # An entry of a table of contents is one that the next may follow, and no question itself.
+    has_body = _has_body(candidates, questions)
+    is_entry = is_relisted(lines, questions.line, questions.last)
+    candidates.refuse(questions.line[is_entry], GAME, "an entry of a table of contents")
+    candidates.refuse(questions.line[~has_body & ~is_entry], GAME, "nothing below that answers")
+    questions = questions.where(has_body & ~is_entry)
     is_other = _is_summary(candidates, questions)
     questions = _kept(candidates, questions, ~is_other, "says what the name above it is")
-    questions = _kept(candidates, questions, _is_listed(candidates, questions), is_listed)
+    is_listed = _is_listed(candidates, questions)
+    questions = _kept(candidates, questions, is_listed, "too few like it that ask")
     is_within = _is_within(questions)
     questions = _kept(candidates, questions, ~is_within, "asks inside a numbered answer")
     if len(questions.line) == 0:
@@ -130,16 +143,21 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     if len(questions.line) == 0:
         return np.zeros(0, np.bool_)
     lines = candidates.lines
+    is_counted = questions.number > 0
+    opens = questions.opens_asking
+    later = (is_counted | questions.is_wrapped) & asks_later(lines, questions)
+    opens = opens | later
     frame = pl.DataFrame(
         {
             "key": questions.key,
+            "number": questions.number,
             "flat": questions.layout == Layout.FLAT,
             "layout": questions.layout,
             "start": lines.start[questions.line],
             "marked": questions.is_marked,
-            "asks": questions.is_marked | questions.opens_asking,
-            "sure": questions.opens_asking & asks_surely(lines, questions),
-            "word": questions.opens_asking,
+            "asks": questions.is_marked | opens,
+            "sure": (questions.opens_asking & asks_surely(lines, questions)) | (later & is_counted),
+            "word": opens,
             "wrapped": questions.is_wrapped,
             "plain": questions.shape == 0,
             "bullet": questions.shape >= 64,
@@ -161,6 +179,8 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
         n_doubtful=(pl.col("marked") & pl.col("wrapped") & pl.col("plain")).sum(),
         n_words=(pl.col("word") & pl.col("marked")).sum(),
         usual=pl.col("layout").filter(asks).mode().sort().first(),
+        # Numbers that count on without a gap are one list.
+        n_counted=((pl.col("number") > 0) & (pl.col("number").diff() == 1)).sum(),
         span=high - low,
     )
     frame = frame.join(per_key, on="key", how="left", maintain_order="left")
@@ -173,7 +193,8 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     )
     is_enough = pl.when("flat").then(pl.col("n_flat") >= _MIN_FLAT).otherwise(is_enough)
     # Peers without a mark ask where most have one, or where most open with a word that asks.
-    is_list = n_asking >= _MAJORITY * pl.col("n_inside")
+    is_chain = pl.col("n_counted") >= _MOSTLY * pl.col("n_inside")
+    is_list = n_asking >= pl.when(is_chain).then(_HALF).otherwise(_MAJORITY) * pl.col("n_inside")
     is_worded = (n_asking >= _MIN_DOUBTFUL) & (2 * pl.col("n_sure") >= n_asking)
     is_worded &= ~pl.col("plain") | pl.col("titled") | (2 * n_marked >= n_asking)
     is_unmarked = is_list & inside & ((n_marked >= _MAJORITY * n_asking) | is_worded)

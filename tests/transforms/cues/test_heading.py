@@ -210,3 +210,47 @@ def test_a_ruled_footer_belongs_to_no_section(footer):
 )
 def test_what_is_no_footer(end):
     assert pairs(f"Why?\n====\n\nSo.\n\n{end}\n") == [("Why?", f"So.\n\n{end}")]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "Part 1\n   1.1 Why a lid?\n   1.2 Why a pot?\nPart 2\n   2.1 How hot?\n",  # nested
+        "1.1 Why a lid? ... 3\n1.2 Why a pot? ... 4\n2.1 How hot? ... 9\n",  # with pages
+        "1.1 Why a lid?\n\n1.2 Why a pot?\n\n2.1 How hot?\n",
+    ],
+)
+def test_entries_of_a_table_of_contents_are_no_questions(entries):
+    text = (
+        f"Contents\n\n{entries}\nThis is about pots.\n\nPart 1\n\n1.1 Why a lid?\n\nIt keeps.\n\n"
+        "1.2 Why a pot?\n\nIt holds.\n\nPart 2\n\n2.1 How hot?\n\nNot very.\n"
+    )
+    assert pairs(text) == [
+        ("Why a lid?", "It keeps."),
+        ("Why a pot?", "It holds."),
+        ("How hot?", "Not very."),
+    ]
+
+
+def test_a_list_of_questions_may_stand_twice():
+    text = "Why a lid?\n\nIt keeps.\n\nWhy a pot?\n\nIt holds.\n\n"
+    assert len(pairs(text + "Once more.\n\n" + text)) == 4
+
+
+def test_numbered_questions_without_a_mark_that_open_with_all_sorts_of_words():
+    asked = [
+        "Can I boil an egg in it",
+        "My lid is gone. What should I do",
+        "From a cook's point of view, which pot is best",
+        "Does it rust",
+        "The handle",
+    ]
+    asked.append("Are there other sizes")
+    text = "".join(f"{n}) {title}\n\nSo it is said.\n\n" for n, title in enumerate(asked, 1))
+    assert [question for question, _ in pairs(text)] == asked
+
+
+def test_numbered_steps_are_no_questions():
+    steps = ["Do not open the lid", "Fill the pot", "When it boils, stir", "Will a friend to help"]
+    text = "".join(f"{n}) {step}\n\nThen wait.\n\n" for n, step in enumerate(steps, 1))
+    assert pairs(text) == []
