@@ -7,6 +7,7 @@ reasons. Without labels, "#### 42" is sure enough to look for a question above t
 42", "The answer is 42." and a box are so if steps are numbered or the document does it again.
 """
 
+import bisect
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -19,15 +20,14 @@ from transforms.cues import heading, label
 from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import LABELLED, Final, find_final
-from transforms.cues.labels import read_labels
+from transforms.cues.labels import Label, read_labels
 from transforms.cues.options import options_below
-from transforms.cues.words import QUESTION_MARKS, THINKING
+from transforms.cues.words import QUESTION_MARKS, SOLVING, THINKING
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
 
 GAME = "worked"
 
-_THINKING = "|".join(THINKING.split())
 _ANSWERS = rf"(?i:^{LABELLED})"
 _EXPLAINS = (
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:detailed |brief )?(?:explanation|rationale"
@@ -43,7 +43,6 @@ _SAYS = r"(?i:answer is )"
 CANDIDATE = rf"{_ANSWERS}|{_EXPLAINS}|{_STEPS}|{_BOXES}|{_SAYS}"
 """Rust regular expression of lines that may hold a final answer, an explanation or a first step."""
 
-_REASONS = re.compile(rf"\W*(?:{_THINKING})\b", re.IGNORECASE)
 _OPENING = re.compile(
     r"[ \t]*[*_]{0,2}(?:answer|solution|explanation|reasoning)[a-z ]{0,20}(?:\d+[ \t]*)?[*_]{0,2}"
     r"[:：.][*_]{0,2}",
@@ -52,6 +51,9 @@ _OPENING = re.compile(
 _NUMBER = re.compile(r"\(?\d{1,3}[.):][ \t]+")
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
 _VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
+# What stands between one exemplar and the next.
+_RULE = re.compile(r"\n[ \t]*(?:#{2,}|-{3,}|={3,}|\*{3,}|_{3,})[ \t]*$")
+_MAX_RULE_BYTES = 100
 _MAX_SHORT_BYTES = 200
 _MAX_QUESTION_BYTES = 4_000
 _MAX_STEPS = 200
@@ -85,19 +87,37 @@ def _is_pair(episode: Episode) -> bool:
 def _refine_labelled(candidates: Candidates, pairs: Sequence[Episode]) -> Iterator[Episode]:
     """Labelled pairs with their responses cut into reasoning and final answer."""
     lines = candidates.lines
-    explains, answers, steps = (
-        lines.start[candidates.matching(pattern)[0]] for pattern in (_EXPLAINS, _ANSWERS, _STEPS)
+    explains, steps = (
+        lines.start[candidates.matching(pattern)[0]] for pattern in (_EXPLAINS, _STEPS)
     )
+    labels = sorted(candidates.once(read_labels), key=lambda found: found.start)
+    starts = [found.start for found in labels]
     for pair in pairs:
         question, response = pair.contents
-        between = str(lines.data[question.end : response.start], "utf-8", "ignore")
-        if _REASONS.match(between.strip()[:40]):
-            found = _labelled_answer(lines, pair, _first_in(answers, response))
+        first, body, last = (
+            bisect.bisect_left(starts, at) for at in (pair.start, response.start, response.end)
+        )
+        asks, opens = labels[first], labels[body - 1]
+        if opens.word in THINKING or opens.word in SOLVING:
+            answer = _answer_label(asks, labels[body:last])
+            found = _labelled_answer(lines, pair, opens, answer)
         elif (explained := _first_in(explains, response)) is not None:
             found = _explained(lines, pair, explained)
         else:
             found = _stepped(lines, pair, _first_in(steps, question))
         yield from [found] if found is not None else _refine(lines, pair)
+
+
+def _answer_label(asks: Label, labels: Sequence[Label]) -> Label | None:
+    """The first label that answers what is asked and opens no steps."""
+    for found in labels:
+        is_answer = asks.asks & found.answers and found.word not in THINKING | SOLVING
+        is_same = not (asks.number and found.number) or asks.number == found.number
+        # "A. one" is an option.
+        is_spelled = len(found.word) > 1 or found.separator in (":", "：", "]")
+        if is_answer and is_same and is_spelled:
+            return found
+    return None
 
 
 def _first_in(starts: Int64s, content: Content) -> int | None:
@@ -108,7 +128,7 @@ def _first_in(starts: Int64s, content: Content) -> int | None:
 
 def _refine(lines: Lines, pair: Episode) -> Iterator[Episode]:
     question, response = pair.contents
-    start, end = trim(lines.data, response.start, response.end)
+    start, end = _closing(lines, response.start, response.end)
     final = find_final(lines, start, end)
     if final is not None:
         yield _worked(question, start, final, pair.start, pair.end)
@@ -134,22 +154,33 @@ def _worked(question: Content, start: int, final: Final, opening: int, end: int)
     return Episode(opening, max(end, final.end), contents, final.cue)
 
 
-def _labelled_answer(lines: Lines, pair: Episode, answer_line: int | None) -> Episode | None:
-    """A response that opens with "Reasoning:" and goes on with "Answer:", however long."""
+def _labelled_answer(
+    lines: Lines, pair: Episode, opens: Label, answer: Label | None
+) -> Episode | None:
+    """A response that opens with "Reasoning:" and goes on with "Answer:", however long.
+
+    Below "Solution:", which may label all of a response, "Answer:" is one only if it is short.
+    """
     question, response = pair.contents
-    if answer_line is None:
+    if answer is None:
         return None
-    head = str(lines.data[answer_line : min(answer_line + 120, response.end)], "utf-8", "ignore")
-    opened = re.match(LABELLED, head, re.IGNORECASE)
-    if opened is None:
+    start, end = _closing(lines, answer.end, response.end)
+    if start >= end or (opens.word in SOLVING and end - start > _MAX_SHORT_BYTES):
         return None
-    end = trim(lines.data, response.start, response.end)[1]
     final = find_final(lines, response.start, end)
-    if final is not None and final.label <= answer_line:
-        return _worked(question, response.start, final, pair.start, pair.end)
-    start = answer_line + len(opened[0].encode())
-    whole = Final(answer_line, start, end, opened[0].strip(" \t*_#\n"))
-    return _worked(question, response.start, whole, pair.start, pair.end)
+    if final is None or final.label > answer.start:
+        final = Final(answer.start, start, end, answer.cue)
+    if trim(lines.data, response.start, final.label)[0] >= final.label:
+        return None
+    return _worked(question, response.start, final, pair.start, pair.end)
+
+
+def _closing(lines: Lines, start: int, end: int) -> tuple[int, int]:
+    """A range without white space at its ends and without the rules that part it from the next."""
+    start, end = trim(lines.data, start, end)
+    tail = str(lines.data[max(start, end - _MAX_RULE_BYTES) : end], "utf-8", "ignore")
+    rule = _RULE.search(tail)
+    return (start, end) if rule is None else trim(lines.data, start, end - len(rule[0].encode()))
 
 
 def _explained(lines: Lines, pair: Episode, at: int) -> Episode | None:

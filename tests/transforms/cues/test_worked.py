@@ -162,3 +162,37 @@ def test_options_below_a_bare_question_belong_to_it():
         ("Which 1?\nA. one\nB. two", "1 + 1.", "(B)"),
         ("Which 2?\nA. one\nB. two", "1 + 2.", "(B)"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: Why?\nReasoning: 1 + 1 = 2.\nA: 2\n",
+        "Q: Why?\nExplanation: 1 + 1 = 2.\nA: 2\n\n---\n\nQ: How?\nExplanation: So.\nA: 3\n",
+        "Question 4: Why?\nChain of thought: 1 + 1 = 2.\nAnswer 4: 2\n",
+        "[QUESTION]\nWhy?\n[THOUGHT]\n1 + 1 = 2.\n[ANSWER]\n2\n",
+        "Problem 1. Why?\n\nSolution. 1 + 1 = 2.\n\nAnswer. 2\n",
+        "Exercise 3. Why?\nSol. 1 + 1 = 2.\nAns. 2\n",
+        "Frage: Why?\nBegründung: 1 + 1 = 2.\nAntwort: 2\n",
+        "Question : Why?\nRaisonnement : 1 + 1 = 2.\nRéponse : 2\n",
+        "Pregunta: Why?\nRazonamiento: 1 + 1 = 2.\nRespuesta: 2\n",
+        "Pergunta: Why?\nRaciocínio: 1 + 1 = 2.\nResposta: 2\n",
+        "Domanda: Why?\nRagionamento: 1 + 1 = 2.\nRisposta: 2\n",
+        "Вопрос: Why?\nРассуждение: 1 + 1 = 2.\nОтвет: 2\n",
+        "问题：Why?\n推理：1 + 1 = 2.\n答案：2\n",
+        "問題：Why?\n解説：1 + 1 = 2.\n答え：2\n",
+    ],
+)
+def test_what_labels_say_between_question_and_answer_reasons(text):
+    assert pairs(text)[0] == QCA[0]
+    assert "worked" in games(text)
+
+
+def test_an_option_labels_no_answer():
+    text = "Q: Why?\nReasoning: Of these\nA. one\nB. two\nthe first.\nA: one\n"
+    assert pairs(text)[0][2] == "one"
+
+
+def test_a_rule_between_exemplars_belongs_to_none():
+    text = "Question: Why?\nAnswer: So. The answer is 2.\n\n###\n\n"
+    assert pairs(2 * text) == 2 * [("Why?", "So.", "2")]
