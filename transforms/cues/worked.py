@@ -1,27 +1,28 @@
 r"""Worked answers: a response whose steps lead to a marked final answer.
 
 The response of a labelled pair, or of a question in a heading or a line, is one if it ends in a
-final answer (`final`) and something stands before that. Steps may stand above the answer's label
-too: "Q: ... Step 1: ... Step 2: ... Answer: 42". Where an explanation follows a short answer, it
-reasons. Without labels, "#### 42" is sure enough to look for a question above the steps; "Answer:
-42", "The answer is 42." and a box are so if steps are numbered or the document does it again.
+final answer (`final`) and something stands before that; a session's are if most of them do. Steps
+may stand above the answer's label too: "Q: ... Step 1: ... Step 2: ... Answer: 42". Where an
+explanation follows a short answer, it reasons. Without labels, "#### 42" is sure enough to look for
+a question above the steps; "Answer: 42", "The answer is 42." and a box are so if steps are numbered
+or the document does it again.
 """
 
 import bisect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
-from transforms.cues import heading, label
+from transforms.cues import dialogue, heading, label
 from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import LABELLED, Final, find_final
 from transforms.cues.labels import Label, read_labels
-from transforms.cues.options import options_below
+from transforms.cues.options import LABEL, options_below
 from transforms.cues.words import QUESTION_MARKS, SOLVING, THINKING
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
@@ -39,7 +40,7 @@ _STEPS = (
     r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-])"
 )
 _BOXES = r"\\boxed\{"
-_SAYS = r"(?i:answer is )"
+_SAYS = r"(?i:answer is[ :])"
 CANDIDATE = rf"{_ANSWERS}|{_EXPLAINS}|{_STEPS}|{_BOXES}|{_SAYS}"
 """Rust regular expression of lines that may hold a final answer, an explanation or a first step."""
 
@@ -51,8 +52,11 @@ _OPENING = re.compile(
 _NUMBER = re.compile(r"\(?\d{1,3}[.):][ \t]+")
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
 _VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
-# What stands between one exemplar and the next.
-_RULE = re.compile(r"\n[ \t]*(?:#{2,}|-{3,}|={3,}|\*{3,}|_{3,})[ \t]*$")
+# What stands between one exemplar and the next: a rule, the title of the next.
+_RULE = re.compile(
+    r"(?:\n\s*(?:#{2,}|-{3,}|={3,}|\*{3,}|_{3,}"
+    r"|[#* \t]*(?:Example|Exemplar|Sample|Demonstration) #?\d{1,3}[:.]?\**)[ \t]*)+$"
+)
 _MAX_RULE_BYTES = 100
 _MAX_SHORT_BYTES = 200
 _MAX_QUESTION_BYTES = 4_000
@@ -77,6 +81,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     refined = [*_refine_labelled(candidates, labelled)]
     for pair in headed:
         refined.extend(_with_options(lines, each) for each in _refine(lines, pair))
+    refined.extend(_refine_sessions(candidates))
     return [*refined, *_find_bare(candidates, labelled)]
 
 
@@ -132,6 +137,25 @@ def _refine(lines: Lines, pair: Episode) -> Iterator[Episode]:
     final = find_final(lines, start, end)
     if final is not None:
         yield _worked(question, start, final, pair.start, pair.end)
+
+
+def _refine_sessions(candidates: Candidates) -> Iterator[Episode]:
+    """Sessions in which most answers are worked, as in a prompt's exemplars."""
+    lines = candidates.lines
+    for session in candidates.once(dialogue.find):
+        contents: list[Content] = []
+        n_worked = 0
+        for said in session.contents:
+            start, end = _closing(lines, said.start, said.end)
+            final = find_final(lines, start, end) if said.kind == SegmentKind.ANSWER else None
+            if final is None:
+                contents.append(said)
+                continue
+            n_worked += 1
+            contents.append(Content(SegmentKind.REASONING, said.turn, start, final.label))
+            contents.append(Content(SegmentKind.ANSWER, said.turn, final.start, final.end))
+        if 2 * n_worked >= sum(said.kind == SegmentKind.ANSWER for said in session.contents):
+            yield session._replace(contents=tuple(contents))
 
 
 def _with_options(lines: Lines, episode: Episode) -> Episode:
@@ -250,7 +274,7 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     for mark, floor, document, value in zip(
         marks.tolist(), floors.tolist(), documents.tolist(), is_value.tolist(), strict=True
     ):
-        asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS))
+        asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS), labels)
         if asked is None:
             continue
         first, last = asked
@@ -297,7 +321,9 @@ def _label_bytes(lines: Lines, line: int) -> int:
     return int(lines.start[filled] - lines.start[line]) + len(opened[0].encode())
 
 
-def _find_asked(lines: Lines, mark: int, floor: int) -> tuple[int, int] | None:
+def _find_asked(
+    lines: Lines, mark: int, floor: int, labels: Mapping[int, Label]
+) -> tuple[int, int] | None:
     """First and last line of the question that a final answer in line `mark` answers.
 
     It opens the paragraph that holds the steps, or is a paragraph above.
@@ -306,11 +332,18 @@ def _find_asked(lines: Lines, mark: int, floor: int) -> tuple[int, int] | None:
       lines: of all documents.
       mark: number of the final answer's line.
       floor: the first line that may be read.
+      labels: those that ask, by line; what one opens needs no question mark.
     """
     first, last = paragraph_above(lines, mark, floor)
+    is_labelled = first < last and first in labels
     for line in range(first, last):
+        # "Follow up: Who?" asks oneself.
+        if is_labelled and line > first and LABEL.match(line_text(lines, line)):
+            break
         if line_tail(lines, line).endswith(QUESTION_MARKS):
             return first, line
+    if is_labelled and first + 1 < mark:
+        return first, first
     for _ in range(_MAX_PARAGRAPHS):
         first, last = paragraph_above(lines, first, floor)
         if first == last:

@@ -193,6 +193,36 @@ def test_an_option_labels_no_answer():
     assert pairs(text)[0][2] == "one"
 
 
-def test_a_rule_between_exemplars_belongs_to_none():
-    text = "Question: Why?\nAnswer: So. The answer is 2.\n\n###\n\n"
+@pytest.mark.parametrize("rule", ["###", "---", "Example 2:", "---\n\n## Example 2"])
+def test_what_parts_exemplars_belongs_to_none(rule):
+    text = f"Question: Why?\nAnswer: So. The answer is 2.\n\n{rule}\n\n"
     assert pairs(2 * text) == 2 * [("Why?", "So.", "2")]
+
+
+def test_most_answers_of_a_session_are_worked():
+    text = "Human: Why {0}?\n\nAssistant: 1 + {0}. So the answer is {1}.\n\n"
+    (session,) = pairs(text.format(1, 2) + text.format(2, 3) + text.format(3, 4))
+    assert session[:6] == ("Why 1?", "1 + 1.", "2", "Why 2?", "1 + 2.", "3")
+    assert session[6:] == ("Why 3?", "1 + 3.", "4")
+
+
+def test_an_agent_finishes():
+    text = "Question: Why?\nThought 1: 1 + 1 = 2.\nAction 1: Finish[2]\n"
+    assert pairs(text) == QCA
+
+
+def test_titles_of_reasoning_and_answer():
+    text = "### Question\n\nWhy?\n\n### Explanation\n\n1 + 1 = 2.\n\n### Answer\n\n2\n"
+    assert pairs(text) == QCA
+
+
+def test_one_asks_oneself():
+    text = (
+        "Question: Say who.\nAre follow up questions needed here: Yes.\nFollow up: Which {0}?\n"
+        "Intermediate answer: {0}.\nSo the final answer is: {0}\n\n"
+    )
+    found = pairs(text.format(1) + text.format(2))
+    assert [(question, answer) for question, _, answer in found] == [
+        ("Say who.", "1"),
+        ("Say who.", "2"),
+    ]
