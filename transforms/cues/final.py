@@ -39,6 +39,8 @@ _LABEL_INLINE = re.compile(
     re.IGNORECASE,
 )
 _HASHES = re.compile(r"[ \t]*####[ \t]*(?P<answer>\S.*)")
+# The last action of an agent that thinks and acts by turns.
+_FINISHES = re.compile(r"[ \t]*(?:Action(?: \d+)?: )?Finish\[(?P<answer>[^\[\]\n]+)\]$")
 # The sentence that gives the answer closes the response, and what it gives is short: "The answer is
 # no. Then ..." goes on, and prose about an answer is long.
 _SENTENCE = re.compile(
@@ -72,8 +74,8 @@ _COURTESY = re.compile(r"[.]?[ \t]*I hope (?:it|this) is correct\.?$|[ \t]*(?:�
 # a slow automaton is left out: counted repetitions, and edges of words in any script.
 _QUICK = (
     rf"(?im)(?:{_SAID.replace('{1,60}', '+')}|^{LABELLED}|[.!?。][ \t]+[*_]*[\w ]*[:：]|####"
-    r"|\\boxed|is (?:\w+ )?(?:the )?(?:correct|right|best)|(?:therefore|thus|hence|so|consequently"
-    r"|accordingly|follows|conclude|daher|folglich|somit|donc|tanto|portanto|quindi|следовательно"
+    r"|\\boxed|Finish\[|is (?:\w+ )?(?:the )?(?:correct|right|best)"
+    r"|(?:therefore|thus|hence|so|consequently|accordingly|follows|conclude|daher|folglich|somit|donc|tanto|portanto|quindi|следовательно"
     r"|поэтому|因此|所以)(?-u:\b))"
 )
 _QUICK_BYTES = 400
@@ -161,6 +163,9 @@ def read_final(text: str) -> Final | None:
     hashes = _HASHES.match(text, line_at)
     if hashes is not None:
         return Final(line_at, hashes.start("answer"), len(text), "####")
+    finishes = _FINISHES.match(text, line_at)
+    if finishes is not None:
+        return Final(line_at, *finishes.span("answer"), "Finish")
     for pattern in (_SENTENCE, _LABEL_INLINE, _IS_RIGHT):
         said = pattern.search(text, line_at)
         if said is not None:

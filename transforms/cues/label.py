@@ -15,9 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from transforms.candidates import Candidates, LinePattern
+from transforms.cues.above import line_text
 from transforms.cues.blocks import ASKING_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import Label, read_labels
+from transforms.cues.options import LABEL as OTHER_LABEL
 from transforms.cues.words import QUESTION_MARKS
 from transforms.episodes import trim
 from transforms.lines import Lines
@@ -98,10 +100,12 @@ def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:
 def find_pairs(candidates: Candidates) -> list[Pair]:
     """Labelled questions with their answers; not in order."""
     values, _ = candidates.matching(FINAL_VALUE)
-    # A heading ends the answer before it, a final answer is the last line of its own.
-    stops = [*(heading.first_line for heading in candidates.outline), *(values + 1).tolist()]
-    stops.sort()
     labels = candidates.once(read_labels)
+    # A heading ends the answer before it, unless it says "Answer"; a final answer is the last line
+    # of its own.
+    answering = {label.line for label in labels if label.answers and not label.asks}
+    headings = {heading.first_line for heading in candidates.outline}
+    stops = sorted([*(headings - answering), *(values + 1).tolist()])
     pairs = list(_find_answered(candidates.lines, stops, labels))
     answered = {found.question.document for found in pairs}
     unanswered = (label for label in labels if label.asks and label.document not in answered)
@@ -175,8 +179,11 @@ def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label])
 
 
 def _marked_line(lines: Lines, first: int, end: int) -> int | None:
-    """The first of the lines [first, end) that ends in a question mark."""
+    """The first of the lines [first, end) that ends in a question mark, before another label."""
     for line in range(first, end):
+        # "Follow up: Who?" asks oneself, in steps.
+        if line > first and OTHER_LABEL.match(line_text(lines, line)):
+            return None
         text = lines.buffer[lines.start[line] : lines.start[line + 1]].tobytes()
         if text.decode().rstrip().rstrip("*_").endswith(QUESTION_MARKS):
             return line

@@ -24,7 +24,7 @@ from transforms.lines import Lines
 
 GAME = "think"
 
-_NAMES = "think|thinking|thought|thoughts|reasoning|scratchpad"
+_NAMES = "think|thinking|thought|thoughts|reasoning|rationale|scratchpad|scratch|cot"
 _TAGS = LinePattern(rf"</?(?:{_NAMES})>", holds=">")
 
 _TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_NAMES})>")
@@ -195,13 +195,12 @@ def _with_response(
 
 
 def _unwrapped(lines: Lines, start: int, end: int) -> tuple[int, int]:
-    """An answer without the tags <answer> that wrap it."""
+    """An answer without the tags <answer> that wrap it, and what stands behind them."""
     head = bytes(lines.data[start : start + len("<answer>")])
     if head != b"<answer>":
         return start, end
-    tail = b"</answer>"
-    inner_end = end - len(tail) if bytes(lines.data[end - len(tail) : end]) == tail else end
-    inner = trim(lines.data, start + len(head), inner_end)
+    closing = lines.buffer[start:end].tobytes().find(b"</answer>")
+    inner = trim(lines.data, start + len(head), end if closing < 0 else start + closing)
     return inner if inner[0] < inner[1] else (start, end)
 
 
@@ -234,8 +233,9 @@ def _bare(lines: Lines, thoughts: Sequence[_Thoughts]) -> Iterator[Episode]:
             continue
         opening, start_of_question, end_of_question = question
         asks = Content(SegmentKind.QUESTION, 0, start_of_question, end_of_question)
-        episode = Episode(opening, end, (asks,), "<think>")
-        yield _with_response(episode, (each.start, each.end), _unwrapped(lines, start, end))
+        answer = _unwrapped(lines, start, end)
+        episode = Episode(opening, answer[1], (asks,), "<think>")
+        yield _with_response(episode, (each.start, each.end), answer)
 
 
 def _asked(

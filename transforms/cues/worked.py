@@ -1,33 +1,35 @@
 r"""Worked answers: a response whose steps lead to a marked final answer.
 
 The response of a labelled pair, or of a question in a heading or a line, is one if it ends in a
-final answer (`final`) and something stands before that. Steps may stand above the answer's label
-too: "Q: ... Step 1: ... Step 2: ... Answer: 42". Where an explanation follows a short answer, it
-reasons. Without labels, "#### 42" is sure enough to look for a question above the steps; "Answer:
-42", "The answer is 42." and a box are so if steps are numbered or the document does it again.
+final answer (`final`) and something stands before that; a session's are if most of them do. Steps
+may stand above the answer's label too: "Q: ... Step 1: ... Step 2: ... Answer: 42". Where an
+explanation follows a short answer, it reasons. Without labels, "#### 42" is sure enough to look for
+a question above the steps; "Answer: 42", "The answer is 42." and a box are so if steps are numbered
+or the document does it again.
 """
 
+import bisect
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern, initials
-from transforms.cues import heading, label
+from transforms.cues import dialogue, heading, label
 from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import LABELLED, Final, find_final, may_conclude
-from transforms.cues.labels import read_labels
-from transforms.cues.options import options_below
-from transforms.cues.words import FINAL_WORDS, QUESTION_MARKS, THINKING
+from transforms.cues.labels import Label, read_labels
+from transforms.cues.options import LABEL, options_below
+from transforms.cues.words import FINAL_WORDS, QUESTION_MARKS, SOLVING, THINKING
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
 
 GAME = "worked"
 
-_THINKING = "|".join(THINKING.split())
 _INITIALS = initials(["the", "final", "correct", "numerical", *FINAL_WORDS])
 _ANSWERS = (
     LinePattern(rf"(?i:^{LABELLED})", opens=_INITIALS, holds=":："),
@@ -47,9 +49,8 @@ _STEPS = LinePattern(
     holds="0٠:：",
 )
 _BOXES = LinePattern(r"\\boxed\{", holds="\\")
-_SAYS = r"(?i:answer is )"
+_SAYS = r"(?i:answer is[ :])"
 
-_REASONS = re.compile(rf"\W*(?:{_THINKING})\b", re.IGNORECASE)
 _OPENING = re.compile(
     r"[ \t]*[*_]{0,2}(?:answer|solution|explanation|reasoning)[a-z ]{0,20}(?:\d+[ \t]*)?[*_]{0,2}"
     r"[:：.][*_]{0,2}",
@@ -58,6 +59,12 @@ _OPENING = re.compile(
 _NUMBER = re.compile(r"\(?\d{1,3}[.):][ \t]+")
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
 _VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
+# What stands between one exemplar and the next: a rule, the title of the next.
+_RULE = re.compile(
+    r"(?:\n\s*(?:#{2,}|-{3,}|={3,}|\*{3,}|_{3,}"
+    r"|[#* \t]*(?:Example|Exemplar|Sample|Demonstration) #?\d{1,3}[:.]?\**)[ \t]*)+$"
+)
+_MAX_RULE_BYTES = 100
 _MAX_SHORT_BYTES = 200
 _MAX_QUESTION_BYTES = 4_000
 _MAX_STEPS = 200
@@ -81,6 +88,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     refined = [*_refine_labelled(candidates, labelled)]
     for pair in _hopeful(lines, headed):
         refined.extend(_with_options(lines, each) for each in _refine(lines, pair))
+    refined.extend(_refine_sessions(candidates))
     return [*refined, *_find_bare(candidates, labelled)]
 
 
@@ -90,27 +98,50 @@ def _is_pair(episode: Episode) -> bool:
 
 def _hopeful(lines: Lines, pairs: Sequence[Episode]) -> list[Episode]:
     """Those whose responses may close with a final answer."""
-    ends = [trim(lines.data, *pair.contents[1][2:])[1] for pair in pairs]
-    return [pair for pair, may in zip(pairs, may_conclude(lines, ends), strict=True) if may]
+    return list(itertools.compress(pairs, _may_conclude(lines, pairs)))
+
+
+def _may_conclude(lines: Lines, pairs: Sequence[Episode]) -> list[bool]:
+    return may_conclude(lines, [trim(lines.data, *pair.contents[1][2:])[1] for pair in pairs])
 
 
 def _refine_labelled(candidates: Candidates, pairs: Sequence[Episode]) -> Iterator[Episode]:
     """Labelled pairs with their responses cut into reasoning and final answer."""
     lines = candidates.lines
-    explains, answers, steps = (
-        lines.start[candidates.matching(*patterns)[0]]
-        for patterns in ([_EXPLAINS], _ANSWERS, [_STEPS])
+    explains, steps = (
+        lines.start[candidates.matching(pattern)[0]] for pattern in (_EXPLAINS, _STEPS)
     )
-    for pair in pairs:
+    labels = sorted(candidates.once(read_labels), key=lambda found: found.start)
+    starts = [found.start for found in labels]
+    for pair, is_hopeful in zip(pairs, _may_conclude(lines, pairs), strict=True):
         question, response = pair.contents
-        between = str(lines.data[question.end : response.start], "utf-8", "ignore")
-        if _REASONS.match(between.strip()[:40]):
-            found = _labelled_answer(lines, pair, _first_in(answers, response))
+        first, body, last = (
+            bisect.bisect_left(starts, at) for at in (pair.start, response.start, response.end)
+        )
+        asks, opens = labels[first], labels[body - 1]
+        if opens.word in THINKING or opens.word in SOLVING:
+            answer = _answer_label(asks, labels[body:last])
+            found = _labelled_answer(lines, pair, opens, answer)
         elif (explained := _first_in(explains, response)) is not None:
             found = _explained(lines, pair, explained)
         else:
             found = _stepped(lines, pair, _first_in(steps, question))
-        yield from [found] if found is not None else _refine(lines, pair)
+        if found is not None:
+            yield found
+        elif is_hopeful:
+            yield from _refine(lines, pair)
+
+
+def _answer_label(asks: Label, labels: Sequence[Label]) -> Label | None:
+    """The first label that answers what is asked and opens no steps."""
+    for found in labels:
+        is_answer = asks.asks & found.answers and found.word not in THINKING | SOLVING
+        is_same = not (asks.number and found.number) or asks.number == found.number
+        # "A. one" is an option.
+        is_spelled = len(found.word) > 1 or found.separator in (":", "：", "]")
+        if is_answer and is_same and is_spelled:
+            return found
+    return None
 
 
 def _first_in(starts: Int64s, content: Content) -> int | None:
@@ -121,10 +152,33 @@ def _first_in(starts: Int64s, content: Content) -> int | None:
 
 def _refine(lines: Lines, pair: Episode) -> Iterator[Episode]:
     question, response = pair.contents
-    start, end = trim(lines.data, response.start, response.end)
+    start, end = _closing(lines, response.start, response.end)
     final = find_final(lines, start, end)
     if final is not None:
         yield _worked(question, start, final, pair.start, pair.end)
+
+
+def _refine_sessions(candidates: Candidates) -> Iterator[Episode]:
+    """Sessions in which most answers are worked, as in a prompt's exemplars."""
+    lines = candidates.lines
+    for session in candidates.once(dialogue.find):
+        contents: list[Content] = []
+        n_worked = 0
+        may = may_conclude(lines, [trim(lines.data, *said[2:])[1] for said in session.contents])
+        for said, is_hopeful in zip(session.contents, may, strict=True):
+            start, end = _closing(lines, said.start, said.end)
+            is_answer = is_hopeful and said.kind == SegmentKind.ANSWER
+            final = find_final(lines, start, end) if is_answer else None
+            if final is None:
+                contents.append(said)
+                continue
+            n_worked += 1
+            contents.append(Content(SegmentKind.REASONING, said.turn, start, final.label))
+            contents.append(Content(SegmentKind.ANSWER, said.turn, final.start, final.end))
+        if n_worked and 2 * n_worked >= sum(
+            said.kind == SegmentKind.ANSWER for said in session.contents
+        ):
+            yield session._replace(contents=tuple(contents))
 
 
 def _with_options(lines: Lines, episode: Episode) -> Episode:
@@ -147,22 +201,33 @@ def _worked(question: Content, start: int, final: Final, opening: int, end: int)
     return Episode(opening, max(end, final.end), contents, final.cue)
 
 
-def _labelled_answer(lines: Lines, pair: Episode, answer_line: int | None) -> Episode | None:
-    """A response that opens with "Reasoning:" and goes on with "Answer:", however long."""
+def _labelled_answer(
+    lines: Lines, pair: Episode, opens: Label, answer: Label | None
+) -> Episode | None:
+    """A response that opens with "Reasoning:" and goes on with "Answer:", however long.
+
+    Below "Solution:", which may label all of a response, "Answer:" is one only if it is short.
+    """
     question, response = pair.contents
-    if answer_line is None:
+    if answer is None:
         return None
-    head = str(lines.data[answer_line : min(answer_line + 120, response.end)], "utf-8", "ignore")
-    opened = re.match(LABELLED, head, re.IGNORECASE)
-    if opened is None:
+    start, end = _closing(lines, answer.end, response.end)
+    if start >= end or (opens.word in SOLVING and end - start > _MAX_SHORT_BYTES):
         return None
-    end = trim(lines.data, response.start, response.end)[1]
     final = find_final(lines, response.start, end)
-    if final is not None and final.label <= answer_line:
-        return _worked(question, response.start, final, pair.start, pair.end)
-    start = answer_line + len(opened[0].encode())
-    whole = Final(answer_line, start, end, opened[0].strip(" \t*_#\n"))
-    return _worked(question, response.start, whole, pair.start, pair.end)
+    if final is None or final.label > answer.start:
+        final = Final(answer.start, start, end, answer.cue)
+    if trim(lines.data, response.start, final.label)[0] >= final.label:
+        return None
+    return _worked(question, response.start, final, pair.start, pair.end)
+
+
+def _closing(lines: Lines, start: int, end: int) -> tuple[int, int]:
+    """A range without white space at its ends and without the rules that part it from the next."""
+    start, end = trim(lines.data, start, end)
+    tail = str(lines.data[max(start, end - _MAX_RULE_BYTES) : end], "utf-8", "ignore")
+    rule = _RULE.search(tail)
+    return (start, end) if rule is None else trim(lines.data, start, end - len(rule[0].encode()))
 
 
 def _explained(lines: Lines, pair: Episode, at: int) -> Episode | None:
@@ -235,7 +300,7 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     for mark, floor, document, value in zip(
         marks.tolist(), floors.tolist(), documents.tolist(), is_value.tolist(), strict=True
     ):
-        asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS))
+        asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS), labels)
         if asked is None:
             continue
         first, last = asked
@@ -282,7 +347,9 @@ def _label_bytes(lines: Lines, line: int) -> int:
     return int(lines.start[filled] - lines.start[line]) + len(opened[0].encode())
 
 
-def _find_asked(lines: Lines, mark: int, floor: int) -> tuple[int, int] | None:
+def _find_asked(
+    lines: Lines, mark: int, floor: int, labels: Mapping[int, Label]
+) -> tuple[int, int] | None:
     """First and last line of the question that a final answer in line `mark` answers.
 
     It opens the paragraph that holds the steps, or is a paragraph above.
@@ -291,11 +358,18 @@ def _find_asked(lines: Lines, mark: int, floor: int) -> tuple[int, int] | None:
       lines: of all documents.
       mark: number of the final answer's line.
       floor: the first line that may be read.
+      labels: those that ask, by line; what one opens needs no question mark.
     """
     first, last = paragraph_above(lines, mark, floor)
+    is_labelled = first < last and first in labels
     for line in range(first, last):
+        # "Follow up: Who?" asks oneself.
+        if is_labelled and line > first and LABEL.match(line_text(lines, line)):
+            break
         if line_tail(lines, line).endswith(QUESTION_MARKS):
             return first, line
+    if is_labelled and first + 1 < mark:
+        return first, first
     for _ in range(_MAX_PARAGRAPHS):
         first, last = paragraph_above(lines, first, floor)
         if first == last:

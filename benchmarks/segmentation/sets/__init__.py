@@ -7,6 +7,7 @@ from benchmarks.segmentation.packages import Packages
 from benchmarks.segmentation.sets import (
     debian_faq,
     docstrings,
+    exemplar_forms,
     exemplars,
     mail,
     manual_faqs,
@@ -26,6 +27,7 @@ SOURCES: dict[str, Callable[[Packages], Iterator[GoldSet]]] = {
     "debian-faq": debian_faq.build,
     "manual-faqs": manual_faqs.build,
     "exemplars": exemplars.build,
+    "exemplar-forms": exemplar_forms.build,
     "mail": mail.build,
     "notebooks": notebooks.build,
     "relaid": relaid.build,

@@ -100,3 +100,11 @@ def test_what_is_spoken_of(text):
 def test_long_documents(unit):
     text = unit * 5_000
     assert "".join(span.text for span in seen(text)) == text
+
+
+def test_an_answer_ends_with_its_tag():
+    text = (
+        "Which?\n(A) one\n(B) two\n<reasoning>\nNot one.\n</reasoning>\n"
+        "<answer>\n(B)\n</answer>\n\nThen it went on.\n"
+    )
+    assert pairs(text) == [("Which?\n(A) one\n(B) two", "Not one.", "(B)")]

@@ -162,3 +162,67 @@ def test_options_below_a_bare_question_belong_to_it():
         ("Which 1?\nA. one\nB. two", "1 + 1.", "(B)"),
         ("Which 2?\nA. one\nB. two", "1 + 2.", "(B)"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: Why?\nReasoning: 1 + 1 = 2.\nA: 2\n",
+        "Q: Why?\nExplanation: 1 + 1 = 2.\nA: 2\n\n---\n\nQ: How?\nExplanation: So.\nA: 3\n",
+        "Question 4: Why?\nChain of thought: 1 + 1 = 2.\nAnswer 4: 2\n",
+        "[QUESTION]\nWhy?\n[THOUGHT]\n1 + 1 = 2.\n[ANSWER]\n2\n",
+        "Problem 1. Why?\n\nSolution. 1 + 1 = 2.\n\nAnswer. 2\n",
+        "Exercise 3. Why?\nSol. 1 + 1 = 2.\nAns. 2\n",
+        "Frage: Why?\nBegründung: 1 + 1 = 2.\nAntwort: 2\n",
+        "Question : Why?\nRaisonnement : 1 + 1 = 2.\nRéponse : 2\n",
+        "Pregunta: Why?\nRazonamiento: 1 + 1 = 2.\nRespuesta: 2\n",
+        "Pergunta: Why?\nRaciocínio: 1 + 1 = 2.\nResposta: 2\n",
+        "Domanda: Why?\nRagionamento: 1 + 1 = 2.\nRisposta: 2\n",
+        "Вопрос: Why?\nРассуждение: 1 + 1 = 2.\nОтвет: 2\n",
+        "问题：Why?\n推理：1 + 1 = 2.\n答案：2\n",
+        "問題：Why?\n解説：1 + 1 = 2.\n答え：2\n",
+    ],
+)
+def test_what_labels_say_between_question_and_answer_reasons(text):
+    assert pairs(text)[0] == QCA[0]
+    assert "worked" in games(text)
+
+
+def test_an_option_labels_no_answer():
+    text = "Q: Why?\nReasoning: Of these\nA. one\nB. two\nthe first.\nA: one\n"
+    assert pairs(text)[0][2] == "one"
+
+
+@pytest.mark.parametrize("rule", ["###", "---", "Example 2:", "---\n\n## Example 2"])
+def test_what_parts_exemplars_belongs_to_none(rule):
+    text = f"Question: Why?\nAnswer: So. The answer is 2.\n\n{rule}\n\n"
+    assert pairs(2 * text) == 2 * [("Why?", "So.", "2")]
+
+
+def test_most_answers_of_a_session_are_worked():
+    text = "Human: Why {0}?\n\nAssistant: 1 + {0}. So the answer is {1}.\n\n"
+    (session,) = pairs(text.format(1, 2) + text.format(2, 3) + text.format(3, 4))
+    assert session[:6] == ("Why 1?", "1 + 1.", "2", "Why 2?", "1 + 2.", "3")
+    assert session[6:] == ("Why 3?", "1 + 3.", "4")
+
+
+def test_an_agent_finishes():
+    text = "Question: Why?\nThought 1: 1 + 1 = 2.\nAction 1: Finish[2]\n"
+    assert pairs(text) == QCA
+
+
+def test_titles_of_reasoning_and_answer():
+    text = "### Question\n\nWhy?\n\n### Explanation\n\n1 + 1 = 2.\n\n### Answer\n\n2\n"
+    assert pairs(text) == QCA
+
+
+def test_one_asks_oneself():
+    text = (
+        "Question: Say who.\nAre follow up questions needed here: Yes.\nFollow up: Which {0}?\n"
+        "Intermediate answer: {0}.\nSo the final answer is: {0}\n\n"
+    )
+    found = pairs(text.format(1) + text.format(2))
+    assert [(question, answer) for question, _, answer in found] == [
+        ("Say who.", "1"),
+        ("Say who.", "2"),
+    ]
