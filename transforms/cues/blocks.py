@@ -50,7 +50,8 @@ SURE_WORD = (
 # In a title these open nothing but a question: "Can I ...", "Is there ...".
 _INVERTED = (
     rf"^\f?[ \t]{{0,12}}{_PREFIX}(?:Can|Could|Should|Would|Does|Did|Is|Are|Were|Has|Which"
-    r"|Will (?:I|you|we|they|it|there)|Do (?:I|you|we|they)|Kann|Gibt|Est-ce|Puis-je|Peut-on|Можно)\b"
+    r"|Will (?:I|you|we|they|it|there)|Do (?:I|you|we|they)|Kann|Gibt"
+    r"|Est-ce|Puis-je|Peut-on|Можно)\b"
 )
 # "I have a laptop. Can I ...", "If it fails, what ...".
 _ASKS_LATER = rf"[.,;:!?…] +(?:and |so |but |then )?(?i:{_WORDS})\b"
