@@ -1,6 +1,7 @@
 """The outline of documents: headings that markup shows, with their ranks.
 
-Two notations are read: a line that opens with up to six "#" (Markdown's ATX), and a line underlined
+Two notations are read: a line that opens with up to six "#" (Markdown's ATX) or "=" (AsciiDoc, and
+MediaWiki, which closes it with the same), and a line underlined
 with a run of one punctuation mark, with or without the same run above it (Markdown's Setext, and
 reStructuredText).
 """
@@ -15,11 +16,11 @@ import polars as pl
 from transforms.lines import Int64s, Lines
 
 _RULE = r"""(?:={3,}|-{3,}|~{3,}|\^{3,}|"{3,}|'{3,}|\*{3,}|\+{3,}|#{3,}|_{3,}|:{3,}|`{3,})"""
-OUTLINE = rf"^(?:#{{1,6}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)|\.\. _[^\n]*:\s*$)"
+OUTLINE = rf"^(?:#{{1,6}}[ \t]+\S|={{1,6}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)|\.\. _[^\n]*:\s*$)"
 """Rust regular expression of the lines that make up an outline: headings, rules, fences of code
 and reStructuredText's link targets."""
 
-_ATX = re.compile(r"(#{1,6})[ \t]+(?=\S)")
+_ATX = re.compile(r"(#{1,6}|={1,6})[ \t]+(?=\S)")
 _FENCE = re.compile(r"[ \t]*(```|~~~)")
 _VALUE_DEPTH = 4
 _MAX_TITLE = 200
@@ -35,7 +36,7 @@ class Heading(NamedTuple):
       first_line: number of its first line, an overline included.
       title_line: number of the line that holds its title.
       last_line: number of its last line, the underline included.
-      notation: "#" with its depth, or the run's mark, twice with an overline.
+      notation: "#" or "=" as often as the line has it, or the run's mark, twice with an overline.
       rank: 1 is the highest; comparable inside a document.
       title_start: byte offset into the table's buffer.
       title_end: byte offset into the table's buffer.
@@ -70,11 +71,8 @@ def read_outline(lines: Lines, number: Int64s, text: pl.Series) -> list[Heading]
     for heading in _unranked(lines, number, text):
         if heading.document != current:
             ranks, current = {}, heading.document
-        if heading.notation.startswith("#"):
-            rank = len(heading.notation)
-        else:
-            # In reStructuredText the first notation met is the highest.
-            rank = ranks.setdefault(heading.notation, len(ranks) + 1)
+        # In reStructuredText the first notation met is the highest.
+        rank = heading.rank or ranks.setdefault(heading.notation, len(ranks) + 1)
         headings.append(heading._replace(rank=rank))
     return headings
 
@@ -96,7 +94,8 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
             # "#### 42" gives a final answer; no title of that depth is a mere number.
             is_value = len(atx[1]) == _VALUE_DEPTH and not any(map(str.isalpha, title))
             if len(title) <= _MAX_TITLE and not is_value:
-                yield Heading(document, line, line, line, atx[1], 0, start, end, title)
+                rank = len(atx[1])
+                yield Heading(document, line, line, line, atx[1], rank, start, end, title)
         elif atx is None and not content.startswith(("..", " ", "\t")):
             heading = _underlined(lines, document, line, content)
             if heading is not None:
@@ -104,8 +103,8 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
 
 
 def _without_hashes(title: str) -> str:
-    """The title without the hashes that may close its line: "Why? ##"."""
-    kept = title.rstrip("#")
+    """The title without the marks that may close its line: "Why? ##"."""
+    kept = title.rstrip("#=")
     return kept.rstrip(" \t") if kept.endswith((" ", "\t")) else title
 
 
@@ -128,7 +127,7 @@ def _fenced(text: pl.Series, documents: list[int]) -> list[bool]:
 
 
 def _underlined(lines: Lines, document: int, underline: int, run: str) -> Heading | None:
-    """The heading that a run of marks closes, if the line above it is a title."""
+    """The heading, not yet ranked, that a run of marks closes, if the line above it is a title."""
     first = int(lines.first_line[document])
     title_line = underline - 1
     if title_line < first or lines.is_blank[title_line]:

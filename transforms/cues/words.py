@@ -9,6 +9,7 @@ WORD_PAIRS: tuple[tuple[str, str], ...] = (
     ("q question quest ques", f"a answer ans response reply solution {THINKING}"),
     ("exercise problem example task puzzle riddle", f"solution answer {THINKING}"),
     ("instruction prompt", "response output completion answer"),
+    ("ｑ", "ａ"),
     ("q question", "r réponse reponse"),
     ("frage f", "antwort lösung a"),
     ("aufgabe übung", "lösung antwort"),
