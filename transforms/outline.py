@@ -1,6 +1,7 @@
 """The outline of documents: headings that markup shows, with their ranks.
 
-Two notations are read: a line that opens with up to six "#" (Markdown's ATX), and a line underlined
+Two notations are read: a line that opens with up to six "#" (Markdown's ATX) or "=" (AsciiDoc, and
+MediaWiki, which closes it with the same), and a line underlined
 with a run of one punctuation mark, with or without the same run above it (Markdown's Setext, and
 reStructuredText).
 """
@@ -14,11 +15,11 @@ import polars as pl
 from transforms.lines import Bools, Int64s, Lines
 
 _RULE = r"""(?:={3,}|-{3,}|~{3,}|\^{3,}|"{3,}|'{3,}|\*{3,}|\+{3,}|#{3,}|_{3,}|:{3,}|`{3,})"""
-OUTLINE = rf"^(?:#{{1,6}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)|\.\. _[^\n]*:\s*$)"
+OUTLINE = rf"^(?:#{{1,6}}[ \t]+\S|={{1,6}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)|\.\. _[^\n]*:\s*$)"
 """Rust regular expression of the lines that make up an outline: headings, rules, fences of code
 and reStructuredText's link targets."""
 
-_ATX = r"^(#{1,6}[ \t]+)\S"
+_ATX = r"^((?:#{1,6}|={1,6})[ \t]+)\S"
 _FENCE = r"^[ \t]*(```|~~~)"
 _VALUE_DEPTH = 4
 _MAX_TITLE = 200
@@ -34,7 +35,7 @@ class Heading(NamedTuple):
       first_line: number of its first line, an overline included.
       title_line: number of the line that holds its title.
       last_line: number of its last line, the underline included.
-      notation: "#" with its depth, or the run's mark, twice with an overline.
+      notation: "#" or "=" as often as the line has it, or the run's mark, twice with an overline.
       rank: 1 is the highest; comparable inside a document.
       title_start: byte offset into the table's buffer.
       title_end: byte offset into the table's buffer.
@@ -69,11 +70,9 @@ def read_outline(lines: Lines, number: Int64s, text: pl.Series) -> list[Heading]
     for heading in _unranked(lines, number, text):
         if heading.document != current:
             ranks, current = {}, heading.document
-        if not heading.rank:
-            # In reStructuredText the first notation met is the highest.
-            rank = ranks.setdefault(heading.notation, len(ranks) + 1)
-            heading = heading._replace(rank=rank)
-        headings.append(heading)
+        # In reStructuredText the first notation met is the highest.
+        rank = heading.rank or ranks.setdefault(heading.notation, len(ranks) + 1)
+        headings.append(heading._replace(rank=rank))
     return headings
 
 
@@ -92,12 +91,12 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
     for (line, document, start), (shown, mark) in zip(places, texts, strict=True):
         if mark is not None:
             title = _without_hashes(shown[len(mark) :])
-            depth, start = mark.count("#"), start + len(mark)
+            depth, start = len(mark.rstrip()), start + len(mark)
             end = start + len(title.encode())
             # "#### 42" gives a final answer; no title of that depth is a mere number.
             is_value = depth == _VALUE_DEPTH and not any(map(str.isalpha, title))
             if len(title) <= _MAX_TITLE and not is_value:
-                yield Heading(document, line, line, line, "#" * depth, depth, start, end, title)
+                yield Heading(document, line, line, line, mark.rstrip(), depth, start, end, title)
         elif not shown.startswith(("..", " ", "\t")):
             heading = _underlined(lines, document, line, shown)
             if heading is not None:
@@ -105,8 +104,8 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
 
 
 def _without_hashes(title: str) -> str:
-    """The title without the hashes that may close its line: "Why? ##"."""
-    kept = title.rstrip("#")
+    """The title without the marks that may close its line: "Why? ##"."""
+    kept = title.rstrip("#=")
     return kept.rstrip(" \t") if kept.endswith((" ", "\t")) else title
 
 
@@ -127,7 +126,7 @@ def _fenced(text: pl.Series, documents: Int64s) -> Bools:
 
 
 def _underlined(lines: Lines, document: int, underline: int, run: str) -> Heading | None:
-    """The heading that a run of marks closes, if the line above it is a title."""
+    """The heading, not yet ranked, that a run of marks closes, if the line above it is a title."""
     first = int(lines.first_line[document])
     title_line = underline - 1
     if title_line < first or lines.is_blank[title_line]:
@@ -148,7 +147,7 @@ def _underlined(lines: Lines, document: int, underline: int, run: str) -> Headin
         notation, first_line = run[0] * 2, above
     title_start = start + len(raw[: len(raw) - len(raw.lstrip())].encode())
     title_end = title_start + len(title.encode())
-    rank = len(notation) if notation.startswith("#") else 0
+    rank = 0
     return Heading(
         document, first_line, title_line, underline, notation, rank, title_start, title_end, title
     )

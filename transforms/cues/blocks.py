@@ -19,10 +19,14 @@ ASKS = r"[?？؟][!！]?[)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
 """Rust and Python regular expression of the end of a question; an aside may follow it."""
 
 _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
-_BULLET = r"(?:[*+•◦‣●■▪○→»-]|\*{3}|>>|==?>|o)[ \t]+"
+_BULLET = r"(?:[*+•◦‣●■▪○→»;-]|\*{3}|>>|==?>|o)[ \t]+"
 _EMPHASIS = r"(?:\*\*|__|\*|_)"
 # "Subject: 2.3." heads the entries of old lists of questions.
-_COUNT = rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?{_NUMBER}[.):\]]{{0,2}}[ \t]+|Subject:[ \t]+)"
+_COUNT = (
+    rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?{_NUMBER}[.):\]]{{0,2}}[ \t]+|Subject:[ \t]+"
+    # Chinese and Japanese numbers have no space behind them.
+    rf"|[\[(（]?{_NUMBER}[．、）][ \t\u3000]*)"
+)
 _PREFIX = rf"(?:(?P<bullet>{_BULLET})?(?P<em>{_EMPHASIS})?(?P<count>{_COUNT})?(?P<em2>\*\*|__)?)"
 _FIRST = r"(?:«[ \u00a0]|[¿¡\"'“‘«(\[`])?[\p{Lu}\p{Lt}\p{Lo}\d_]"
 _STARTS = rf"^\f?[ \t]{{0,12}}{_PREFIX}{_FIRST}"
@@ -216,7 +220,8 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
         layout.astype(np.int64),
         shape,
         lines.next_filled(last),
-        count.str.extract(r"(\d+)\D*$", 1).fill_null("0").cast(pl.Int64).to_numpy(),
+        # Digits of any script count.
+        np.array(list(map(int, count.str.extract(r"(\d+)\D*$", 1).fill_null("0"))), np.int64),
         lines.content_start[first] + prefix.to_numpy().astype(np.int64),
         end,
         is_marked,

@@ -19,7 +19,9 @@ import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
+from transforms.cues import roles
 from transforms.cues.family import Content, CueFamily, Episode
+from transforms.cues.roles import RoleLabel, read_roles
 from transforms.cues.speakers import BREAK, GAME, Speeches, find_speeches
 from transforms.episodes import trim
 from transforms.lines import Int64s, Lines
@@ -39,6 +41,10 @@ _SCENE = re.compile(rb"^[ \t]*+(?:ACT|SCENE|Act|Scene|Actus|Scena)\b[^\n]{0,80}+
 _EVENT = re.compile(
     rb"^[ \t]*+(?:" + _CLOCK + rb"Z?[ \t]|\*{1,3}[ \t]|-!-|-->|<--|---)[^\n]*+$", re.MULTILINE
 )
+# What closes a message in a chat's own markup.
+_CLOSES = re.compile(rb"(?:\s*(?:<\|(?:im_end|end|eot_id|endoftext|end_of_text)\|>|</s>))++\s*\Z")
+_CLOSING_BYTES = 200
+_FENCE = re.compile(rb"^[ \t]*(?:```|~~~)[ \t\r]*$", re.MULTILINE)
 _MIN_ASKING_TURNS = 0.4
 _MIN_SHARE_OF_QUESTIONS = 0.6
 _MIN_SHARE_OF_TURNS = 0.3
@@ -68,7 +74,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
     # Looked up again and again, so that the end of all lines is one of them.
     stops = np.sort(np.concatenate([breaks, headings, [lines.n_lines]]))
-    episodes = []
+    episodes = list(_find_roles(candidates, stops))
     for speeches in find_speeches(candidates):
         for said in _sessions(lines, breaks, stops, speeches):
             # What was told by the whole is not all of it: a part in which no one asks is left out.
@@ -77,6 +83,56 @@ def find(candidates: Candidates) -> Sequence[Episode]:
             if turns:
                 episodes.append(_episode(turns, speeches.form.name))
     return episodes
+
+
+def _find_roles(candidates: Candidates, stops: Int64s) -> Iterator[Episode]:
+    """The chats whose labels name the players; a system's message begins another."""
+    lines = candidates.lines
+    for document, labels in read_roles(candidates).items():
+        ends = [*(label.start for label in labels[1:]), _chat_end(lines, stops, document, labels)]
+        said: list[Speech] = []
+        for label, end in zip([*labels, None], [*ends, 0], strict=True):
+            if label is None or label.word == roles.SYSTEM:
+                turns = list(_played(said))
+                if turns:
+                    yield _episode(turns, f"{turns[0][0].speaker}:")
+                said = []
+                continue
+            pieces = list(_trimmed(lines, label.body, _message_end(lines, label.body, end)))
+            if pieces:
+                said.append(Speech(label.start, label.word, roles.asks(label), pieces))
+
+
+def _played(said: Sequence[Speech]) -> Iterator[list[Speech]]:
+    """The turns of a chat: player one's are those whose label asks."""
+    turns = [list(turn) for _, turn in itertools.groupby(said, lambda speech: speech.asks)]
+    if turns and not turns[0][0].asks:
+        del turns[0]
+    yield from turns[: len(turns) // 2 * 2]
+
+
+def _chat_end(lines: Lines, stops: Int64s, document: int, labels: Sequence[RoleLabel]) -> int:
+    """Byte offset of the last message's end: the document's, if it is nothing but a chat.
+
+    Else it ends with a paragraph, and before a heading, a rule or the end of a fence.
+    """
+    first, end = lines.first_line[document : document + 2].tolist()
+    last = labels[-1]
+    if int(lines.next_filled(np.array([first - 1]))[0]) < labels[0].line:
+        spoken = trim(lines.data, last.body, int(lines.start[end]))[0]
+        body = int(np.searchsorted(lines.start, spoken, side="right")) - 1
+        end = min(end, int(lines.next_blank(np.array([body]))[0]))
+        end = min(end, int(stops[stops.searchsorted(last.line, side="right")]))
+    fence = _FENCE.search(lines.data, last.body, int(lines.start[end]))
+    is_shown = end < int(lines.first_line[document + 1])
+    return fence.start() if fence is not None and is_shown else int(lines.start[end])
+
+
+def _message_end(lines: Lines, start: int, end: int) -> int:
+    """The end of a message without the marks that close it."""
+    low = max(start, end - _CLOSING_BYTES)
+    match = _CLOSES.search(lines.data, low, end)
+    return end if match is None else match.start()
 
 
 def _sessions(

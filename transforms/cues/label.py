@@ -37,7 +37,19 @@ _MIN_WORDED = 3
 _MOSTLY = 2 / 3
 _MAX_TITLE_LINES = 3
 _SURE_WORDS = frozenset(
-    ["q", "question", "frage", "pregunta", "pergunta", "domanda", "vraag", "вопрос", "問", "问"]
+    [
+        "q",
+        "ｑ",
+        "question",
+        "frage",
+        "pregunta",
+        "pergunta",
+        "domanda",
+        "vraag",
+        "вопрос",
+        "問",
+        "问",
+    ]
 )
 _OPENS_ASKING = re.compile(ASKING_WORD)
 # Choices below a question are part of it, and nobody answered.
@@ -212,9 +224,19 @@ def _matches(lines: Lines, question: Label, answer: Label) -> bool:
         low = max(question.end, answer.start - _TAIL_BYTES)
         tail = str(lines.data[low : answer.start], "utf-8", "ignore")
         return tail.rstrip().endswith(QUESTION_MARKS)
+    if answer.word == "a" and not answer.number and _is_choice(lines, answer):
+        return False
     if len(answer.word) == 1 and answer.separator not in ":：":
         return question.separator == answer.separator and len(question.word) == 1
     return True
+
+
+def _is_choice(lines: Lines, answer: Label) -> bool:
+    """Whether what looks like an answer's label counts choices: the next line is "B."."""
+    if answer.separator in ":：":
+        return False
+    start = int(lines.content_start[min(int(answer.line) + 1, lines.n_lines - 1)])
+    return bytes(lines.data[start : start + 3]).upper().lstrip(b"([")[:2] in (b"B.", b"B)", b"B]")
 
 
 def _opens(label: Label) -> bool:

@@ -13,18 +13,20 @@ _OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[|\()?"
 # "*+" gives nothing back, or a long run of spaces would be split in every way. Rust, which never
 # goes back, reads the same language.
 _NUMBER = r"(?:[ \t]*+(?:no\.?|nr\.?|\#|№)?[ \t]*+\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
-_SEPARATOR = r"(?:[:：]|\.|\)|\]|-|–|—)"
+# French puts a space that does not break before a colon.
+_GAP = r"[ \t\u00a0\u202f]"
+_SEPARATOR = r"(?:[:：]|\.|．|\)|\]|-|–|—)"
 LABELS = LinePattern(
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
-    rf"[ \t]*(?:\*\*|__|\*|_)?[ \t]*(?:{_SEPARATOR}|\n|\r|$))",
+    rf"{_GAP}*(?:\*\*|__|\*|_)?{_GAP}*(?:{_SEPARATOR}|\n|\r|$))",
     opens="\ufeff#*_[(" + initials([*ASKS, *ANSWERS]),
 )
 """Lines that may open with a label."""
 
 _LABEL = re.compile(
     rf"""{_SPACE}(?P<open>{_OPEN})(?P<word>{_WORD})(?P<number>{_NUMBER})
-    [ \t]*+(?:\*\*|__|\*|_)?
-    (?:[ \t]*+(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*+$)""",
+    {_GAP}*+(?:\*\*|__|\*|_)?
+    (?:{_GAP}*+(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*+$)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _INLINE = re.compile(
@@ -145,6 +147,8 @@ def _is_label(match: re.Match[str]) -> bool:
         return (is_marked or word.casefold() in ("solution", "answer")) and len(word) > 1
     if len(word) == 1 and word.islower() and word not in "qa":
         return False
+    if separator == "．":
+        return True
     if separator in ":：":
         return match["next"] not in ("/", "\\", ":") or match["after"].startswith((" ", "\t"))
     if separator in "])" and opening.strip("# \t") in ("[", "("):

@@ -23,6 +23,7 @@ WORD_PAIRS: tuple[tuple[str, str], ...] = (
     ("q question quest ques", "a answer ans response reply solution step-by-step_answer"),
     ("exercise problem example task puzzle riddle ex", "solution answer sol soln ans"),
     ("instruction prompt", "response output completion answer"),
+    ("ｑ", "ａ"),
     ("q question", "r réponse reponse réponse_étape_par_étape"),
     ("frage f", "antwort lösung a schritt-für-schritt-antwort"),
     ("aufgabe übung", "lösung antwort"),

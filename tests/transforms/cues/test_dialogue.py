@@ -199,3 +199,37 @@ def test_labelled_pairs_are_left_to_their_family():
 )
 def test_long_documents(text, n_turns):
     assert len([kind for kind, _ in contents(text)]) == n_turns
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "User: Name a pot.\nAssistant: A wok.\n",
+        "user: Name a pot.\n\nassistant: A wok.\n",
+        "Human: Name a pot.\n\nAI: A wok.\n",
+        "**User:** Name a pot.\n\n**Assistant:** A wok.\n",
+        "Customer: Name a pot.\nAgent: A wok.\n",
+        "### User\n\nName a pot.\n\n### Assistant\n\nA wok.\n",
+        "### Human: Name a pot.\n### Assistant: A wok.\n",
+        "<|user|>\nName a pot.\n<|assistant|>\nA wok.\n",
+        "System: Be brief.\nUser: Name a pot.\nAssistant: A wok.\n",
+        "<|im_start|>user\nName a pot.<|im_end|>\n<|im_start|>assistant\nA wok.<|im_end|>\n",
+        "A chat looks like this:\n\nUser: Name a pot.\nAssistant: A wok.\n\nThat was all.\n",
+    ],
+)
+def test_one_exchange_between_named_players(text):
+    assert pairs(text) == [("Name a pot.", "A wok.")]
+
+
+def test_a_chat_keeps_its_turns():
+    text = "User: Hello.\nAssistant: Hello.\n\nSo?\nUser: Bye.\nAssistant: Bye.\n"
+    assert pairs(text) == [("Hello.", "Hello.\n\nSo?", "Bye.", "Bye.")]
+
+
+def test_fields_of_records_are_no_players():
+    assert pairs("user: root\nagent: none\n\nclient: web\nsupport: none\n") == []
+
+
+def test_an_instruction_with_its_input_is_answered_by_the_response():
+    text = "### Instruction:\nName it.\n\n### Input:\nIt boils.\n\n### Response:\nA pot.\n"
+    assert pairs(text) == [("Name it.\n\n### Input:\nIt boils.", "A pot.")]

@@ -15,6 +15,9 @@ from tests.transforms.segmenting import games, pairs
         "3.1. Why?\n\nSo.\n\n3.2. How?\n\nThus.\n",
         "Why?\n\nSo.\n\nHow?\n\nThus.\n",
         "  Why?\n    So.\n\n  How?\n    Thus.\n",
+        "１．Why?\n\nSo.\n\n２．How?\n\nThus.\n",
+        "== Why? ==\nSo.\n\n== How? ==\nThus.\n",
+        "== Why?\n\nSo.\n\n== How?\n\nThus.\n",
         "## Q1: Why?\n\nSo.\n\n## Q2: How?\n\nThus.\n",
     ],
 )

@@ -107,3 +107,19 @@ def test_bold_is_a_marker_wherever_it_closes():
 
 def test_the_cue_is_the_label():
     assert {span.cue for span in seen("**Q2:** Why?\nA: So.")} == {"Q2:"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q\u00a0: Pourquoi\u00a0?\nR\u00a0: Ainsi.\n",
+        "Question\u202f: Pourquoi\u00a0?\nRéponse\u202f: Ainsi.\n",
+        "Ｑ：Pourquoi\u00a0?\nＡ：Ainsi.\n",
+    ],
+)
+def test_colons_after_spaces_that_do_not_break_and_full_width_labels(text):
+    assert pairs(text) == [("Pourquoi\u00a0?", "Ainsi.")]
+
+
+def test_choices_answer_nothing():
+    assert pairs("Q1. Which pot?\nA. A wok\nB. A pan\n\nQ2. Which lid?\nA. Steel\nB. Glass\n") == []

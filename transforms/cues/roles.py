@@ -1,0 +1,111 @@
+"""Chats whose labels name the two players: "User:" and "Assistant:", "### Human", "<|user|>".
+
+These words say who asks and who answers, so that one exchange is enough and nobody need ask with a
+question mark.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from transforms.candidates import Candidates, LinePattern, initials
+
+# Who asks at the left, who answers at the right.
+ROLES = (
+    ("user human", "assistant ai bot chatbot model gpt chatgpt claude"),
+    ("customer client", "agent assistant representative support bot"),
+)
+SYSTEM = "system"
+# In lower case these are fields of records: "user: root", "agent: none".
+_PLAIN_WORDS = frozenset(["user", "human", "assistant", "ai"])
+
+_WORDS = sorted({word for sides in ROLES for side in sides for word in side.split()} | {SYSTEM})
+_WORD = "|".join(_WORDS)
+ROLE_LABELS = (
+    LinePattern(
+        rf"(?i:^[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,3}}\[?(?:{_WORD})\]?[*_]{{0,3}}[ \t]*[:：])",
+        opens="#*_[" + initials(_WORDS),
+        holds=":：",
+    ),
+    LinePattern(
+        rf"(?i:^[ \t]*(?:\#{{1,6}}[ \t]+[*_]{{0,3}}(?:{_WORD})[*_]{{0,3}}\s*$"
+        rf"|<\|(?:im_start\|>)?(?:{_WORD})(?-u:\b)))",
+        opens="#<",
+    ),
+)
+"""Lines that open with a player's name."""
+
+_LABEL = re.compile(
+    rf"""[ \t]*(?P<mark>(?P<open>(?:\#{{1,6}}[ \t]+)?[*_]{{0,3}}\[?)(?P<word>{_WORD})\]?[*_]{{0,3}}
+    [ \t]*[:：][*_]{{0,3}}(?=\s|[^\W\d_a-z]|$)
+    |(?P<hashes>\#{{1,6}})[ \t]+[*_]{{0,3}}(?P<title>{_WORD})[*_]{{0,3}}\s*$
+    |<\|(?:im_start\|>)?(?P<tag>{_WORD})(?:\|>|(?=\s*$)))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class RoleLabel(NamedTuple):
+    """A label that names a player.
+
+    Attributes:
+      line: number of its line.
+      start: byte offset of the label.
+      body: byte offset of what follows it.
+      form: alike for peers: what stands before the word, how it is set.
+      word: the role, case-folded.
+    """
+
+    line: int
+    start: int
+    body: int
+    form: tuple[str, bool]
+    word: str
+
+
+def read_roles(candidates: Candidates) -> dict[int, list[RoleLabel]]:
+    """The labels of each document that has the two sides of one game in one form."""
+    lines = candidates.lines
+    number, text = candidates.matching(*ROLE_LABELS)
+    documents = lines.document_of(number).tolist()
+    labels: dict[tuple[int, tuple[str, bool]], list[RoleLabel]] = {}
+    for line, document, content in zip(number.tolist(), documents, text.to_list(), strict=True):
+        match = _LABEL.match(content)
+        if match is not None:
+            label = _label(int(lines.start[line]), line, match)
+            labels.setdefault((document, label.form), []).append(label)
+    found: dict[int, list[RoleLabel]] = {}
+    for (document, _), said in labels.items():
+        players = list(_with_players(said))
+        # Of two forms the one with more labels tells the players; the other is quoted.
+        if len(players) > len(found.get(document, ())):
+            found[document] = players
+    return found
+
+
+def _label(line_start: int, line: int, match: re.Match[str]) -> RoleLabel:
+    word = match["word"] or match["title"] or match["tag"]
+    opening = match["open"] if match["word"] else match["hashes"] or "<|"
+    form = (opening.strip(), word[0].isupper())
+    start, body = (
+        line_start + len(match.string[:at].encode()) for at in (match.start("mark"), match.end())
+    )
+    return RoleLabel(line, start, body, form, word.casefold())
+
+
+def _with_players(labels: list[RoleLabel]) -> Iterator[RoleLabel]:
+    """The labels of the game that the first two sides play, if there is one; system's with them."""
+    words = [label.word for label in labels]
+    for asking, answering in ROLES:
+        sides = (asking.split(), answering.split())
+        is_played = all(any(word in side for word in words) for side in sides)
+        opening, capital = labels[0].form
+        is_plain = not opening.strip("[*_") and not capital
+        if is_played and not (is_plain and not _PLAIN_WORDS.issuperset(words)):
+            known = {*sides[0], *sides[1], SYSTEM}
+            yield from (label for label in labels if label.word in known)
+            return
+
+
+def asks(label: RoleLabel) -> bool:
+    """Whether a label names player one."""
+    return any(label.word in asking.split() for asking, _ in ROLES)
