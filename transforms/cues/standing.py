@@ -59,14 +59,16 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     questions = read_questions(candidates)
     if len(questions.line) == 0:
         return
-    # An entry of a table of contents is one that the next may follow, and no question itself.
     has_body = _has_body(candidates, questions)
-    is_entry = is_relisted(lines, questions.line, questions.last)
-    candidates.refuse(questions.line[is_entry], GAME, "an entry of a table of contents")
-    candidates.refuse(questions.line[~has_body & ~is_entry], GAME, "nothing below that answers")
-    questions = questions.where(has_body & ~is_entry)
+    questions = _kept(candidates, questions, has_body, "nothing below that answers")
     is_other = _is_summary(candidates, questions)
     questions = _kept(candidates, questions, ~is_other, "says what the name above it is")
+    # An entry of a table of contents is one that the next may follow, and no question itself. To
+    # tell takes a look at all lines of the document, so only where there is a list.
+    is_near = np.isin(questions.document, questions.document[_is_listed(candidates, questions)])
+    is_entry = np.zeros(len(questions.line), np.bool_)
+    is_entry[is_near] = is_relisted(lines, questions.line[is_near], questions.last[is_near])
+    questions = _kept(candidates, questions, ~is_entry, "an entry of a table of contents")
     is_listed = _is_listed(candidates, questions)
     questions = _kept(candidates, questions, is_listed, "too few like it that ask")
     is_within = _is_within(questions)
