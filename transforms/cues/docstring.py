@@ -13,8 +13,10 @@ from transforms.cues.family import CueFamily, Episode, pair
 from transforms.lines import Bools, Int64s, Lines
 
 GAME = "docstring"
-_FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens="ad")
-_OPENS = LinePattern(r"^[ \t]*[rRuU]?[\"']", opens="rRuU\"'")
+_FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("as", "de"))
+_OPENS = LinePattern(
+    r"^[ \t]*[rRuU]?[\"']", opens=('"', "'", *(a + b for a in "rRuU" for b in "\"'"))
+)
 _OPENS_WITH = r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')"
 _QUOTES = "\"\"\"|'''"
 _CODE = (

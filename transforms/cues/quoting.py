@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern
+from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
@@ -27,11 +27,13 @@ GAME = "quoting"
 CUE = ">"
 
 _QUOTED = LinePattern(r"^ {0,2}(?:[A-Za-z]{1,4})?>", holds=">")
+_HEADERS = (
+    "From|To|Cc|Subject|Date|Message-ID|Message-Id|In-Reply-To|References|Newsgroups|Organization"
+    "|Sender|Reply-To|Return-Path|Received|Mime-Version|MIME-Version|Content-Type|Lines|Path"
+)
 _HEADER = LinePattern(
-    r"^ {0,2}(?:From [^\n]*\d{4}\s*$|(?:From|To|Cc|Subject|Date|Message-I[Dd]|In-Reply-To"
-    r"|References|Newsgroups|Organization|Sender|Reply-To|Return-Path|Received|Mime-Version|MIME-Version"
-    r"|Content-Type|Lines|Path):[ \t])",
-    opens="FTCSDMIRNOLP",
+    rf"^ {{0,2}}(?:From [^\n]*\d{{4}}\s*$|(?:{_HEADERS}):[ \t])",
+    opens=beginnings(_HEADERS.split("|"), any_case=False),
 )
 # A signature, the line over a footer, an armour, a forwarded message.
 _CLOSER = LinePattern(
