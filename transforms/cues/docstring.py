@@ -14,10 +14,7 @@ from transforms.lines import Bools, Int64s, Lines
 
 GAME = "docstring"
 _FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("as", "de"))
-_OPENS = LinePattern(
-    r"^[ \t]*[rRuU]?[\"']", opens=('"', "'", *(a + b for a in "rRuU" for b in "\"'"))
-)
-_OPENS_WITH = r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')"
+_OPENS = r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')"
 _QUOTES = "\"\"\"|'''"
 _CODE = (
     r"^(?:(?:async |def |class |import |from |if |else:|elif |for |while |with |try:|except"
@@ -34,7 +31,7 @@ _PLACEHOLDER = (
 )
 # A module's docstring is prose, and flush.
 _MOSTLY = 0.5
-_MAX_SIGNATURE_LINES = 40
+_MAX_SIGNATURE_LINES = 30
 _MAX_DOCSTRING_LINES = 400
 
 
@@ -51,6 +48,9 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     body_end = _body_ends(lines, function, closing)
     acts = _acts(lines, opening, closing, body_end)
     candidates.refuse(function[~acts], GAME, "no code below the docstring")
+    # What is inside another's body is part of it.
+    reached = np.maximum.accumulate(np.where(acts, body_end, 0))
+    acts[1:] &= function[1:] >= reached[:-1]
     asked = lines.content_start[function[acts]].tolist()
     starts = lines.start[closing[acts] + 1].tolist()
     ends = lines.start[body_end[acts]].tolist()
@@ -62,7 +62,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 
 def _acts(lines: Lines, opening: Int64s, closing: Int64s, body_end: Int64s) -> Bools:
     """Bool [n], whether each docstring closes and more than a placeholder stands below it."""
-    quotes = lines.text.gather(opening).str.extract(_OPENS_WITH, 1)
+    quotes = lines.text.gather(opening).str.extract(_OPENS, 1)
     closes = lines.text.gather(closing).str.extract(_CLOSES, 1)
     below = np.minimum(lines.next_filled(closing), lines.n_lines - 1)
     n_filled = np.searchsorted(lines.filled, body_end) - np.searchsorted(lines.filled, below)
@@ -74,21 +74,29 @@ def _acts(lines: Lines, opening: Int64s, closing: Int64s, body_end: Int64s) -> B
 def _headed(candidates: Candidates) -> tuple[Int64s, Int64s]:
     """int64 [n] each: the lines of functions, and those where their docstrings open."""
     lines = candidates.lines
-    functions, _ = candidates.matching(_FUNCTION)
-    opening, _ = candidates.matching(_OPENS)
-    if len(functions) == 0 or len(opening) == 0:
-        return functions[:0], opening[:0]
-    at = np.searchsorted(functions, opening) - 1
-    opening, function = opening[at >= 0], functions[at[at >= 0]]
-    above = opening - 1
-    is_headed = (opening - function <= _MAX_SIGNATURE_LINES) & (above >= function)
-    is_headed &= lines.document_of(opening) == lines.document_of(function)
-    is_headed &= lines.indent[opening] > lines.indent[function]
-    is_headed &= lines.text.gather(above).str.contains(_SIGNATURE_ENDS).to_numpy()
-    # Between a signature's lines none ends one: "def f():" with code above the quotes.
-    is_short = lines.text.gather(function).str.contains(_SIGNATURE_ENDS).to_numpy()
-    is_headed &= (above == function) | ~is_short
-    return function[is_headed], opening[is_headed]
+    function, _ = candidates.matching(_FUNCTION)
+    last = _signature_ends(lines, function)
+    below = np.minimum(last + 1, lines.n_lines - 1)
+    is_headed = (last >= 0) & (lines.document_of(below) == lines.document_of(function))
+    is_headed &= lines.indent[below] > lines.indent[function]
+    function, opening = function[is_headed], below[is_headed]
+    is_quoted = lines.text.gather(opening).str.contains(_OPENS).to_numpy()
+    return function[is_quoted], opening[is_quoted]
+
+
+def _signature_ends(lines: Lines, function: Int64s) -> Int64s:
+    """int64 [n], the line that ends each function's signature; -1 if none near does."""
+    end = np.full(len(function), -1)
+    rest = np.arange(len(function))
+    for distance in range(_MAX_SIGNATURE_LINES):
+        at = function[rest] + distance
+        rest, at = rest[at < lines.n_lines], at[at < lines.n_lines]
+        ends = lines.text.gather(at).str.contains(_SIGNATURE_ENDS).to_numpy()
+        end[rest[ends]] = at[ends]
+        rest = rest[~ends]
+        if len(rest) == 0:
+            break
+    return end
 
 
 def _sources(candidates: Candidates, function: Int64s) -> Int64s:
