@@ -67,6 +67,11 @@ INPUTS: dict[str, Callable[[int], list[str]]] = {
         "".join("> " * (i % 60 + 1) + "x?\n" + "so\n" * (i % 7 == 0) for i in range(n))
     ],
     "attributions": lambda n: ["On Monday, Ann wrote:\n" * n],
+    "functions with docstrings": lambda n: ['def f():\n    """Does."""\n    return 1\n\n\n' * n],
+    "signatures that never end": lambda n: ["def f(\n" * n],
+    "docstrings that never close": lambda n: ['def f():\n    """Does.\n' * n],
+    "chats": lambda n: ["User: a\nAssistant: b\n\n" * n],
+    "labels in one line": lambda n: ["Q: x? Reasoning: y. A: z.\n" * n],
     "a talk of two": lambda n: ["ANN: Why so?\nBEN: Because.\n" * n],
     "a talk of many": lambda n: ["".join(f"N{chr(65 + i % 26)}: word\n" for i in range(n))],
     "every speaker another": lambda n: ["".join(f"Name{i}: word\n" for i in range(n))],

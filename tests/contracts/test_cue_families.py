@@ -53,12 +53,12 @@ def test_turns_alternate_and_end_with_player_two(family, text):
 
 @each_family
 @settings(deadline=None)
-@given(text=texts)
-def test_finding_is_deterministic_and_local_to_the_document(family, text):
+@given(before=texts, text=texts, after=texts)
+def test_finding_is_deterministic_and_local_to_the_document(family, before, text, after):
     alone = list(find(family, text))
     assert list(find(family, text)) == alone
-    after = "Q: x?\n\n>>> f()\n"
-    shift = len(after.encode())
-    beside = [e for e in find(family, after, text) if e.start >= shift]
+    shift = len(before.encode())
+    end = shift + len(text.encode())
+    beside = [e for e in find(family, before, text, after) if shift <= e.start < end]
     moved = [(e.start - shift, e.end - shift, e.cue, len(e.contents)) for e in beside]
     assert moved == [(e.start, e.end, e.cue, len(e.contents)) for e in alone]

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from tests.transforms.segmenting import pairs
+from tests.transforms.segmenting import pairs, raw_spans
 
 PROGRAM = '''
 import os
@@ -58,6 +58,13 @@ def test_code_that_a_text_shows_is_no_episode():
     shown = textwrap.indent(PROGRAM, "    ")
     text = f"Functions\n\nOne writes functions so.\n{shown}\nThen one calls them.\n"
     assert pairs(text) == [("Sum().add(1)", "3")]
+
+
+@pytest.mark.parametrize("text", ['def f():\n    """Does.', 'def f():\n    """Does."""', "def f("])
+def test_what_never_ends_is_no_episode_and_takes_nothing_of_the_next_document(text):
+    after = '    """\n    return 1\n'
+    first, second = raw_spans(text, after)
+    assert [span["kind"] for span in (*first, *second)] == ["text", "text"]
 
 
 @pytest.mark.parametrize("body", ["x = 1", 'return """a"""', "return f(\n    1)", "pass; g()"])

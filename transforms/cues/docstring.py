@@ -123,6 +123,7 @@ def _closings(candidates: Candidates, opening: Int64s) -> Int64s:
     after = np.searchsorted(quotes, opening, side="right")
     following = np.append(quotes, lines.n_lines)[after]
     goes_on = (n_marks[opening] == 1) & (following - opening <= _MAX_DOCSTRING_LINES)
+    goes_on &= following < lines.first_line[lines.document_of(opening) + 1]
     return np.where(goes_on, following, opening)
 
 

@@ -97,6 +97,8 @@ def _examples(candidates: Candidates) -> list[_Example]:
         first, last = i, i
         indent = lines.indent[numbers[first]]
         while last + 1 < len(numbers) and _extends(lines, numbers, primary, last, indent):
+            if numbers[last + 1] >= document_end[first]:
+                break
             last += 1
         i = last + 1
         output = numbers[last] + 1

@@ -35,18 +35,27 @@ def is_relisted(lines: Lines, first: Int64s, last: Int64s) -> Bools:
     document = lines.document_of(first)
     number = _filled(lines, np.unique(document))
     text = _said(lines.text.gather(number))
+    of_line = lines.document_of(number)
     again, begins_again = (
-        _last(lines.document_of(number), each, np.arange(len(number)))
+        _last(of_line, each, np.arange(len(number)))
         for each in (text, text.str.slice(0, _BEGINNING))
     )
     place = np.searchsorted(number, first)
-    below = np.minimum(np.searchsorted(number, last + 1), len(number) - 1)
-    above = np.maximum(place - 1, 0)
+    above, below = place - 1, np.searchsorted(number, last + 1)
     block = _said(lines.slices(lines.start[first], lines.start[last + 1]))
     further = np.maximum(again[place], place[_last(document, block, np.arange(len(first)))])
-    below_further = np.minimum(further + (below - place), len(number) - 1)
-    goes_on_otherwise = (text.gather(below) != text.gather(below_further)).to_numpy()
-    is_beside = np.any([begins_again[each] > each for each in (above, below)], axis=0)
+    # What stands beyond the document says nothing.
+    text, of_line = text.append(pl.Series([""])), np.append(of_line, -1)
+    begins_again = np.append(begins_again, -1)
+    above, below, below_further = (
+        np.where(of_line[np.clip(each, -1, len(number))] == document, each, -1)
+        for each in (above, below, further + (below - place))
+    )
+    said_below, said_further = (text.gather(each % len(text)) for each in (below, below_further))
+    goes_on_otherwise = (said_below != said_further).to_numpy()
+    is_beside = np.any(
+        [(each >= 0) & (begins_again[each] > each) for each in (above, below)], axis=0
+    )
     found: Bools = (further > place) & goes_on_otherwise & is_beside
     return found
 
