@@ -7,7 +7,7 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,7 +29,7 @@ from schemas.episode import CONTENT_KINDS, Player, SegmentKind
 from schemas.errors import UserError
 from transforms.candidates import Refusal
 from transforms.lines import Lines, split_lines
-from transforms.segment import refusals, segment_documents
+from transforms.segment import OUTRANKED, refusals, segment_documents
 
 _LONGEST_LINE_SHOWN = 100
 _TABLE_BYTES = 8 << 20
@@ -104,7 +104,7 @@ def explain_documents(documents: pa.Table, console: Console) -> None:
     """Prints a line an episode, with its family and cue, and one for lines that were not taken.
 
     Not taken is a line that a family looked at, because it might open an episode, and that lies
-    outside every episode; each family that did says why.
+    outside every episode, or opens what an outer episode holds; each family that did says why.
 
     Args:
       documents: as for `view_documents`.
@@ -161,15 +161,20 @@ def _not_taken(
     lines: Lines,
     ordinal: int,
     spans: Sequence[Mapping[str, Any]],
-    reasons: Mapping[int, Mapping[str, None]],
+    reasons: Mapping[int, Iterable[str]],
 ) -> Iterator[tuple[int, str]]:
-    """The lines that families looked at and that stayed text."""
+    """The lines that families looked at and that stayed text, or lost to an outer episode."""
     starts = [span["byte_start"] for span in spans]
     for line in range(*lines.first_line[ordinal : ordinal + 2].tolist()):
         if line in reasons:
             offset = int(lines.content_start[line] - lines.document_start[ordinal])
-            if spans[bisect.bisect_right(starts, offset) - 1]["kind"] == SegmentKind.TEXT:
-                yield line, f"no episode: {', '.join(reasons[line])}"
+            span = spans[bisect.bisect_right(starts, offset) - 1]
+            said = reasons[line]
+            if span["kind"] != SegmentKind.TEXT:
+                said = [reason for reason in said if OUTRANKED in reason]
+            if said:
+                within = "no" if span["episode"] is None else f"part of {span['episode']}, no"
+                yield line, f"{within} episode: {', '.join(said)}"
 
 
 def _excerpt(line: bytes) -> str:

@@ -20,6 +20,7 @@ _OTHERS = "".join(
 ).replace("\ud800", "")
 # Characters with every first byte that is not ASCII stand for all others: letters and digits are
 # those of any script.
+_NOT_LETTERS = "".join(c for c in map(chr, range(0x80)) if not c.isalpha()) + "nN" + _OTHERS
 CAPITALS, DIGITS, LETTERS = (
     known + _OTHERS for known in (string.ascii_uppercase, string.digits, string.ascii_letters)
 )
@@ -34,14 +35,14 @@ class LinePattern(NamedTuple):
 
     Attributes:
       pattern: Rust regular expression.
-      opens: the characters of which a matching line's first, white space left out, is one; empty
-        for any.
+      opens: characters, or beginnings, of which a matching line opens with one, white space left
+        out; empty for any.
       holds: the characters of which a matching line holds one, each of `transforms.lines.MARKS` or
         not ASCII; empty for any.
     """
 
     pattern: str
-    opens: str = ""
+    opens: str | tuple[str, ...] = ()
     holds: str = ""
 
 
@@ -122,11 +123,24 @@ class Candidates:
         return read_outline(self.lines, *self.matching(OUTLINE_LINES))
 
 
-def initials(words: Iterable[str]) -> str:
-    """The letters that the words open with, in whatever case an expression ignores."""
-    letters = {letter for word in words for letter in (word[0].lower(), word[0].upper())}
-    letters |= {other for letter, other in (("k", "\u212a"), ("s", "\u017f")) if letter in letters}
-    return "".join(sorted(letters))
+def beginnings(words: Iterable[str], *, any_case: bool = True) -> tuple[str, ...]:
+    """What lines open with that open with one of the words: for `LinePattern.opens`.
+
+    Args:
+      words: of one letter those that stand by themselves, or before "no." and a number.
+      any_case: whether the expression ignores case.
+    """
+    found: set[str] = set()
+    for word in words:
+        pairs = [_cases(letter) if any_case else letter for letter in word[:2]]
+        following = pairs[1] if len(pairs) > 1 else _NOT_LETTERS
+        found.update(first + second for first in pairs[0] for second in following)
+    return tuple(sorted(found))
+
+
+def _cases(letter: str) -> str:
+    # Two letters are others' small forms: the long s and the sign of kelvin.
+    return letter.lower() + letter.upper() + {"s": "\u017f", "k": "\u212a"}.get(letter.lower(), "")
 
 
 def _passing(lines: Lines, pattern: LinePattern) -> Int64s:

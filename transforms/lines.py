@@ -7,6 +7,7 @@ test sees every line of every document. Offsets are bytes of UTF-8 into that buf
 import dataclasses
 import functools
 import operator
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -96,11 +97,17 @@ class Lines:
         return self.start[1:] - self._filled_bytes
 
     @functools.cached_property
-    def _first_byte(self) -> npt.NDArray[np.uint8]:
-        """uint8 [n_lines], a line's first byte that is not white space; any in a blank line."""
-        return (
-            self.buffer.take(self.content_start, mode="clip") if len(self.buffer) else self.buffer
-        )
+    def _first_bytes(self) -> npt.NDArray[np.uint16]:
+        """uint16 [n_lines], a line's first two bytes from the first that is not white space.
+
+        What is missing is a newline. In a blank line they mean nothing.
+        """
+        if self.n_lines == 0:
+            return np.zeros(0, np.uint16)
+        first = self.buffer.take(self.content_start, mode="clip").astype(np.uint16)
+        second = self.buffer.take(self.content_start + 1, mode="clip")
+        second = np.where(self.content_start + 1 < self.start[1:], second, _NEWLINE)
+        return np.asarray(first << 8 | second, np.uint16)
 
     @functools.cached_property
     def _marks(self) -> npt.NDArray[np.uint8]:
@@ -110,14 +117,17 @@ class Lines:
         bits = np.frombuffer(self.buffer.tobytes().translate(_MARK_BITS), np.uint8)
         return np.bitwise_or.reduceat(bits, self.start[:-1])
 
-    def opens_with(self, characters: str) -> Bools:
-        """Bool [n_lines], whether a line's first character but white space may be one of these.
+    def opens_with(self, beginnings: Iterable[str]) -> Bools:
+        """Bool [n_lines], whether a line, white space left out, may open with one of these.
 
-        Characters are told apart by their first byte. What is said of a blank line means nothing.
+        Of a character by itself the first byte is compared, else two. What is said of a blank line
+        means nothing.
         """
-        table = np.zeros(256, np.bool_)
-        table[[character.encode()[0] for character in characters]] = True
-        return np.asarray(table[self._first_byte], np.bool_)
+        table = np.zeros((256, 256), np.bool_)
+        for beginning in beginnings:
+            first, *rest = beginning.encode()
+            table[first, rest[0] if len(beginning) > 1 else slice(None)] = True
+        return np.asarray(table.ravel()[self._first_bytes], np.bool_)
 
     def holds(self, marks: str) -> Bools:
         """Bool [n_lines], whether a line may hold one of these marks.

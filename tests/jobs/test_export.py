@@ -228,7 +228,10 @@ def test_refusals_are_one_line(prepared, tmp_path):
     (tmp_path / "shards/manifest.json").write_text(json.dumps(manifest))
     for argv, says in [
         ((prepared, "--out", "full"), "full exists and is not empty: choose another --out"),
-        (("full", "--out", "out"), "full has no manifest.json, so it is not a finished output"),
+        (
+            ("full", "--out", "out"),
+            "full has no manifest.json: it is no output of duologue",
+        ),
         (("shards", "--out", "out"), "has no rows of config episodes; there are rows of documents"),
     ]:
         ran = duologue("export", *argv, cwd=tmp_path)

@@ -157,6 +157,19 @@ def test_explain_gives_the_reason_of_each_family_that_looked_at_a_line():
     assert shell.startswith("a:7: no episode: shell (no code stands there")
 
 
+def test_explain_tells_what_an_outer_episode_holds():
+    text = "Q: How?\nA: So:\n>>> f()\n1\n"
+    spans = [
+        span("marker", 0, 3, episode=0, player=0),
+        span("question", 3, 7, episode=0),
+        span("marker", 7, 11, episode=0, player=2),
+        span("answer", 11, 25, episode=0),
+        span("text", 25, 26),
+    ]
+    _, held = printed(explain_documents, table(("a", text, spans)))
+    assert held.startswith("a:3: part of 0, no episode: doctest (inside another episode")
+
+
 def test_explain_cuts_long_lines_and_shows_controls():
     text = "Q: \x1b[2J" + "long " * 50 + "\n"
     (line,) = printed(explain_documents, table(("a", text, [span("text", 0, len(text))])))

@@ -11,7 +11,7 @@ import enum
 import numpy as np
 import polars as pl
 
-from transforms.candidates import CAPITALS, DIGITS, Candidates, LinePattern
+from transforms.candidates import DIGITS, Candidates, LinePattern, beginnings
 from transforms.cues import labels
 from transforms.lines import Bools, Int64s, Lines
 
@@ -67,7 +67,14 @@ _STANDING = (
     _MARKED,
     LinePattern(_NUMBERED, opens="*_[(#" + DIGITS),
     LinePattern(_BOLD, opens="*_"),
-    LinePattern(ASKING_WORD, opens="*+->=o:_[(#\"'" + DIGITS + CAPITALS),
+    LinePattern(
+        ASKING_WORD,
+        opens=(
+            *("*+->=:_[(#\"'" + DIGITS),
+            *("o ", "o\t", "Su", "FA"),
+            *beginnings(_WORDS.split("|"), any_case=False),
+        ),
+    ),
 )
 """Lines that may end or be a question."""
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern, initials
+from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues import heading, label
 from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
@@ -34,11 +34,15 @@ _KEY_WORDS = (
     r"(?: correcta?| correcte?| corretta)?(?: key)?"
     r"[*_]{0,2}[ \t]*(?:[.:：=][*_]{0,2}|(?:is|ist|es|est|é|è)\b:?)"
 )
+_KEY_OPENINGS = (
+    "the|correct|right|best|final|answer|key|solution|antwort|lösung|respuesta|réponse|resposta"
+    "|risposta|ответ|odpowiedź|cevap|答案|正确答案|正解|정답"
+)
 _MARK = r"(?:option |choice )?[*_]{0,2}[(\[（]?"
 _KEYS = LinePattern(
     rf"(?i:^[ \t]*(?:>[ \t])?[*_#]{{0,4}}[ \t]?{_KEY_WORDS}[ \t]*{_MARK}[a-j1-9]"
     r"(?:[^\p{L}\p{N}]|$))",
-    opens=">*_#" + initials("tcrbfaklsoо答正정"),
+    opens=(*">*_#", *beginnings(_KEY_OPENINGS.split("|"))),
 )
 
 # "Answer: A list of facts" is none.

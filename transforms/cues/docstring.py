@@ -4,7 +4,6 @@ That is how code is asked for in HumanEval (Chen et al. 2021). A function that o
 whose body is a placeholder, answers nothing; one inside another's body is part of it.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,8 +13,8 @@ from transforms.cues.family import CueFamily, Episode, pair
 from transforms.lines import Bools, Int64s, Lines
 
 GAME = "docstring"
-_FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens="ad")
-_OPENS = LinePattern(r"^[ \t]*[rRuU]?[\"']", opens="rRuU\"'")
+_FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("as", "de"))
+_OPENS = r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')"
 _QUOTES = "\"\"\"|'''"
 _CODE = (
     r"^(?:(?:async |def |class |import |from |if |else:|elif |for |while |with |try:|except"
@@ -24,17 +23,15 @@ _CODE = (
     r"|[\w.]+\(|[rRuU]?\"\"\"|[rRuU]?''')"
 )
 _SIGNATURE_ENDS = r":\s*(?:#[^\n]*)?\s*$"
-# After a docstring that closes, nothing but a comment may stand in its line.
-_CLOSED = re.compile(
-    rb"[ \t]*[rRuU]?(\"\"\"|'''|\"|')(?:(?!\1)[^\\]|\\.)*+\1[ \t]*(?:#[^\n]*)?\s*", re.DOTALL
-)
-_PLACEHOLDER = re.compile(
-    rb"\s*(?:(?:pass|\.\.\.|return(?: None| NotImplemented)?|raise NotImplementedError[^\n]*)"
-    rb"[ \t]*(?:#[^\n]*)?)?\s*"
+# After a docstring nothing but a comment may stand in its line.
+_CLOSES = r"(\"\"\"|'''|\"|')[ \t]*(?:#[^\n]*)?\s*$"
+_PLACEHOLDER = (
+    r"^\s*(?:pass|\.\.\.|return(?: None| NotImplemented)?|raise NotImplementedError[^\n]*)"
+    r"[ \t]*(?:#[^\n]*)?\s*$"
 )
 # A module's docstring is prose, and flush.
 _MOSTLY = 0.5
-_MAX_SIGNATURE_LINES = 40
+_MAX_SIGNATURE_LINES = 30
 _MAX_DOCSTRING_LINES = 400
 
 
@@ -49,37 +46,57 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         return []
     closing = _closings(candidates, opening)
     body_end = _body_ends(lines, function, closing)
-    episodes = []
-    rows = zip(*(each.tolist() for each in (function, opening, closing, body_end)), strict=True)
-    for first, quotes, last, end in rows:
-        answer = (int(lines.start[last + 1]), int(lines.start[end]))
-        is_closed = _CLOSED.fullmatch(lines.data, int(lines.start[quotes]), answer[0]) is not None
-        if is_closed and _PLACEHOLDER.fullmatch(lines.data, *answer) is None:
-            asked = int(lines.content_start[first])
-            episodes.append(pair((asked, answer[0]), answer, start=asked, cue="def"))
-        else:
-            candidates.refuse([first], GAME, "no code below the docstring")
-    return episodes
+    acts = _acts(lines, opening, closing, body_end)
+    candidates.refuse(function[~acts], GAME, "no code below the docstring")
+    # What is inside another's body is part of it.
+    reached = np.maximum.accumulate(np.where(acts, body_end, 0))
+    acts[1:] &= function[1:] >= reached[:-1]
+    asked = lines.content_start[function[acts]].tolist()
+    starts = lines.start[closing[acts] + 1].tolist()
+    ends = lines.start[body_end[acts]].tolist()
+    return [
+        pair((first, body), (body, end), start=first, cue="def")
+        for first, body, end in zip(asked, starts, ends, strict=True)
+    ]
+
+
+def _acts(lines: Lines, opening: Int64s, closing: Int64s, body_end: Int64s) -> Bools:
+    """Bool [n], whether each docstring closes and more than a placeholder stands below it."""
+    quotes = lines.text.gather(opening).str.extract(_OPENS, 1)
+    closes = lines.text.gather(closing).str.extract(_CLOSES, 1)
+    below = np.minimum(lines.next_filled(closing), lines.n_lines - 1)
+    n_filled = np.searchsorted(lines.filled, body_end) - np.searchsorted(lines.filled, below)
+    is_stub = lines.text.gather(below).str.contains(_PLACEHOLDER).to_numpy() & (n_filled == 1)
+    acts: Bools = (quotes == closes).fill_null(False).to_numpy() & (n_filled > 0) & ~is_stub
+    return acts
 
 
 def _headed(candidates: Candidates) -> tuple[Int64s, Int64s]:
     """int64 [n] each: the lines of functions, and those where their docstrings open."""
     lines = candidates.lines
-    functions, _ = candidates.matching(_FUNCTION)
-    opening, _ = candidates.matching(_OPENS)
-    if len(functions) == 0 or len(opening) == 0:
-        return functions[:0], opening[:0]
-    at = np.searchsorted(functions, opening) - 1
-    opening, function = opening[at >= 0], functions[at[at >= 0]]
-    above = opening - 1
-    is_headed = (opening - function <= _MAX_SIGNATURE_LINES) & (above >= function)
-    is_headed &= lines.document_of(opening) == lines.document_of(function)
-    is_headed &= lines.indent[opening] > lines.indent[function]
-    is_headed &= lines.text.gather(above).str.contains(_SIGNATURE_ENDS).to_numpy()
-    # Between a signature's lines none ends one: "def f():" with code above the quotes.
-    is_short = lines.text.gather(function).str.contains(_SIGNATURE_ENDS).to_numpy()
-    is_headed &= (above == function) | ~is_short
-    return function[is_headed], opening[is_headed]
+    function, _ = candidates.matching(_FUNCTION)
+    last = _signature_ends(lines, function)
+    below = np.minimum(last + 1, lines.n_lines - 1)
+    is_headed = (last >= 0) & (lines.document_of(below) == lines.document_of(function))
+    is_headed &= lines.indent[below] > lines.indent[function]
+    function, opening = function[is_headed], below[is_headed]
+    is_quoted = lines.text.gather(opening).str.contains(_OPENS).to_numpy()
+    return function[is_quoted], opening[is_quoted]
+
+
+def _signature_ends(lines: Lines, function: Int64s) -> Int64s:
+    """int64 [n], the line that ends each function's signature; -1 if none near does."""
+    end = np.full(len(function), -1)
+    rest = np.arange(len(function))
+    for distance in range(_MAX_SIGNATURE_LINES):
+        at = function[rest] + distance
+        rest, at = rest[at < lines.n_lines], at[at < lines.n_lines]
+        ends = lines.text.gather(at).str.contains(_SIGNATURE_ENDS).to_numpy()
+        end[rest[ends]] = at[ends]
+        rest = rest[~ends]
+        if len(rest) == 0:
+            break
+    return end
 
 
 def _sources(candidates: Candidates, function: Int64s) -> Int64s:

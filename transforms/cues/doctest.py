@@ -24,6 +24,8 @@ _PROMPT_BYTES = len(CUE)
 _CLOSERS = (b'"""', b"'''", b"```", b"~~~")
 _QUOTE = b">"
 _CONTINUATION = re.compile(rb"[ \t]*\.\.\.(?:[ \t]|\s*\Z)")
+# What a person writes between prompts; a header or a table that is printed looks otherwise.
+_COMMENT = re.compile(rb"[ \t]*#+[ \t]+[A-Za-z][a-z]*[ \t]+[A-Za-z]")
 _CLAUSE = re.compile(rb"[ \t]*(?:elif|else|except|finally)\b[^\n]*:\s*\Z")
 
 
@@ -102,6 +104,8 @@ def _examples(candidates: Candidates) -> list[_Example]:
         if output < limit:
             output = _typed_end(lines, numbers[first], output, limit)
         end = _output_end(lines, output, limit, indent)
+        if output < end and _is_comment(lines, output, end):
+            output = end
         examples.append(_Example(numbers[first], output, end))
     return examples
 
@@ -167,6 +171,13 @@ def _output_end(lines: Lines, first: int, limit: int, indent: int) -> int:
         if lines.indent[line] < indent or lines.buffer[start : start + 3].tobytes() in _CLOSERS:
             return line
     return max(first, limit)
+
+
+def _is_comment(lines: Lines, first: int, end: int) -> bool:
+    """Whether lines below a prompt are nothing but comments, which nobody prints."""
+    if not _COMMENT.match(_line(lines, first)):
+        return False
+    return all(_line(lines, line).lstrip().startswith(b"#") for line in range(first, end))
 
 
 def _episode(lines: Lines, session: Sequence[_Example]) -> list[Episode]:

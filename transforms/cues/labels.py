@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from transforms.candidates import Candidates, LinePattern, initials
+from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues.words import ANSWERS, ASKS
 
 _WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
@@ -19,7 +19,7 @@ _SEPARATOR = r"(?:[:：]|\.|．|\)|\]|-|–|—)"
 LABELS = LinePattern(
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
     rf"{_GAP}*(?:\*\*|__|\*|_)?{_GAP}*(?:{_SEPARATOR}|\n|\r|$))",
-    opens="\ufeff#*_[(" + initials([*ASKS, *ANSWERS]),
+    opens=(*"\ufeff#*_[(", *beginnings([*ASKS, *ANSWERS])),
 )
 """Lines that may open with a label."""
 

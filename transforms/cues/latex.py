@@ -51,15 +51,16 @@ _STATEMENT = re.compile(
     r"|fakt|remark|assertion|result)s?\d?\*?(?:\*|no|nn|star)?",
     re.IGNORECASE,
 )
+# "subquestions" holds the parts of a question, "subproblem" is one.
 _PROBLEM = re.compile(
-    r"(?:my|the|def|home|only)?(?:prob(?:lem)?e?|ex(?:er|ercise|ercice|o|ample)?|quest(?:ion)?|qu|task"
+    r"(?!sub\w+s\*?\Z)(?:my|the|def|home|only|sub)?(?:prob(?:lem)?e?|ex(?:er|ercise|ercice|o|ample)?|quest(?:ion)?|qu|task"
     r"|aufgabe|[uü]bung|ejercicio|problema|esercizio|exerc[ií]cio|opgave|work|exam|pergunta)s?\d?\*?",
     re.IGNORECASE,
 )
 _VERBATIM = re.compile(r"verbatim\*?|lstlisting|minted|Verbatim|alltt|comment|sourcecode")
 # Optional arguments, a braced title and a label belong to what opens an environment.
 _ARGUMENTS = re.compile(
-    r"(?:\s*(?:%[^\n]*\n|\[(?:[^\[\]\n]|\[[^\[\]\n]*\]){0,200}\]|\\label\{[^{}\n]*\}|(?<=\})\{[^{}\n]{0,200}\}))*+"
+    r"(?:\s*(?:%[^\n]*\n|\[(?:[^\[\]\n]|\[[^\[\]\n]*\]){0,200}\]|\\label\{[^{}\n]*\}|(?<=[\]}])\{[^{}\n]{0,200}\}))*+"
 )
 _NOTHING = re.compile(
     r"(?:\s++|(?<!\\)%[^\n]*+|\\(?:label|vspace|vskip|hspace|index|phantomsection)\*?\{[^{}\n]*\}"
@@ -71,6 +72,7 @@ _CLOSING = re.compile(
 )
 # Quiz packages call the choices answers.
 _CHOICES = re.compile(r"\\(?:bChoices|Ans|item|choice|CorrectChoice|correctchoice|wrong|right)")
+_WORD = re.compile(r"\w")
 _SIDES = re.compile(r"\\(?P<side>begin|end)[ \t]*\{")
 _MAX_GAP_BYTES = 600
 _MAX_TEXT_BYTES = 60_000
@@ -248,7 +250,8 @@ def _episode(lines: Lines, asked: tuple[int, int, int], answer: _Block) -> Episo
     if is_proof and closing is not None and "\\" in closing[0]:
         stop -= len(closing[0].encode())
         body, stop = trim(lines.data, body, stop)
-    if body >= stop:
+    # What is left out ("...") answers nothing.
+    if not _WORD.search(_text(lines, body, stop)):
         return None
     final = None if is_proof else find_final(lines, body, stop)
     if final is not None:

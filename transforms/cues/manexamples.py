@@ -24,6 +24,7 @@ _NAMED = re.compile(rb"\s*(?P<name>[\w.+]+)[\w.+-]*(?:\(\d\w*\))?(?:,| -| \xe2\x
 _BULLET = re.compile(rb"[ \t]*(?:\xe2\x80\xa2|[*+o-]|\(?\d{1,2}[.)])[ \t]+")
 _GOES_ON = re.compile(rb"(?:\\|\||&&)\s*\Z")
 _MAX_LINES = 12
+_NO_EXAMPLE = "a sentence's rest, or no command of the page's program below it"
 
 
 def find(candidates: Candidates) -> Sequence[Episode]:
@@ -39,7 +40,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     for line, document in zip(number.tolist(), lines.document_of(number).tolist(), strict=True):
         found = list(_example(lines, line, names[document]))
         if not found:
-            candidates.refuse([line], GAME, "no command of the page's program below it")
+            candidates.refuse([line], GAME, _NO_EXAMPLE)
         episodes.extend(found)
     return episodes
 
@@ -54,7 +55,9 @@ def _names(candidates: Candidates) -> dict[int, re.Pattern[bytes]]:
         match = _NAMED.match(line_bytes(lines, line)) if line < lines.n_lines else None
         if match is not None:
             name = re.escape(match["name"])
-            names[document] = re.compile(rb"[ \t]*(?:[$#%%] \S|(?:sudo )?%b[-\s])" % name)
+            names[document] = re.compile(
+                rb"[ \t]*(?:(?P<prompt>[$#%%]) \S|(?:sudo )?%b[-\s])" % name
+            )
     return names
 
 
@@ -67,6 +70,9 @@ def _example(lines: Lines, line: int, command: re.Pattern[bytes]) -> Iterator[Ep
     start = int(lines.start[first])
     bullet = _BULLET.match(line_bytes(lines, first))
     asked = start + (bullet.end() if bullet is not None else 0)
+    # A paragraph that goes on with a sentence does not say what is to be done.
+    if lines.buffer[asked : int(lines.start[line + 1])].tobytes().lstrip()[:1].islower():
+        return
     body = int(lines.start[line + 1])
     yield pair((asked, body), (body, int(lines.start[end])), start=start, cue=CUE)
 
@@ -78,10 +84,14 @@ def _commands_end(lines: Lines, line: int, command: re.Pattern[bytes]) -> int | 
     if first > line + 2 or first >= limit or lines.indent[first] <= lines.indent[line]:
         return None
     goes_on, end = False, first
+    prompt: bytes | None = None
     while end < limit and not lines.is_blank[end] and lines.indent[end] >= lines.indent[first]:
         text = line_bytes(lines, end)
-        if not (goes_on or command.match(text)):
+        match = None if goes_on else command.match(text)
+        # Where the first stands behind a prompt, what stands behind none is printed.
+        if not goes_on and (match is None or (end > first and match["prompt"] != prompt)):
             return None
+        prompt = prompt if match is None else match["prompt"]
         goes_on = _GOES_ON.search(text) is not None
         end += 1
     # What stands below, as deep as the commands, was printed by them.

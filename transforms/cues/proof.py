@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern
+from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues.above import MAX_LINE_BYTES, line_tail, line_text
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.speakers import BREAK
@@ -40,18 +40,21 @@ def _words(words: str) -> str:
     return "|".join(dict.fromkeys([*words.split("|"), *words.upper().split("|")]))
 
 
+def _beginnings(words: str) -> tuple[str, ...]:
+    return beginnings(_words(words).split("|"), any_case=False)
+
+
 _NUMBER = r"(?:[ \t]*(?:\d+(?:\.\d+)*|[A-Z](?:\.\d+)*|[IVX]+)[a-z]?\b'?)"
 _NAME = r"(?:[*_]{0,3}[ \t]*[(\[（][^()\[\]\n]{1,80}[)\]）])"
-_OPENS = "#*_"
 STATEMENT = LinePattern(
     rf"{_OPEN}(?:{_words(_STATEMENTS)})(?:{_NUMBER}?{_NAME}?[*_]{{0,3}}[.:：*_\n]|{_NUMBER})",
-    opens=_OPENS + "".join(word[0] for word in _STATEMENTS.split("|")),
+    opens=(*"#*_", *_beginnings(_STATEMENTS)),
 )
 _OF = r"(?:[ \t]+(?:of|by|sketch|de|del|des?|von|idea)\b[^.:\n]{0,60})?"
 PROOF = LinePattern(
     rf"{_OPEN}(?:{_words(_PROOFS)}){_OF}"
     r"[ \t]*[*_]{0,3}(?:[.:：]|[*_]{1,3}|\s*$|。)",
-    opens=_OPENS + "".join(word[0] for word in _PROOFS.split("|")),
+    opens=(*"#*_", *_beginnings(_PROOFS)),
 )
 _STATEMENT = re.compile(
     rf"{_OPEN}(?:{_words(_STATEMENTS)})(?P<number>{_NUMBER})?(?P<name>{_NAME})?"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern
+from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
@@ -27,11 +27,13 @@ GAME = "quoting"
 CUE = ">"
 
 _QUOTED = LinePattern(r"^ {0,2}(?:[A-Za-z]{1,4})?>", holds=">")
+_HEADERS = (
+    "From|To|Cc|Subject|Date|Message-ID|Message-Id|In-Reply-To|References|Newsgroups|Organization"
+    "|Sender|Reply-To|Return-Path|Received|Mime-Version|MIME-Version|Content-Type|Lines|Path"
+)
 _HEADER = LinePattern(
-    r"^ {0,2}(?:From [^\n]*\d{4}\s*$|(?:From|To|Cc|Subject|Date|Message-I[Dd]|In-Reply-To"
-    r"|References|Newsgroups|Organization|Sender|Reply-To|Return-Path|Received|Mime-Version|MIME-Version"
-    r"|Content-Type|Lines|Path):[ \t])",
-    opens="FTCSDMIRNOLP",
+    rf"^ {{0,2}}(?:From [^\n]*\d{{4}}\s*$|(?:{_HEADERS}):[ \t])",
+    opens=beginnings(_HEADERS.split("|"), any_case=False),
 )
 # A signature, the line over a footer, an armour, a forwarded message.
 _CLOSER = LinePattern(
@@ -43,6 +45,11 @@ _IN_REPLY = (
     r"^ *(?:In-Reply-To|References):|^ *Subject:[ \t]*(?i:re|aw|sv|antw|rép|ref)(?:\[\d+\])?:"
 )
 _MBOX = r"^ *From "
+# A line of encoded data; ">From" is no quotation but how a mailbox keeps its messages apart.
+_ENCODED = r"^ {0,2}[A-Za-z]{0,4}>[^\s]{40,}\s*$"
+_ADDRESSED = r"://"
+_MANGLED = r"^>+From "
+_DOCTEST = r"^>>>(?:[ \t]|\s*$)"
 _PREFIX = re.compile(rb" {0,2}[A-Za-z]{0,4}>(?: ?[A-Za-z]{0,4}>)*+")
 _MARK = re.compile(rb" {0,2}[A-Za-z]{0,4}>")
 _VERB = re.compile(
@@ -83,7 +90,7 @@ class Quotation(NamedTuple):
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Quotations in messages, with the replies below them."""
     lines = candidates.lines
-    quoted, _ = candidates.matching(_QUOTED)
+    quoted = _quoted_lines(candidates)
     if len(quoted) == 0:
         return []
     quotations = list(_quotations(lines, quoted))
@@ -106,6 +113,26 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         else:
             candidates.refuse([each.head], GAME, "nothing shows a reply: no attribution, no header")
     return episodes
+
+
+def _quoted_lines(candidates: Candidates) -> Int64s:
+    """int64 [n], the lines that are quoted; what merely opens with a ">" is left out."""
+    lines = candidates.lines
+    number, text = candidates.matching(_QUOTED)
+    other = (text.str.contains(_ENCODED) & ~text.str.contains(_ADDRESSED)).to_numpy()
+    other |= text.str.contains(_MANGLED).to_numpy()
+    # Between other quoted lines it is quoted: a signature's armour, a line of code.
+    run = np.cumsum(np.diff(number, prepend=number[:1]) != 1)
+    other &= (np.bincount(run, weights=~other) == 0)[run]
+    # A prompt, in a document with more of them than of other marks.
+    is_prompt = text.str.contains(_DOCTEST).to_numpy()
+    document = lines.document_of(number)
+    n_documents = len(lines.first_line) - 1
+    n_prompts = np.bincount(document[is_prompt], minlength=n_documents)
+    has_prompts = 2 * n_prompts > np.bincount(document, minlength=n_documents)
+    is_other = other | (is_prompt & has_prompts[document])
+    candidates.refuse(number[is_other], GAME, "encoded data, a prompt, or an escaped From")
+    return number[~is_other]
 
 
 def _edges(candidates: Candidates) -> tuple[Int64s, Int64s, Int64s]:

@@ -60,7 +60,11 @@ _KINDS: dict[str, PromptKind] = {
     "ocaml #": PromptKind(
         r"#", r"[^\n]*;;\s*$", proof=r"(?:-|val|type|module|exception|Error)[ \t:]"
     ),
-    "?-": PromptKind(r"\d*[ \t]?\?-", r"[^\n]*\.\s*(?:%[^\n]*)?$"),
+    "?-": PromptKind(
+        r"(?:\[(?:trace|debug)\][ \t]*)?\d*[ \t]?\?-",
+        r"[^\n]*\.\s*(?:%[^\n]*)?$",
+        goes_on=r"\|:?[ \t]",
+    ),
     "1>": PromptKind(r"\d{1,4}>", r"[^\n]*[.,]\s*$"),
     "user=>": PromptKind(r"[a-z][\w.-]*=>", r"[(\[{:\"'\w]"),
     _MARK: PromptKind(r">", goes_on=r"\+[ \t]", proof=r"\[1\][ \t]+(?:[-\"'\d]|TRUE|FALSE|NA)"),
@@ -79,7 +83,7 @@ _PROMPTS = (
     LinePattern(r"^[ \t]*[a-z_]\w*=#\s", opens="_" + LETTERS, holds="#"),
     LinePattern(r"^[ \t]*#[ \t][^\n]*;;\s*$", opens="#"),
     LinePattern(r"^[ \t]*(?:\((?:[a-zA-Z]+[):]|%i)|In \[)", opens="(I"),
-    LinePattern(r"^[ \t]*\d*[ \t]?\?-\s", holds="?"),
+    LinePattern(r"^[ \t]*(?:\[(?:trace|debug)\][ \t]*)?\d*[ \t]?\?-\s", holds="?"),
 )
 _GOES_ON = {
     _CODES[cue]: re.compile(rf"[ \t]*(?:{kind.goes_on})".encode())

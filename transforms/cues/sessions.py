@@ -36,7 +36,7 @@ _MIN_ANSWERED = 3
 _MAX_BYTES_PER_ANSWER = 4_000
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _FENCES = LinePattern(r"^[ \t]*(?:```|~~~)", opens="`~")
-_SHOWS = re.compile(rb":\s*\Z|\s*\.\. [\w-]+:: ?[^\n]*\Z")
+_SHOWS = re.compile(rb":\s*\Z|\A\s*\.\. [\w-]+::[^\n]*\s*\Z")
 _MAX_INDENT = 40
 _NOT_OUTPUT = (b"#", b":")
 

@@ -50,6 +50,8 @@ _PROMPT = LinePattern(
 
 # "$ x + y $" is mathematics, "$ 5" a price, "$ foo = 3;" and "$ foo (a, b)" other languages.
 _NO_COMMAND = r"[^\\\"']\$[.,;:]?\s*$|\s:\s*$"
+# Where TeX, Prolog or PostScript stands "%" opens comments.
+_PERCENT_COMMENTS = r"^[ \t]*(?:%[%!*=-]|\\[a-zA-Z]{2,}|:-\s)"
 _RECURRING = ("%", "host$")
 _MIN_RECURRING = 2
 _CONTINUES = {"C:\\>": re.compile(rb"\^\s*\Z")}
@@ -84,8 +86,19 @@ def _read_commands(candidates: Candidates) -> Prompts:
     lines = candidates.lines
     is_other = lines.text.gather(prompts.line).str.contains(_NO_COMMAND).to_numpy()
     is_other |= _is_doubtful(prompts) & is_prose(lines, prompts)
+    is_other |= _is_percent_comment(candidates, prompts)
     candidates.refuse(prompts.line[is_other], GAME, "no command behind the prompt")
     return prompts.where(~is_other)
+
+
+def _is_percent_comment(candidates: Candidates, prompts: Prompts) -> Bools:
+    """Bool [n], whether each is a "%" in a document where it opens comments."""
+    lines, is_percent = candidates.lines, prompts.kind == _CUES.index("%")
+    document = lines.document_of(prompts.line)
+    near = lines.filled[np.isin(lines.document_of(lines.filled), document[is_percent])]
+    comments, _ = candidates.among(near, _PERCENT_COMMENTS)
+    is_comment: Bools = is_percent & np.isin(document, lines.document_of(comments))
+    return is_comment
 
 
 def _is_doubtful(prompts: Prompts) -> Bools:

@@ -29,12 +29,12 @@ _IN_CAPITALS = LinePattern(r"^[A-Z][A-Z0-9 ,/&'()-]{3,}\s*$", opens=CAPITALS)
 """Lines in capitals, the titles of plain manuals."""
 
 _FAQ_TITLE = (
-    r"(?i:^[^\w\n]{0,8}(?:[\p{L}\p{N}'.+-]+ ){0,6}(?:faqs?|frequently asked questions"
+    r"(?i:^[^\w\n]*(?:[\p{L}\p{N}'.+-]+ )*(?:faqs?|frequently asked questions"
     r"|common questions|questions (?:and|&) answers|q ?(?:&|and) ?a|foire aux questions"
     r"|questions fréquentes|questions fréquemment posées|häufig gestellte fragen|häufige fragen"
     r"|fragen und antworten|preguntas (?:más )?frecuentes|perguntas (?:mais )?frequentes"
     r"|domande frequenti|veelgestelde vragen|часто задаваемые вопросы|вопросы и ответы"
-    r"|常见问题|常見問題|よくある質問|자주 묻는 질문)\b[^\n.?!]{0,40}\s*$)"
+    r"|常见问题|常見問題|よくある質問|자주 묻는 질문)(?:[^\p{L}\n.?!][^\n.?!]*)?\s*$)"
 )
 """Rust regular expression of the titles of lists of questions."""
 
@@ -51,6 +51,7 @@ _MAJORITY, _HALF = 0.6, 0.5
 # A page of questions and answers asks at least this often; prose that asks now and then does not.
 _MAX_ANSWER_BYTES = 8_000
 _MOSTLY = 2 / 3
+_MAX_TITLE_BYTES = 120
 
 
 def find_standing(candidates: Candidates) -> Iterator[Episode]:
@@ -59,14 +60,16 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     questions = read_questions(candidates)
     if len(questions.line) == 0:
         return
-    # An entry of a table of contents is one that the next may follow, and no question itself.
     has_body = _has_body(candidates, questions)
-    is_entry = is_relisted(lines, questions.line, questions.last)
-    candidates.refuse(questions.line[is_entry], GAME, "an entry of a table of contents")
-    candidates.refuse(questions.line[~has_body & ~is_entry], GAME, "nothing below that answers")
-    questions = questions.where(has_body & ~is_entry)
+    questions = _kept(candidates, questions, has_body, "nothing below that answers")
     is_other = _is_summary(candidates, questions)
     questions = _kept(candidates, questions, ~is_other, "says what the name above it is")
+    # An entry of a table of contents is one that the next may follow, and no question itself. To
+    # tell takes a look at all lines of the document, so only where there is a list.
+    is_near = np.isin(questions.document, questions.document[_is_listed(candidates, questions)])
+    is_entry = np.zeros(len(questions.line), np.bool_)
+    is_entry[is_near] = is_relisted(lines, questions.line[is_near], questions.last[is_near])
+    questions = _kept(candidates, questions, ~is_entry, "an entry of a table of contents")
     is_listed = _is_listed(candidates, questions)
     questions = _kept(candidates, questions, is_listed, "too few like it that ask")
     is_within = _is_within(questions)
@@ -209,13 +212,18 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
 
 def _is_titled(candidates: Candidates, questions: Questions) -> Bools:
     """Bool [n], whether a title above each in its document says that questions follow."""
-    lines = candidates.lines
-    heads = np.flatnonzero(lines.opens & ~lines.is_blank)
-    heads = heads[np.isin(lines.document_of(heads), questions.document)]
-    titles, _ = candidates.among(heads, _FAQ_TITLE)
-    first = np.searchsorted(titles, lines.first_line[questions.document])
+    titles = candidates.once(_faq_titles)
+    first = np.searchsorted(titles, candidates.lines.first_line[questions.document])
     is_titled: Bools = np.searchsorted(titles, questions.line) > first
     return is_titled
+
+
+def _faq_titles(candidates: Candidates) -> Int64s:
+    lines = candidates.lines
+    heads = np.flatnonzero(
+        lines.opens & ~lines.is_blank & (np.diff(lines.start) <= _MAX_TITLE_BYTES)
+    )
+    return candidates.among(heads, _FAQ_TITLE)[0]
 
 
 def _is_within(questions: Questions) -> Bools:

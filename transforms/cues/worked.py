@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern, initials
+from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues import dialogue, heading, label
 from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
@@ -30,22 +30,26 @@ from transforms.lines import Bools, Int64s, Lines
 
 GAME = "worked"
 
-_INITIALS = initials(["the", "final", "correct", "numerical", *FINAL_WORDS])
+_OPENINGS = beginnings(["the", "final", "correct", "numerical", *FINAL_WORDS])
 _ANSWERS = (
-    LinePattern(rf"(?i:^{LABELLED})", opens=_INITIALS, holds=":："),
+    LinePattern(rf"(?i:^{LABELLED})", opens=_OPENINGS, holds=":："),
     LinePattern(rf"(?i:^{LABELLED})", opens="#*_"),
+)
+_EXPLAINING = (
+    "detailed|brief|explanation|rationale|reasoning|justification|erklärung|begründung|explication"
+    "|spiegazione|пояснение|объяснение|解析|解説"
 )
 _EXPLAINS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:detailed |brief )?(?:explanation|rationale"
     r"|reasoning|justification|erklärung|begründung|explication|explicación|explicação"
     r"|spiegazione|пояснение|объяснение|解析|解説)[*_]{0,2}[ \t]*[:：])",
-    opens="#*_" + initials("dberjsпо解"),
+    opens=(*"#*_", *beginnings(_EXPLAINING.split("|"))),
     holds=":：",
 )
 _STEPS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:step|schritt|étape|paso|passo|шаг|第?步骤?)"
     r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-])",
-    opens="#*_" + initials("spéш第步"),
+    opens=(*"#*_", *beginnings(["step", "schritt", "étape", "paso", "шаг", "第步", "步骤"])),
     holds="0٠:：",
 )
 _BOXES = LinePattern(r"\\boxed\{", holds="\\")

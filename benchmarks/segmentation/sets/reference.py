@@ -74,7 +74,8 @@ def _python_page(path: Path) -> GoldDocument:
     return _add_lines(path.name.removesuffix(".rst.txt"), lines, neutral)
 
 
-def _man_page(path: Path) -> GoldDocument:
+def man_text(path: Path) -> bytes:
+    """A man page as it is read on a terminal of 80 columns."""
     environment = {"MANWIDTH": "80", "LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}
     command = ["man", "-l", "--encoding=UTF-8", "--pager=cat", str(path)]
     try:
@@ -82,7 +83,11 @@ def _man_page(path: Path) -> GoldDocument:
     except FileNotFoundError:
         msg = "man is not installed (Debian: man-db)"
         raise MissingPackageError(msg) from None
-    lines = done.stdout.decode("utf-8", "replace").splitlines(keepends=True)
+    return done.stdout
+
+
+def _man_page(path: Path) -> GoldDocument:
+    lines = man_text(path).decode("utf-8", "replace").splitlines(keepends=True)
     neutral, level = [], -1
     for line in lines:
         indent = len(line) - len(line.lstrip())

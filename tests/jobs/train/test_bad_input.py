@@ -64,6 +64,7 @@ def here(tmp_path, prepared, prose, monkeypatch):
         shutil.copy(prepared / name, tmp_path / "torn")
     shutil.copytree(tmp_path / "torn", tmp_path / "unfinished")
     (tmp_path / "unfinished/manifest.json").unlink()
+    shutil.copytree(prepared / "_run", tmp_path / "unfinished/_run")
     shutil.copytree(tmp_path / "torn", tmp_path / "retokenised")
     shutil.copy(prose / "tokenizer.json", tmp_path / "retokenised")
     return tmp_path

@@ -56,6 +56,12 @@ def test_prompts_are_markers():
             ">>> f()\nTraceback (most recent call last):\n  ...\nValueError: x\n>>> 1\n1\n",
             [("f()", "Traceback (most recent call last):\n  ...\nValueError: x", "1", "1")],
         ),
+        # A comment without a prompt is not printed; what comments print is.
+        (
+            ">>> f()\n# the next one prints\n>>> g()\n2\n",
+            [("f()\n# the next one prints\n>>> g()", "2")],
+        ),
+        (">>> print(x)\n# STOCKHOLM 1.0\n#=GF SQ\n", [("print(x)", "# STOCKHOLM 1.0\n#=GF SQ")]),
         # A prompt at which nothing was typed ends no session.
         (">>> f()\n1\n>>>\n>>> g()\n2\n", [("f()", "1", "g()", "2")]),
         ("\t>>> f()\r\n\t1\r\n", [("f()", "1")]),
@@ -76,6 +82,8 @@ def test_sessions(text, expected):
         "... and so on\nmore\n",
         ">>> I think so\n>> Do you\n> Yes\n",  # quoted mail
         ">>>>>>> branch\nx\n",  # a merge conflict
+        # What follows is a comment, which nobody prints.
+        ">>> f()\n# the next one prints\n",
     ],
 )
 def test_what_is_no_session(text):

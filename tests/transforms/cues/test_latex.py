@@ -16,6 +16,10 @@ from tests.transforms.segmenting import games, pairs, seen
         "\\begin{onlysolution}%\nIt is $2$.\n\\end{onlysolution}\n",
         "\\question[5] Two is even.\n\\begin{solution}\nIt is $2$.\n\\end{solution}\n",
         "\\begin{enumerate}\n\\item Two is even.\n\\begin{answer}\nIt is $2$.\n\\end{answer}\n",
+        "\\begin{theorem}[of-two]{Of two}\nTwo is even.\n\\end{theorem}\n"
+        "\\begin{proof}\nIt is $2$.\n\\end{proof}\n",
+        "\\begin{problem}\nOf two.\n\\begin{subproblem}\nTwo is even.\n"
+        "\\begin{solution}\nIt is $2$.\n\\end{solution}\n\\end{subproblem}\n\\end{problem}\n",
         "\\newtheorem{art}{Article}\n\\begin{art}\nTwo is even.\n\\end{art}\n"
         "\\begin{proof}\nIt is $2$.\n\\end{proof}\n",
     ],
@@ -67,6 +71,11 @@ def test_parts_each_have_their_solution():
         "\\begin{ex}A?\n\\begin{answers}\n\\Ans1 B\n\\end{answers}\n\\end{ex}\n",  # choices
         "\\begin{itemize}\n\\item A\n\\end{itemize}\nB\n\\begin{solution}C.\\end{solution}\n",
         "\\begin{itemize}\n\\item A\n\\end{itemize}\n\\begin{proof}B.\\end{proof}\n",
+        # A solution of all parts together, below the list of them.
+        "\\question Both:\n\\begin{subquestions}\n\\subquestion A?\n\\end{subquestions}\n"
+        "\\begin{solution}\nB.\n\\end{solution}\n",
+        # A proof that is left out.
+        "\\begin{thm}\nA.\n\\end{thm}\n\\begin{proof}[Not that easy]\n...\n\\end{proof}\n",
     ],
 )
 def test_what_is_no_pair(text):

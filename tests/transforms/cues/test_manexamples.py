@@ -42,10 +42,20 @@ def test_examples(examples, expected):
         PAGE.format("       List all.\n\n           $ lister -a\n"),
         PAGE.format("       List all:\n\n       $ lister -a\n"),  # not deeper
         PAGE.format("       List all:\n"),
+        # The rest of a sentence, of which an example is the middle.
+        PAGE.format(
+            "       The list\n\n           a.list\n\n       is shown by:\n\n           lister\n"
+        ),
     ],
 )
 def test_what_is_no_example(text):
     assert pairs(text) == []
+
+
+def test_what_looks_like_a_command_without_the_prompt_is_output():
+    text = PAGE.format("       List all:\n\n           $ lister -a\n           lister-a.txt\n")
+    assert pairs(text) == [("lister -a", "lister-a.txt")]
+    assert games(text) == {"shell"}
 
 
 def test_a_command_with_its_output_is_a_session():

@@ -19,6 +19,7 @@ ASKED, SAID = "Does it work?", "It does."
         '>>>>> "Ann" == Ann Lee <ann@example.org> writes:\n\n> Does it work?\n\nIt does.\n',
         "From: Bo\nTo: Ann\nSubject: Re: it\n\n> Does it work?\n\nIt does.\n",
         "From: Bo\nIn-Reply-To: <1@example.org>\n\n> Does it work?\n\nIt does.\n",
+        "Ann wrote:\n> Does it work?\n\nIt does.\n\n--\nBo\n>>> x = 1\n",
         "Hello.\n\nAnn Lee wrote:\n> Does it work?\n\nIt does.\n",
         "Ann Lee wrote:\n> Does it work?\n\nIt does.\n\n-- \nBo\n",
         "Ann Lee wrote:\n> Does it work?\n\nIt does.\n\n_______________\nlist mailing list\n",
@@ -76,6 +77,13 @@ def test_the_rest_of_a_quoted_line_that_was_broken_is_quoted():
     ]
 
 
+def test_a_long_word_inside_a_quotation_is_quoted():
+    word = "M" * 60
+    assert pairs(f"Ann wrote:\n> A\n>{word}\n>{word}\n> B?\n\nC.\n") == [
+        ("A", word, word, "B?", "C.")
+    ]
+
+
 def test_a_signature_ends_a_message_and_what_shows_it():
     text = "Ann wrote:\n> A?\n\nB.\n\n-- \nBo\n\n> C?\n\nD.\n"
     assert pairs(text) == [("A?", "B.")]
@@ -98,6 +106,10 @@ def test_a_signature_ends_a_message_and_what_shows_it():
         "diff:\n< a\n---\n> b\n5c5\n< c\n---\n> d\n",
         "    > indented\n\ncode\n",
         "x -> y\n=> z\n",
+        # Encoded data, the mark of a line that began with From, a doctest.
+        "Ann wrote:\n" + "M" * 60 + "\n>" + "M" * 60 + "\n" + "M" * 60 + "\n",
+        "From: Ann\nSubject: Re: it\n\nText.\n\n>From here on.\n\nMore.\n",
+        "Ann wrote this:\n>>> x = 1\n\nIt prints nothing.\n\n>>> y = 1\n\nNor this.\n",
         "From: Ann\nTo: Bo\nSubject: it\n\n> Does it work?\n\nIt does.\n",  # no reply
     ],
 )

@@ -50,6 +50,14 @@ def test_a_session_is_one_episode_of_many_turns():
         ("octave:1> x\nx = 1\n", [("x", "x = 1")]),
         ("# let x = 1;;\nval x : int = 1\n", [("let x = 1;;", "val x : int = 1")]),
         ("?- member(X, [a]).\nX = a.\n", [("member(X, [a]).", "X = a.")]),
+        # The tracer's prompts too; what stands behind "|" is still typed.
+        ("?- trace.\ntrue.\n\n[trace]  ?- f(a).\ntrue.\n", [("trace.", "true.", "f(a).", "true.")]),
+        ("?- [user].\n|: f(a).\n|: ^D\ntrue.\n", [("[user].\n|: f(a).\n|: ^D", "true.")]),
+        # A directive's block holds blank lines, whatever its argument.
+        (
+            ".. code-block:: none\n\n   (gdb) run\n   Starting\n\n   Breakpoint 1\n\ntext\n",
+            [("run", "Starting\n\n   Breakpoint 1")],
+        ),
         ("1> X = 1,\nX + 1.\n2\n", [("X = 1,\nX + 1.", "2")]),
         ("user=> (+ 1 1)\n2\n", [("(+ 1 1)", "2")]),
         # A bare mark: R shows what it prints, other code stands in a block.

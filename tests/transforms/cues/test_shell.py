@@ -84,6 +84,9 @@ def test_sessions(text, expected):
         "so we\n$ ls\nand see\n",  # a line of prose
         "$(OUT): in\n\tcp in out\n",  # a makefile
         "% The first part\nx = 1\n\n% The second part\ny = 2\n",  # comments
+        "%% Cells\n\n% single cell\nx = 1\n\n% block\ny = 2\n",
+        "\\begin{map}\n  % single cell\n  \\x{0}\n  % block\n  \\x{1}\n\\end{map}\n",
+        ":- module(m, [\n    % from a\n    f/1,\n    % from b\n    g/2\n]).\n",
         "    % make it so that we see more\n    x = 1\n\n    % ls of all that is left\n    y\n",
         "# Heading\ntext\n",
         "$ tool.pl :\n  a tool\n",  # a bullet
