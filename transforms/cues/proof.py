@@ -44,7 +44,7 @@ def _beginnings(words: str) -> tuple[str, ...]:
     return beginnings(_words(words).split("|"), any_case=False)
 
 
-_NUMBER = r"(?:[ \t]*(?:\d+(?:\.\d+)*|[A-Z](?:\.\d+)*|[IVX]+)[a-z]?\b'?)"
+_NUMBER = r"(?:[ \t]*(?:\d+(?:\.\d+)*|[A-Z](?:\.\d+)*|[IVX]+)[a-z]?'?)"
 _NAME = r"(?:[*_]{0,3}[ \t]*[(\[（][^()\[\]\n]{1,80}[)\]）])"
 STATEMENT = LinePattern(
     rf"{_OPEN}(?:{_words(_STATEMENTS)})(?:{_NUMBER}?{_NAME}?[*_]{{0,3}}[.:：*_\n]|{_NUMBER})",
@@ -57,7 +57,7 @@ PROOF = LinePattern(
     opens=(*"#*_", *_beginnings(_PROOFS)),
 )
 _STATEMENT = re.compile(
-    rf"{_OPEN}(?:{_words(_STATEMENTS)})(?P<number>{_NUMBER})?(?P<name>{_NAME})?"
+    rf"{_OPEN}(?:{_words(_STATEMENTS)})(?P<number>{_NUMBER}(?![A-Za-z0-9_]))?(?P<name>{_NAME})?"
     r"(?P<close>[ \t]*[*_]{0,3}[.:：]?[*_]{0,3}[ \t]*)(?P<next>.?)"
 )
 _PROOF = re.compile(
