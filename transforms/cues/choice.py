@@ -21,6 +21,7 @@ from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import without_stop
 from transforms.cues.labels import read_labels
 from transforms.cues.options import LABEL, OPTION, options_above, place
+from transforms.cues.speakers import BREAK
 from transforms.episodes import trim
 from transforms.lines import Lines
 
@@ -51,6 +52,10 @@ _KEY = re.compile(
     r"(?:[)\]）.:,;*_]|[ \t]*$|[ \t]*[-–—(]|[ \t]+because\b).*)",
     re.IGNORECASE,
 )
+# "B. Paris" is the option; a sentence that does not end in the line explains.
+_GOES_ON = re.compile(
+    rf"(?P<key>{_MARK}[a-j1-9][)\]）]?[*_]{{0,2}}[.:,;]?)[ \t]+\S.*[^.!?。\s]\s*$", re.IGNORECASE
+)
 _EXPLAINS = re.compile(
     r"[ \t>]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:detailed |brief )?(?:explanations?|rationale"
     r"|reason(?:ing)?|justification|why|solution|feedback|erklärung|begründung|explication|explicación|explicação"
@@ -62,6 +67,10 @@ _NUMBERED = re.compile(
     r"[ \t]*)?[(\[#]?(?P<number>\d{1,4})[.):\]：][*_]{0,2}[ \t]*(?=\S|$)",
     re.IGNORECASE,
 )
+# A letter that the stem's label may be too.
+_OPTION_LETTER = re.compile(r"[ \t>]*(?:[(\[（][A-J][)\]）]|[A-J][.)])")
+# A question in YAML.
+_FIELD = re.compile(r"[ \t]*(?:-[ \t]+)?(?:question|input|problem):[ \t]*[|>\"']?[ \t]*(?=\S|$)")
 _MAX_LINES = 60
 _MAX_PARAGRAPHS = 6
 _MAX_STEM_BYTES = 6_000
@@ -78,6 +87,7 @@ class _Item(NamedTuple):
       explained: the line of an explanation above the key; None without one.
       key: the key's line.
       answer: byte offsets of the answer.
+      reason: byte offset of what explains in the key's line and goes on below; None without it.
     """
 
     document: int
@@ -87,6 +97,7 @@ class _Item(NamedTuple):
     explained: int | None
     key: int
     answer: tuple[int, int]
+    reason: int | None
 
 
 def find(candidates: Candidates) -> Sequence[Episode]:
@@ -95,7 +106,9 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     if not items:
         return []
     lines = candidates.lines
-    stops = np.array(sorted(each.first_line for each in candidates.outline), np.int64)
+    breaks, _ = candidates.matching(BREAK)
+    headings = np.array([each.first_line for each in candidates.outline], np.int64)
+    stops = np.sort(np.concatenate([breaks, headings]))
     # Where a stem is a question in a line of its own, its section ends the last explanation.
     sections = {pair.start: pair.end for pair in candidates.once(heading.find)}
     episodes = []
@@ -126,7 +139,9 @@ def _items(candidates: Candidates) -> Iterator[_Item]:
             continue
         floor = max(floor, key - _MAX_LINES)
         is_explained = any(_EXPLAINS.match(line_text(lines, line)) for line in range(floor, key))
-        run = options_above(lines, key, floor, may_be_far=is_explained)
+        run = options_above(
+            lines, key, floor, is_numbered=match["mark"].isdigit(), may_be_far=is_explained
+        )
         if run is None:
             continue
         first_option, last_option, n_options = run
@@ -138,7 +153,9 @@ def _items(candidates: Candidates) -> Iterator[_Item]:
         options_end, explained = _options_end(lines, last_option, key)
         start = int(lines.start[key]) + len(text[: match.start("answer")].encode())
         end = start + len(without_stop(match["answer"]).encode())
-        yield _Item(document, *stem, options_end, explained, key, (start, end))
+        goes_on = _GOES_ON.match(match["answer"])
+        reason = None if goes_on is None else start + len(goes_on["key"].encode())
+        yield _Item(document, *stem, options_end, explained, key, (start, end), reason)
 
 
 def _label_lines(candidates: Candidates) -> frozenset[int]:
@@ -164,9 +181,10 @@ def _stem(
     lowest = first
     for _ in range(_MAX_PARAGRAPHS):
         for line in range(last - 1, first - 1, -1):
-            if line in asks:
+            text = line_text(lines, line)
+            if line in asks and not _OPTION_LETTER.match(text):
                 return line, asks[line]
-            numbered = _NUMBERED.match(line_text(lines, line))
+            numbered = _NUMBERED.match(text) or _FIELD.match(text)
             if numbered is not None:
                 return line, int(lines.start[line]) + len(numbered[0].encode())
         first, last = paragraph_above(lines, first, floor)
@@ -220,6 +238,9 @@ def _episode(lines: Lines, item: _Item, limit: int | None, stops: np.ndarray) ->
                 last = int(lines.next_blank(lines.next_filled(np.array([below])))[0])
             last = ceiling if explains and limit is not None else min(last, ceiling)
             start = _explanation(lines, below)
+            if not explains and item.reason is not None:
+                contents[-1] = Content(SegmentKind.ANSWER, 1, item.answer[0], item.reason)
+                start = item.reason
             stop = int(lines.start[last])
             if trim(lines.data, start, stop)[0] < stop:
                 contents.append(Content(SegmentKind.REASONING, 1, start, stop))

@@ -20,6 +20,7 @@ import numpy as np
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 from transforms.cues import roles
+from transforms.cues.enclosed import FENCES, STRINGS, closing, marks_in
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.roles import RoleLabel, read_roles
 from transforms.cues.speakers import BREAK, GAME, Speeches, find_speeches
@@ -27,24 +28,39 @@ from transforms.episodes import trim
 from transforms.lines import Int64s, Lines
 
 _CLOCK = rb"[\[(]?(?:\d{1,4}[-./]\d\d?[-./]\d{2,4},?[T ])?\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?[\])]?"
+# Whom or what a quotation is from.
+_SOURCE = rb"(?:\t|[ ]{4})[ \t]*--[ \t]+\S[^\n]{0,100}"
 # What stands between speeches, in lines of its own.
 _DIRECTION = re.compile(
-    rb"^[ \t]*+(?:"
+    rb"^(?:" + _SOURCE + rb"|[ \t]*+(?:"
     rb"_?[\[(][^\[\]()]{1,400}[\])]_?\.?"
     rb"|" + _CLOCK + rb"|#{1,6}[ \t][^\n]*+|(?:[-=*_~][ \t]*+){3,}+"
     rb"|_?(?:Enter|Exit|Exeunt|Re-enter|Reenter|Flourish|Alarum)\b[^\n]{0,100}"
-    rb")[ \t\r]*+$",
+    rb"))[ \t\r]*+$",
     re.MULTILINE,
 )
 # What follows describes the scene, up to the next speech.
 _SCENE = re.compile(rb"^[ \t]*+(?:ACT|SCENE|Act|Scene|Actus|Scena)\b[^\n]{0,80}+$", re.MULTILINE)
 _EVENT = re.compile(
-    rb"^[ \t]*+(?:" + _CLOCK + rb"Z?[ \t]|\*{1,3}[ \t]|-!-|-->|<--|---)[^\n]*+$", re.MULTILINE
+    rb"^(?:"
+    + _SOURCE
+    + rb"|[ \t]*+(?:"
+    + _CLOCK
+    + rb"Z?[ \t]|\*{1,3}[ \t]|-!-|-->|<--|---)[^\n]*+)$",
+    re.MULTILINE,
 )
-# What closes a message in a chat's own markup.
-_CLOSES = re.compile(rb"(?:\s*(?:<\|(?:im_end|end|eot_id|endoftext|end_of_text)\|>|</s>))++\s*\Z")
+# What closes a message in a chat's own markup; a title or rule with nothing below it, or a slot,
+# belongs to what follows.
+_CLOSES = re.compile(
+    rb"(?:\s*(?:<\|(?:im_end|end|eot_id|endoftext|end_of_text)\|>|</s>))++\s*\Z"
+    rb"|(?m:^)[ \t]*(?:\#{1,6}[ \t][^\n]{0,80}[^\n:?]|\[[A-Z][A-Z \d]+\]|[-=*_]{3,}"
+    rb"|\{\{[^{}\n]*\}\})\s*\Z"
+)
+# What closes a chat that is an example.
+_ENDS = re.compile(rb"^[ \t]*\[?END [A-Z ]+\]?[ \t\r]*$", re.MULTILINE)
 _CLOSING_BYTES = 200
-_FENCE = re.compile(rb"^[ \t]*(?:```|~~~)[ \t\r]*$", re.MULTILINE)
+# What a template leaves to be filled in.
+_SLOT = re.compile(rb"\{{1,2}[^{}\n]*\}{1,2}|\[[^\[\]\n]*\]|<[^<>\n]*>|%s|\.{3}")
 _MIN_ASKING_TURNS = 0.4
 _MIN_SHARE_OF_QUESTIONS = 0.6
 _MIN_SHARE_OF_TURNS = 0.3
@@ -76,6 +92,10 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     stops = np.sort(np.concatenate([breaks, headings, [lines.n_lines]]))
     episodes = list(_find_roles(candidates, stops))
     for speeches in find_speeches(candidates):
+        string_end = closing(marks_in(lines, speeches.document, STRINGS), speeches.start[0])
+        if string_end is not None and string_end < speeches.start[-1]:
+            candidates.refuse(speeches.line, GAME, "in several strings of a program")
+            continue
         for said in _sessions(lines, breaks, stops, speeches):
             # What was told by the whole is not all of it: a part in which no one asks is left out.
             asks = speeches.form.is_log or any(each.asks for each in said)
@@ -86,46 +106,75 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 
 
 def _find_roles(candidates: Candidates, stops: Int64s) -> Iterator[Episode]:
-    """The chats whose labels name the players; a system's message begins another."""
+    """The chats whose labels name the players."""
     lines = candidates.lines
     for document, labels in read_roles(candidates).items():
-        ends = [*(label.start for label in labels[1:]), _chat_end(lines, stops, document, labels)]
-        said: list[Speech] = []
-        for label, end in zip([*labels, None], [*ends, 0], strict=True):
-            if label is None or label.word == roles.SYSTEM:
-                turns = list(_played(said))
-                if turns:
-                    yield _episode(turns, f"{turns[0][0].speaker}:")
-                said = []
-                continue
-            pieces = list(_trimmed(lines, label.body, _message_end(lines, label.body, end)))
+        end = _chat_end(lines, stops, document, labels)
+        for said in _chats(lines, document, labels, end):
+            turns = list(_played(lines, said))
+            if turns:
+                yield _episode(turns, f"{turns[0][0].speaker}:")
+
+
+def _chats(
+    lines: Lines, document: int, labels: Sequence[RoleLabel], end: int
+) -> Iterator[list[Speech]]:
+    """The messages, parted by a system's and by the end of the example, string or fence."""
+    marks = marks_in(lines, document, [*STRINGS, *FENCES])
+    said: list[Speech] = []
+    for label, following in zip(labels, [*(each.start for each in labels[1:]), end], strict=True):
+        message_end, is_last = following, label.word == roles.SYSTEM
+        closes = closing(marks, label.start)
+        if closes is not None and closes < following:
+            below = lines.next_blank(np.array([_spoken_line(lines, label.body, closes)]))
+            message_end, is_last = min(closes, int(lines.start[int(below[0])])), True
+        example_end = _ENDS.search(lines.data, label.body, message_end)
+        if example_end is not None:
+            message_end, is_last = example_end.start(), True
+        if label.word != roles.SYSTEM:
+            message_end = _message_end(lines, label.body, message_end)
+            pieces = list(_trimmed(lines, label.body, message_end))
             if pieces:
                 said.append(Speech(label.start, label.word, roles.asks(label), pieces))
+        if is_last:
+            yield said
+            said = []
+    yield said
 
 
-def _played(said: Sequence[Speech]) -> Iterator[list[Speech]]:
-    """The turns of a chat: player one's are those whose label asks."""
+def _played(lines: Lines, said: Sequence[Speech]) -> Iterator[list[Speech]]:
+    """The turns of a chat: player one's are those whose label asks; not those to be filled in."""
     turns = [list(turn) for _, turn in itertools.groupby(said, lambda speech: speech.asks)]
     if turns and not turns[0][0].asks:
         del turns[0]
-    yield from turns[: len(turns) // 2 * 2]
+    for asked, answered in zip(turns[::2], turns[1::2], strict=False):
+        if not _is_slot(lines, asked) and not _is_slot(lines, answered):
+            yield from (asked, answered)
+
+
+def _is_slot(lines: Lines, turn: Sequence[Speech]) -> bool:
+    pieces = [piece for speech in turn for piece in speech.pieces]
+    return len(pieces) == 1 and _SLOT.fullmatch(lines.data, *pieces[0]) is not None
 
 
 def _chat_end(lines: Lines, stops: Int64s, document: int, labels: Sequence[RoleLabel]) -> int:
     """Byte offset of the last message's end: the document's, if it is nothing but a chat.
 
-    Else it ends with a paragraph, and before a heading, a rule or the end of a fence.
+    Else it ends with a paragraph, and before a heading or a rule.
     """
     first, end = lines.first_line[document : document + 2].tolist()
     last = labels[-1]
     if int(lines.next_filled(np.array([first - 1]))[0]) < labels[0].line:
-        spoken = trim(lines.data, last.body, int(lines.start[end]))[0]
-        body = int(np.searchsorted(lines.start, spoken, side="right")) - 1
+        body = _spoken_line(lines, last.body, int(lines.start[end]))
         end = min(end, int(lines.next_blank(np.array([body]))[0]))
         end = min(end, int(stops[stops.searchsorted(last.line, side="right")]))
-    fence = _FENCE.search(lines.data, last.body, int(lines.start[end]))
-    is_shown = end < int(lines.first_line[document + 1])
-    return fence.start() if fence is not None and is_shown else int(lines.start[end])
+    return int(lines.start[end])
+
+
+def _spoken_line(lines: Lines, start: int, end: int) -> int:
+    """The line in which a message starts that stands in the bytes [start, end)."""
+    spoken = trim(lines.data, start, end)[0]
+    return int(np.searchsorted(lines.start, spoken, side="right")) - 1
 
 
 def _message_end(lines: Lines, start: int, end: int) -> int:
@@ -149,6 +198,7 @@ def _sessions(
     is_last |= np.array(speeches.n_paragraphs) > _MANY * usual + _MANY
     is_last[-1] = True
     beside = _EVENT if speeches.form.is_log else _DIRECTION
+    marks = marks_in(lines, speeches.document, [*STRINGS, *FENCES])
     said: list[Speech] = []
     for i, (start, body) in enumerate(zip(speeches.start, speeches.body, strict=True)):
         end = int(line[i + 1])
@@ -156,7 +206,8 @@ def _sessions(
             stop = int(stops[stops.searchsorted(line[i], side="right")])
             end = min(end, stop, _usual_end(lines, speeches, i, usual))
         at = speeches.start[i + 1] if end == line[i + 1] < document_end else int(lines.start[end])
-        pieces = list(_pieces(lines, beside, body, at))
+        closes = closing(marks, start)
+        pieces = list(_pieces(lines, beside, body, at if closes is None else min(at, closes)))
         if pieces:
             said.append(Speech(start, speeches.speaker[i], speeches.asks[i], pieces))
         if is_last[i]:
@@ -165,10 +216,18 @@ def _sessions(
 
 
 def _usual_end(lines: Lines, speeches: Speeches, i: int, usual: int) -> int:
-    """The line after speech i, if it has the usual number of paragraphs; in a log, one line."""
+    """The line after speech i, if it has the usual number of paragraphs.
+
+    In a log it has one line and those below that are deeper.
+    """
     line = speeches.line[i]
     if speeches.form.is_log:
-        return line + 1
+        at = line + 1
+        while (
+            at < lines.n_lines and lines.indent[at] > lines.indent[line] and not lines.is_blank[at]
+        ):
+            at += 1
+        return at
     is_apart = speeches.body[i] >= int(lines.start[line + 1]) - 1 and lines.closes[line]
     at = line
     for ordinal in range(usual):

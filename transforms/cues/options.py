@@ -28,7 +28,7 @@ def place(mark: str) -> int:
 
 
 def options_above(
-    lines: Lines, key: int, floor: int, *, may_be_far: bool
+    lines: Lines, key: int, floor: int, *, is_numbered: bool, may_be_far: bool
 ) -> tuple[int, int, int] | None:
     """First and last line of the options above a key, and how many there are.
 
@@ -36,6 +36,7 @@ def options_above(
       lines: of all documents.
       key: the key's line.
       floor: the first line that may be read.
+      is_numbered: whether they count from 1, not from A.
       may_be_far: whether more than a few lines may stand between the options and the key.
     """
     first, last, n_options, n_other = key, -1, 0, 0
@@ -44,7 +45,11 @@ def options_above(
         if n_other > _MAX_BETWEEN and not (last < 0 and may_be_far):
             return None
         text = line_text(lines, line)
-        found = list(OPTION.finditer(text))
+        found = [
+            match
+            for match in OPTION.finditer(text)
+            if (match["in"] or match["bare"]).isdigit() == is_numbered
+        ]
         n_other += bool(text)
         marks = [place(match["in"] or match["bare"]) for match in found]
         if not found or marks != list(range(marks[0], marks[0] + len(marks))):

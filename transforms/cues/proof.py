@@ -17,6 +17,7 @@ from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues.above import MAX_LINE_BYTES, line_tail, line_text
 from transforms.cues.family import Content, CueFamily, Episode
+from transforms.cues.speakers import BREAK
 from transforms.episodes import trim
 from transforms.lines import Lines
 
@@ -56,7 +57,7 @@ PROOF = LinePattern(
     opens=(*"#*_", *_beginnings(_PROOFS)),
 )
 _STATEMENT = re.compile(
-    rf"{_OPEN}(?:{_words(_STATEMENTS)})(?P<number>{_NUMBER})?(?P<name>{_NAME})?"
+    rf"{_OPEN}(?:{_words(_STATEMENTS)})(?P<number>{_NUMBER}(?![A-Za-z0-9_]))?(?P<name>{_NAME})?"
     r"(?P<close>[ \t]*[*_]{0,3}[.:：]?[*_]{0,3}[ \t]*)(?P<next>.?)"
 )
 _PROOF = re.compile(
@@ -80,6 +81,7 @@ _OPENER = (
 )
 _CONCLUDES = re.compile(rf"(?:(?:[.!?:;]|\$\$|\\\])[\"')$}}]*\s+|。)(?={_OPENER})")
 _SENTENCE = re.compile(r"[.!?][\"')$}]*\s+(?=[A-ZÀ-ÞА-Я\\$])|。")
+_PARAGRAPHS = re.compile(r"\S[ \t]*\n[ \t]*(?:\n|[-*+][ \t])")
 _TAIL_BYTES = 1_200
 _MAX_STATEMENT_BYTES = 4_000
 _MAX_PROOF_BYTES = 60_000
@@ -104,8 +106,9 @@ def last_sentence(text: str, *, is_marked: bool) -> int | None:
     for match in _CONCLUDES.finditer(text):
         last = match.end()
     ends = [match.end() for match in _SENTENCE.finditer(text)]
-    if is_marked:
-        return ends[-1] if ends else last
+    # What is written in several paragraphs or items, as calculations are, is no sentence.
+    if is_marked and ends and not _PARAGRAPHS.search(text, ends[-1]):
+        return ends[-1]
     if last is None or any(end > last and text[end:].strip() for end in ends):
         return None
     return last
@@ -145,8 +148,13 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     opened = dict(_statements(candidates))
     hopeful = np.isin(lines.document_of(lines.filled), lines.document_of(proofs))
     marks, _ = candidates.among(lines.filled[hopeful], MARKED)
-    headings = [heading.first_line for heading in candidates.outline]
-    stops = sorted({*opened, *headings, *proofs.tolist()})
+    breaks, _ = candidates.matching(BREAK)
+    titles = np.array([heading.first_line for heading in candidates.outline], np.int64)
+    # "= (app b a)" is a step of a calculation.
+    steps, _ = candidates.among(titles, r"^[ \t]*=[ \t]")
+    stops = sorted(
+        {*opened, *breaks.tolist(), *proofs.tolist(), *titles.tolist()} - {*steps.tolist()}
+    )
     episodes = []
     for proof, document in zip(proofs.tolist(), lines.document_of(proofs).tolist(), strict=True):
         at = bisect.bisect_left(stops, proof)

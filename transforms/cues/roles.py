@@ -19,6 +19,8 @@ SYSTEM = "system"
 # In lower case these are fields of records: "user: root", "agent: none".
 _PLAIN_WORDS = frozenset(["user", "human", "assistant", "ai"])
 
+_MAX_TITLE_INDENT = 3
+
 _WORDS = sorted({word for sides in ROLES for side in sides for word in side.split()} | {SYSTEM})
 _WORD = "|".join(_WORDS)
 ROLE_LABELS = (
@@ -70,7 +72,8 @@ def read_roles(candidates: Candidates) -> dict[int, list[RoleLabel]]:
     labels: dict[tuple[int, tuple[str, bool]], list[RoleLabel]] = {}
     for line, document, content in zip(number.tolist(), documents, text.to_list(), strict=True):
         match = _LABEL.match(content)
-        if match is not None:
+        # Deeper, "# User" is a comment of a program.
+        if match is not None and not (match["title"] and lines.indent[line] > _MAX_TITLE_INDENT):
             label = _label(int(lines.start[line]), line, match)
             labels.setdefault((document, label.form), []).append(label)
     found: dict[int, list[RoleLabel]] = {}

@@ -29,6 +29,7 @@ _LINK = r"(?:of|the|and|de|la|von|van|der|den|du|di|da|y|et|to|\d{1,3})"
 _NAME = rf"(?:{_WORD}(?:,?[ ]{_WORD}|[ ]{_LINK}){{0,4}}|\p{{Lo}}[\p{{Lo}}\p{{M}}]{{0,11}})"
 _CAPITALS = r"\p{Lu}(?:[\p{Lu}\d'’&. -]{0,38}[\p{Lu}\d])?"
 _PLAYED = r"\p{Lu}[\p{L}'’-]*(?:[ ]\p{Lu}[\p{L}'’-]*|[ ]\d){0,3}"
+_TITLE = r"(?:(?:M(?:rs?|RS?|s|S)|D[rR]|S[tT])\.[ ])?"
 _SAID_HOW = r"(?:[ ]?[(\[][^()\[\]\n]{1,60}[)\]])?"
 _REST = r"(?:[ \t\p{Lo}]|\s*$)"
 
@@ -93,10 +94,14 @@ FORMS = (
     Form(
         name="name.",
         candidate=LinePattern(
-            r"^[ \t]*[*_]{0,3}\p{Lu}[\p{L}'’-]*(?: [\p{Lu}\d][\p{L}'’-]*)*\.(?:[*_ \t]|\s*$)",
+            r"^[ \t]*[*_]{0,3}" + _TITLE + r"\p{Lu}[\p{L}'’-]*(?: [\p{Lu}\d][\p{L}'’-]*)*\."
+            r"(?:[*_ \t]|\s*$)",
             opens="*_" + CAPITALS,
         ),
-        pattern=(rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}(?P<name>{_PLAYED})\.[*_]{{0,3}}){_REST}"),
+        pattern=(
+            rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}(?P<name>{_TITLE}{_PLAYED})\.[*_]{{0,3}})"
+            rf"{_REST}"
+        ),
         is_bare=True,
     ),
     Form(

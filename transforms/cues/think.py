@@ -1,10 +1,10 @@
 """Thoughts between tags: "<think> ... </think>" reasons, what stands behind it answers.
 
 The tags of models that think aloud, below a question that is labelled or is the paragraph right
-above. Tags in quotation marks, back quotes or the middle of a sentence are spoken of and mark
-nothing. Tags may nest; the outermost pair counts. A labelled response that is never closed reasons
-to its end, or up to a marked final answer; one whose opening tag its prompt has kept reasons from
-its beginning.
+above. Tags in quotation marks, back quotes, a program's strings or the middle of a sentence are
+spoken of and mark nothing. Tags may nest; the outermost pair counts. A labelled response that is
+never closed reasons to its end, or up to a marked final answer; one whose opening tag its prompt
+has kept reasons from its beginning.
 """
 
 import re
@@ -17,6 +17,7 @@ from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern
 from transforms.cues import label
 from transforms.cues.above import line_text, paragraph_above
+from transforms.cues.enclosed import STRINGS, closing, marks_in
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import find_final
 from transforms.episodes import trim
@@ -31,6 +32,8 @@ _TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_NAMES})>")
 _QUOTES = "`\"'“”‘’«»"
 # A label, a role or a template's token may stand before an opening tag.
 _BEFORE_OPEN = re.compile(r"[^.!?\n]{0,60}[:：>\]][ \t*_]*")
+# A program writes so.
+_ESCAPED = re.compile(r"\\n(?![a-z])")
 # "the </think> tag closes" goes on in lower case.
 _GOES_ON = re.compile(r"[ \t]+[a-z]|[,;.)]")
 _TEMPLATE = r"(?:<\|[^|<>\n]{1,40}\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>|\#{1,6} ?|[*_]{1,2})"
@@ -107,8 +110,14 @@ def _read_tags(candidates: Candidates) -> Iterator[_Tag]:
     number, texts = candidates.matching(_TAGS)
     documents = lines.document_of(number).tolist()
     places = zip(number.tolist(), lines.start[number].tolist(), documents, texts, strict=True)
+    strings: dict[int, list[list[int]]] = {}
     for line, place, document, text in places:
         seen = 0
+        if document not in strings:
+            strings[document] = marks_in(lines, document, STRINGS)
+        if closing(strings[document], place) is not None:
+            candidates.refuse([line], GAME, "in a string of a program")
+            continue
         for match in _TAG.finditer(text):
             place += len(text[seen : match.start()].encode())
             seen = match.start()
@@ -119,7 +128,8 @@ def _read_tags(candidates: Candidates) -> Iterator[_Tag]:
 
 def _marks(text: str, tag: re.Match[str]) -> bool:
     before, after = text[max(0, tag.start() - 80) : tag.start()], text[tag.end() : tag.end() + 8]
-    if (before and before[-1] in _QUOTES) or (after and after[0] in _QUOTES):
+    is_quoted = (before and before[-1] in _QUOTES) or (after and after[0] in _QUOTES)
+    if is_quoted or _ESCAPED.match(after):
         return False
     if tag["close"]:
         return not (before.strip() and before[-1].isspace() and _GOES_ON.match(after))

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.transforms.segmenting import games, pairs, seen
+from tests.transforms.segmenting import contents, games, pairs, seen
 
 OPTIONS = "(A) one\n(B) two\n(C) three"
 
@@ -96,3 +96,28 @@ def test_what_is_no_choice(text):
 def test_long_documents(unit):
     text = unit * 3_000
     assert "".join(span.text for span in seen(text)) == text
+
+
+def test_what_goes_on_below_the_key_explains():
+    text = f"1. How many?\n{OPTIONS}\n\nThe correct answer is (b). There is one, and\none more.\n"
+    text += "%\nMore.\n"
+    (asked, *response), *more = pairs(text)
+    assert (asked, more) == (f"How many?\n{OPTIONS}", [])
+    assert [kind for kind, _, *_ in contents(text)] == ["question", "answer", "reasoning"]
+    assert sorted(response) == ["(b).", "There is one, and\none more."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A. first\nB. second\nAnswer:\n\nFor example:\n\n{}\nAnswer: C\n",
+        "samples:\n- question: '{}'\n  target: We count them.\n    The answer is (C).\n",
+    ],
+)
+def test_the_paragraph_above_the_options_is_the_stem(text):
+    asked = f"How many?\n{OPTIONS}"
+    assert pairs(text.format(asked))[0][0].rstrip("'") == asked
+
+
+def test_letters_answer_no_numbers():
+    assert pairs("We see (1) a cup, (2) a pot.\nThe answer is (A).\n") == []

@@ -2,6 +2,7 @@ import pytest
 
 from tests.transforms.segmenting import contents, games, pairs, seen
 
+POT = "User: Name a pot.\nAssistant: A wok."
 TALK = ("Who is there?", "A friend.", "Whose friend?", "Yours.", "Come in.", "With joy.")
 
 
@@ -233,3 +234,53 @@ def test_fields_of_records_are_no_players():
 def test_an_instruction_with_its_input_is_answered_by_the_response():
     text = "### Instruction:\nName it.\n\n### Input:\nIt boils.\n\n### Response:\nA pot.\n"
     assert pairs(text) == [("Name it.\n\n### Input:\nIt boils.", "A pot.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'PROMPT = """Talk like this:\n\n{POT}"""\nx = 1\n\ny = """z"""\n',
+        f'"""Talk."""\n\nsay("""\n{POT}\n    """)\n',
+        f"```text\n{POT}\n```\nMore of it.\n",
+        f"[BEGIN]\n{POT}\n[END EXAMPLE]\n\nMore of it.\nUser: {{q}}\n",
+        f"# Example 1\n\n{POT}\n\n# Example 2\n\nUser: {{{{ prompt }}}}\n",
+        f"{POT}\n\n---\n\nUser: {{input}}\nAssistant: {{output}}\n",
+    ],
+)
+def test_a_chat_that_is_shown_ends_with_what_shows_it(text):
+    assert pairs(text) == [("Name a pot.", "A wok.")]
+
+
+def test_a_chat_quotes_whole_strings_and_fences():
+    said = 'So:\n\n```python\ndef f():\n    """One."""\n```\n\nThat is all.'
+    text = f"User: Show one.\nAssistant: {said}\nUser: Bye.\nAssistant: Bye.\n"
+    assert pairs(text) == [("Show one.", said, "Bye.", "Bye.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f'{name} = """\nTASK: Find it.\nCHECK: Is it {name}?\n"""\n' for name in "ABC"),
+        "if last:\n    if role:\n        # Assistant\n        pop()\n    # User\n    pop()\n"
+        "    # Assistant\n    pop()\n",
+    ],
+)
+def test_a_program_is_no_dialogue(text):
+    assert pairs(text) == []
+
+
+def test_whom_a_quotation_is_from_says_nothing():
+    asked_and_answered = zip(TALK[::2], TALK[1::2], strict=True)
+    text = "".join(f"Ann: {q}\nBo: {a}\n\t\t-- A Play\n\n" for q, a in asked_and_answered)
+    assert pairs(text) == [TALK]
+    log = "<ann> Who is there?\n<bo> A friend,\n   and no foe.\n\t\t-- #chat\n%\n"
+    log += "<ann> Whose friend?\n<bo> Yours.\n"
+    assert pairs(log) == [
+        ("Who is there?", "A friend,\n   and no foe."),
+        ("Whose friend?", "Yours."),
+    ]
+
+
+def test_a_title_belongs_to_a_name():
+    text = said_by("{0}.\n{1}\n\n", "MRS. FORD", "FALSTAFF")
+    assert pairs(text) == [TALK]

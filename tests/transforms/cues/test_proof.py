@@ -77,3 +77,20 @@ def test_each_proof_has_the_statement_right_above():
 def test_long_documents(unit):
     text = unit * 3_000
     assert "".join(span.text for span in seen(text)) == text
+
+
+def test_a_calculation_is_part_of_a_marked_proof():
+    steps = "Unwind it.\n\nBase case:\n(rev x)\n\n= {Lemma 2, below}\n\n(app x nil)."
+    assert pairs(f"Theorem 1.\n(rev x)\n\nProof. {steps}\n\nQ.E.D.\n\nMore.\n") == [
+        ("(rev x)", steps)
+    ]
+
+
+def test_a_rule_ends_an_unmarked_proof():
+    assert pairs("Theorem: It is so.\nProof: Suppose not.\n%\nAnother joke.\n") == [
+        ("It is so.", "Suppose not.")
+    ]
+
+
+def test_a_capital_is_no_number():
+    assert pairs("Lemma REAL_MUL x : x * 1 = x.\n\nProof.\nby move.\n") == []

@@ -108,3 +108,9 @@ def test_an_answer_ends_with_its_tag():
         "<answer>\n(B)\n</answer>\n\nThen it went on.\n"
     )
     assert pairs(text) == [("Which?\n(A) one\n(B) two", "Not one.", "(B)")]
+
+
+def test_a_string_of_a_program_shows_a_format():
+    text = 'x = f"""Solve it.\n\n<think>\n[your steps]\n</think>\n\nThe answer is:"""\n\ny = 1\n'
+    assert pairs(text) == []
+    assert pairs('x = {\n"start": "<think>\\n",\n"end": (\n1 </think>)",\n}\n') == []
