@@ -35,7 +35,7 @@ _SO = r"(?:(?:so|thus|hence|therefore|then|finally|consequently|donc|also|daher)
 _LABEL_LINE = re.compile(rf"^{LABELLED}\s*(?P<answer>\S)", re.IGNORECASE | re.MULTILINE)
 _LABEL_INLINE = re.compile(
     r"(?<=[.!?。])[ \t]+[*_]{0,2}(?:the )?(?:final |correct )?(?:answer|ans|antwort|respuesta"
-    r"|réponse|ответ)[ \t]?[:：][*_]{0,2}[ \t]*(?P<answer>\S[^\n]{0,79})$",
+    r"|réponse|ответ)[*_]{0,2}[ \t]?[:：][*_]{0,2}[ \t]*(?P<answer>\S[^\n]{0,79})$",
     re.IGNORECASE,
 )
 _HASHES = re.compile(r"[ \t]*####[ \t]*(?P<answer>\S.*)")
@@ -73,7 +73,7 @@ _COURTESY = re.compile(r"[.]?[ \t]*I hope (?:it|this) is correct\.?$|[ \t]*(?:�
 # What a final answer's last line may hold; most responses are told apart by that alone. What makes
 # a slow automaton is left out: counted repetitions, and edges of words in any script.
 _QUICK = (
-    rf"(?im)(?:{_SAID.replace('{1,60}', '+')}|^{LABELLED}|[.!?。][ \t]+[*_]*[\w ]*[:：]|####"
+    rf"(?im)(?:{_SAID.replace('{1,60}', '+')}|^{LABELLED}|[.!?。][ \t]+[*_]*[\w ]*[*_]*[:：]|####"
     r"|\\boxed|Finish\[|is (?:\w+ )?(?:the )?(?:correct|right|best)"
     r"|(?:therefore|thus|hence|so|consequently|accordingly|follows|conclude|daher|folglich|somit|donc|tanto|portanto|quindi|следовательно"
     r"|поэтому|因此|所以)(?-u:\b))"

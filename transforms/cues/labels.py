@@ -2,9 +2,10 @@
 
 import dataclasses
 import re
+from collections.abc import Iterator
 
 from transforms.candidates import Candidates, LinePattern, initials
-from transforms.cues.words import ANSWERS, ASKS
+from transforms.cues.words import ANSWERS, ASKS, THINKING
 
 _WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
 # A file may open with a byte order mark, a paragraph with an ideographic space.
@@ -29,9 +30,10 @@ _LABEL = re.compile(
     (?:{_GAP}*+(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*+$)""",
     re.IGNORECASE | re.VERBOSE,
 )
+# Inside a line a label stands where a sentence ends, or is set in bold.
 _INLINE = re.compile(
-    rf"(?<=[?？؟.!。])[*_]*[ \t]+(?P<open>[*_]{{0,2}})(?P<word>{_WORD})(?P<number>{_NUMBER})"
-    r"(?P<sep>[:：.)])[*_]{0,2}(?P<after>[ \t]*)\S",
+    rf"(?:(?<=[?？؟.!。])[*_]*[ \t]+|(?<=[ \t])(?=\*\*|__))(?P<open>[*_]{{0,2}})(?P<word>{_WORD})"
+    rf"(?P<number>{_NUMBER})(?P<close>[*_]{{0,2}})(?P<sep>[:：.)])[*_]{{0,2}}(?P<after>[ \t]*)\S",
     re.IGNORECASE,
 )
 _EMPHASIS = ("**", "__", "*", "_")
@@ -81,7 +83,7 @@ class Label:
 def read_labels(candidates: Candidates) -> list[Label]:
     """The labels that open lines, in order; they need not be paired.
 
-    A short answer may stand in its question's line ("Q: Is it? A: Yes."); its label is read too.
+    What answers a question may stand in its line ("Q: Is it? A: Yes."); its labels are read too.
     """
     lines = candidates.lines
     number, text = candidates.matching(LABELS)
@@ -100,10 +102,21 @@ def read_labels(candidates: Candidates) -> list[Label]:
             continue
         label = _label(*place, match)
         labels.append(label)
-        inline = _INLINE.search(content, match.end()) if label.asks else None
-        if inline is not None and _answers_inline(label, inline):
-            labels.append(_label(*place, inline))
+        labels.extend(
+            _label(*place, inline) for inline in _read_inline(label, content, match.end())
+        )
     return labels
+
+
+def _read_inline(opens: Label, content: str, at: int) -> Iterator[re.Match[str]]:
+    """The labels behind a line's first, up to that of the answer: "Q: ... Reasoning: ... A: ..."."""
+    if not opens.asks:
+        return
+    for inline in _INLINE.finditer(content, at):
+        if _answers_inline(opens, inline):
+            yield inline
+            if inline["word"].casefold() not in THINKING:
+                return
 
 
 def _answers_inline(question: Label, inline: re.Match[str]) -> bool:

@@ -179,6 +179,9 @@ def test_options_below_a_bare_question_belong_to_it():
         "Pergunta: Why?\nRaciocínio: 1 + 1 = 2.\nResposta: 2\n",
         "Domanda: Why?\nRagionamento: 1 + 1 = 2.\nRisposta: 2\n",
         "Вопрос: Why?\nРассуждение: 1 + 1 = 2.\nОтвет: 2\n",
+        # Labels in one line: where a sentence ends, or in bold.
+        "Q: Why? Reasoning: 1 + 1 = 2. A: 2\n",
+        "**Question**: Why? **Thoughts**: 1 + 1 = 2. **Final Answer**: 2.\n",
         "问题：Why?\n推理：1 + 1 = 2.\n答案：2\n",
         "問題：Why?\n解説：1 + 1 = 2.\n答え：2\n",
     ],
@@ -186,6 +189,11 @@ def test_options_below_a_bare_question_belong_to_it():
 def test_what_labels_say_between_question_and_answer_reasons(text):
     assert pairs(text)[0] == QCA[0]
     assert "worked" in games(text)
+
+
+def test_labels_in_one_line_may_follow_what_is_no_sentence():
+    text = "**Question**: Take a **b** and A. one, B. two **Reasoning**: 1 + 1 **Answer**: 2\n"
+    assert pairs(text) == [("Take a **b** and A. one, B. two", "1 + 1", "2")]
 
 
 def test_an_option_labels_no_answer():
