@@ -109,7 +109,7 @@ def read_labels(candidates: Candidates) -> list[Label]:
 
 
 def _read_inline(opens: Label, content: str, at: int) -> Iterator[re.Match[str]]:
-    """The labels behind a line's first, up to that of the answer: "Q: ... Reasoning: ... A: ..."."""
+    """The labels behind a line's first, up to the answer's: "Q: ... Reasoning: ... A: ..."."""
     if not opens.asks:
         return
     for inline in _INLINE.finditer(content, at):

@@ -18,7 +18,7 @@ import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern, initials
-from transforms.cues import dialogue, heading, label
+from transforms.cues import dialogue, fields, heading, label
 from transforms.cues.above import line_tail, line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import LABELLED, Final, find_final, may_conclude
@@ -291,6 +291,7 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     )
     is_mark = is_value | is_label | lines.closes[marks]
     is_mark &= is_value | ~_within(lines.start[marks], labelled)
+    is_mark &= ~_within(lines.start[marks], candidates.once(fields.find))
     marks, is_value = marks[is_mark], is_value[is_mark]
     steps, _ = candidates.matching(_STEPS)
     labels = {found.line: found for found in candidates.once(read_labels) if found.asks}
