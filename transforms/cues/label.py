@@ -29,6 +29,11 @@ GAME = "label"
 FINAL_VALUE = LinePattern(r"^[ \t]*####[ \t]*[^\p{L}\n]*\d[^\p{L}\n]*\s*$", opens="#")
 """Lines that give a number as the final answer, "#### 42"."""
 
+_COMPLETED = LinePattern(
+    r"^[ \t]*\[\[[ \t]?\#\#[ \t]completed[ \t]\#\#[ \t]?\]\]", opens="[", holds="$%#"
+)
+"""Lines that close an answer whose label is "[[ ## answer ## ]]"."""
+
 _SURE_LETTERS = "q问問문"
 _MAX_QUESTION_BYTES = 20_000
 _TAIL_BYTES = 64
@@ -112,12 +117,13 @@ def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:
 def find_pairs(candidates: Candidates) -> list[Pair]:
     """Labelled questions with their answers; not in order."""
     values, _ = candidates.matching(FINAL_VALUE)
+    completed, _ = candidates.matching(_COMPLETED)
     labels = candidates.once(read_labels)
     # A heading ends the answer before it, unless it says "Answer"; a final answer is the last line
     # of its own.
     answering = {label.line for label in labels if label.answers and not label.asks}
     headings = {heading.first_line for heading in candidates.outline}
-    stops = sorted([*(headings - answering), *(values + 1).tolist()])
+    stops = sorted([*(headings - answering), *(values + 1).tolist(), *completed.tolist()])
     pairs = list(_find_answered(candidates.lines, stops, labels))
     answered = {found.question.document for found in pairs}
     unanswered = (label for label in labels if label.asks and label.document not in answered)

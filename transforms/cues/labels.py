@@ -10,13 +10,13 @@ from transforms.cues.words import ANSWERS, ASKS, THINKING
 _WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
 # A file may open with a byte order mark, a paragraph with an ideographic space.
 _SPACE = r"[ \t\f\u3000\ufeff]*"
-_OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[|\()?"
+_OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[\[[ \t]?\#\#[ \t]|\[|\()?"
 # "*+" gives nothing back, or a long run of spaces would be split in every way. Rust, which never
 # goes back, reads the same language.
 _NUMBER = r"(?:[ \t]*+(?:no\.?|nr\.?|\#|№)?[ \t]*+\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
 # French puts a space that does not break before a colon.
 _GAP = r"[ \t\u00a0\u202f]"
-_SEPARATOR = r"(?:[:：]|\.|．|\)|\]|-|–|—)"
+_SEPARATOR = r"(?:[:：]|\.|．|\)|\#\#[ \t]?\]\]|\]|-|–|—)"
 LABELS = LinePattern(
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
     rf"{_GAP}*(?:\*\*|__|\*|_)?{_GAP}*(?:{_SEPARATOR}|\n|\r|$))",
