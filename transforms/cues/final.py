@@ -69,6 +69,7 @@ _BOXED = "\\boxed{"
 # "The answer is $\boxed{42}$." announces the answer once.
 _ANNOUNCED = re.compile(rf"{_SO}?{_SAID}[:：]?$", re.IGNORECASE)
 _ANNOUNCES = re.compile(rf"{_SO}?{_SAID}[:：]?[ \t]*(?=\S)", re.IGNORECASE)
+_FORMULA = re.compile(r"\$[^$\s](?:[^$\n]*[^$\s])?\$")
 _COURTESY = re.compile(r"[.]?[ \t]*I hope (?:it|this) is correct\.?$|[ \t]*(?:□|∎|■|Q\.?E\.?D\.?)$")
 # What a final answer's last line may hold; most responses are told apart by that alone. What makes
 # a slow automaton is left out: counted repetitions, and edges of words in any script.
@@ -177,7 +178,13 @@ def _said(text: str, match: re.Match[str]) -> Final:
     start, end = match.span("answer")
     label = match.start() + len(match[0]) - len(match[0].lstrip())
     cue = text[label:start].strip(" \t*_") or "is correct"
-    return Final(label, start, start + len(without_stop(text[start:end])), cue)
+    return Final(label, *_formula(start, without_stop(text[start:end])), cue)
+
+
+def _formula(start: int, answer: str) -> tuple[int, int]:
+    """Where an answer starts and ends without the signs of a formula around all of it, "$x$"."""
+    is_formula = _FORMULA.fullmatch(answer) is not None
+    return start + is_formula, start + len(answer) - is_formula
 
 
 def without_stop(answer: str) -> str:
@@ -209,7 +216,7 @@ def _read_label(text: str) -> Final | None:
     if len(answer) > _MAX_LABELLED or re.search(r"\n[ \t]*\n", answer):
         return None
     cue = text[label.start() : label.start("answer")].strip(" \t*_#\n")
-    return Final(label.start(), start, start + len(without_stop(answer)), cue)
+    return Final(label.start(), *_formula(start, without_stop(answer)), cue)
 
 
 def _read_box(text: str) -> Final | None:

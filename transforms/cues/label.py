@@ -56,6 +56,9 @@ _SURE_WORDS = frozenset(
         "问",
     ]
 )
+_BEGINS = re.compile(
+    r"(?:let['’]?s|let us) (?:think|work|solve|reason)[a-z ,]*step by step[.:,]?", re.IGNORECASE
+)
 _OPENS_ASKING = re.compile(ASKING_WORD)
 # Choices below a question are part of it, and nobody answered.
 _CHOICE = re.compile(rb"[(\[]?[aA1][.):\]]\s")
@@ -84,7 +87,10 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     data = candidates.lines.data
     episodes = []
     for found in find_pairs(candidates):
-        end = trim(data, found.answer_start, found.answer_end)[1]
+        start, end = trim(data, found.answer_start, found.answer_end)
+        if end - start < _TAIL_BYTES and _BEGINS.fullmatch(str(data[start:end], "utf-8", "ignore")):
+            # The prompt's end: the answer is left to its reader.
+            continue
         asked = _without_emphasis(
             candidates.lines, found.question.end, found.question_end, found.question.emphasis
         )

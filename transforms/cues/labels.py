@@ -24,6 +24,18 @@ LABELS = LinePattern(
 )
 """Lines that may open with a label."""
 
+_CAPITALS = "EXAMPLE|EXERCISE|PROBLEM|QUESTION|SOLUTION|ANSWER"
+CAPITALS = LinePattern(
+    rf"^{_SPACE}(?:{_CAPITALS})(?:[ \t]+\d{{1,4}}(?:\.\d{{1,3}}){{0,3}})?[ \t]+"
+    r"(?:[\p{L}]?[\p{Ll}]|[AI] |[^\p{L}\s])",
+    opens="\ufeffEPQSA",
+)
+"""Lines that may open with a label that only its capitals show: "SOLUTION We add them."."""
+
+_IN_CAPITALS = re.compile(
+    rf"{_SPACE}(?P<open>)(?P<word>{_CAPITALS})(?P<number>(?:[ \t]+\d{{1,4}}(?:\.\d{{1,3}})*)?)"
+    r"(?P<sep>)(?P<after>[ \t]+)"
+)
 _LABEL = re.compile(
     rf"""{_SPACE}(?P<open>{_OPEN})(?P<word>{_WORD})(?P<number>{_NUMBER})
     {_GAP}*+(?:\*\*|__|\*|_)?
@@ -36,6 +48,7 @@ _INLINE = re.compile(
     rf"(?P<number>{_NUMBER})(?P<close>[*_]{{0,2}})(?P<sep>[:：.)])[*_]{{0,2}}(?P<after>[ \t]*)\S",
     re.IGNORECASE,
 )
+_TITLES = frozenset(["PROBLEM", "QUESTION", "EXERCISE"])
 _EMPHASIS = ("**", "__", "*", "_")
 
 
@@ -95,7 +108,7 @@ def read_labels(candidates: Candidates) -> list[Label]:
         lines.opens[number].tolist(),
         strict=True,
     )
-    labels = []
+    labels = list(_read_capitals(candidates))
     for place, content in zip(places, text.to_list(), strict=True):
         match = _LABEL.match(content.rstrip())
         if match is None or not _is_label(match):
@@ -105,7 +118,21 @@ def read_labels(candidates: Candidates) -> list[Label]:
         labels.extend(
             _label(*place, inline) for inline in _read_inline(label, content, match.end())
         )
-    return labels
+    return sorted(labels, key=lambda label: label.start)
+
+
+def _read_capitals(candidates: Candidates) -> Iterator[Label]:
+    """Labels in capitals at the head of a paragraph, with nothing but space behind them."""
+    lines = candidates.lines
+    number, text = candidates.matching(CAPITALS)
+    documents = lines.document_of(number).tolist()
+    for line, document, content in zip(number.tolist(), documents, text, strict=True):
+        match = _IN_CAPITALS.match(content)
+        separated = _LABEL.match(content.rstrip())
+        is_separated = separated is not None and _is_label(separated)
+        if match is not None and lines.opens[line] and not is_separated:
+            indent = int(lines.indent[line])
+            yield _label(line, document, int(lines.start[line]), indent, True, match)
 
 
 def _read_inline(opens: Label, content: str, at: int) -> Iterator[re.Match[str]]:
@@ -157,7 +184,8 @@ def _is_label(match: re.Match[str]) -> bool:
     is_marked = bool(match["number"].strip()) or bool(opening.strip())
     if separator is None:
         # A bare word is a word; "Exercise 3" or "**Answer**" alone in a line is a label.
-        return (is_marked or word.casefold() in ("solution", "answer")) and len(word) > 1
+        is_title = word.casefold() in ("solution", "answer") or word in _TITLES
+        return (is_marked or is_title) and len(word) > 1
     if len(word) == 1 and word.islower() and word not in "qa":
         return False
     if separator == "．":

@@ -46,11 +46,14 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     labelled = [pair for pair in candidates.once(label.find) if _is_pair(pair)]
     headed = [pair for pair in candidates.once(heading.find) if _is_pair(pair)]
     lines = candidates.lines
+    bare = list(find_bare(candidates, labelled))
+    # What follows a question in a heading may hold the next question, without a mark.
+    taken = {episode.start for episode in bare}
     refined = [*_refine_labelled(candidates, labelled)]
-    for pair in _hopeful(lines, headed):
+    for pair in _hopeful(lines, [pair for pair in headed if pair.start not in taken]):
         refined.extend(with_options(lines, each) for each in _refine(lines, pair))
     refined.extend(_refine_sessions(candidates))
-    return [*refined, *find_bare(candidates, labelled)]
+    return [*refined, *bare]
 
 
 def _is_pair(episode: Episode) -> bool:
