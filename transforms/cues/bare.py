@@ -158,7 +158,12 @@ def _asking(candidates: Candidates) -> dict[int, int]:
             inputs.tolist(), lines.start[inputs].tolist(), texts, strict=True
         )
     }
-    asks.update((found.line, found.end) for found in candidates.once(read_labels) if found.asks)
+    asks.update(
+        (found.line, found.end)
+        for found in candidates.once(read_labels)
+        # "(D) paper" is an option.
+        if found.asks and (len(found.word) > 1 or found.separator in (":", "："))
+    )
     return asks
 
 
@@ -184,7 +189,8 @@ def _find_asked(
         if _OPENING.match(line_text(lines, first)):
             # "Solution: ..." opens the response to the paragraph above.
             first, last = paragraph_above(lines, first, floor)
-            return (first, last - 1) if first < last else None
+            return (_opening(first, last, asks), last - 1) if first < last else None
+        first = _opening(first, last, asks)
         asked = _last_asked(lines, first, last, asks, steps)
         if asked is None and n_above == 0:
             asked = _asked_above_steps(lines, first, last, mark, asks)
@@ -196,6 +202,11 @@ def _find_asked(
             return first, asked
         below = first
     return None
+
+
+def _opening(first: int, last: int, asks: Mapping[int, int]) -> int:
+    """The line that opens a paragraph's question: "Example 1" may stand above "Question: ..."."""
+    return next((line for line in range(last - 1, first, -1) if line in asks), first)
 
 
 def _last_asked(
