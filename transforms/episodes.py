@@ -105,6 +105,7 @@ def as_records(proposed: Sequence[Sequence[Episode]]) -> tuple[Records, Records]
 def resolve(lines: Lines, stretches: Records, contents: Records) -> tuple[Records, Records]:
     """Trims, and keeps episodes that do not overlap: the outer of two, else the earlier.
 
+    Of two that start together, one that reasons is kept: where its steps end is no guess.
     Episodes with an empty content are dropped, and the first family breaks ties. An episode with
     gaps is kept if all of its stretches are; what one in a single piece loses to it stays lost.
 
@@ -118,7 +119,7 @@ def resolve(lines: Lines, stretches: Records, contents: Records) -> tuple[Record
     """
     for records in (stretches, contents):
         records["start"], records["end"] = _trim_all(lines, records["start"], records["end"])
-    kept = _outermost(stretches, _is_filled(stretches, contents))
+    kept = _outermost(stretches, _is_filled(stretches, contents), _reasons(stretches, contents))
     place = np.full(len(stretches), -1)
     place[kept] = np.arange(len(kept))
     contents["stretch"] = place[contents["stretch"]]
@@ -134,9 +135,17 @@ def _is_filled(stretches: Records, contents: Records) -> Bools:
     return is_filled
 
 
-def _outermost(stretches: Records, is_usable: Bools) -> Int64s:
+def _reasons(stretches: Records, contents: Records) -> Bools:
+    """Bool [n], whether each stretch's episode has reasoning."""
+    reasoning = contents["kind"] == _CODE[SegmentKind.REASONING]
+    proposals = stretches["proposal"][contents["stretch"][reasoning]]
+    reasons: Bools = np.isin(stretches["proposal"], proposals)
+    return reasons
+
+
+def _outermost(stretches: Records, is_usable: Bools, reasons: Bools) -> Int64s:
     """The rows of the stretches that are kept, ascending."""
-    rank = np.lexsort((stretches["family"], -stretches["end"], stretches["start"]))
+    rank = np.lexsort((stretches["family"], -stretches["end"], ~reasons, stretches["start"]))
     rank = rank[is_usable[rank]]
     kept = _without_overlap(stretches, rank)
     n_stretches = np.bincount(stretches["proposal"])

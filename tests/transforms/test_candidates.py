@@ -98,6 +98,7 @@ OPENINGS = [
         "%",
     ),
     *("ſtep 1: a", "\u212aey: B", "٣. لماذا؟", "1) a", "(2) b", "Antwort: (a)", "The answer is 3."),
+    *('{"question": "a', '"问": "a', "[{'q': 'a", "- input: a", "<question>", "<a><frage>"),
 ]
 lines_of_text = st.lists(
     st.one_of(

@@ -8,6 +8,7 @@ from transforms.cues import (
     dialogue,
     docstring,
     doctest,
+    fields,
     gathered,
     heading,
     label,
@@ -26,6 +27,7 @@ from transforms.cues.family import CueFamily as CueFamily
 # Of two episodes over the same bytes the earlier family's wins.
 FAMILIES: tuple[CueFamily, ...] = (
     gathered.FAMILY,
+    fields.FAMILY,
     think.FAMILY,
     worked.FAMILY,
     choice.FAMILY,

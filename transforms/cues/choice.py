@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern, beginnings
-from transforms.cues import heading, label
+from transforms.cues import fields, heading, label
 from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import without_stop
@@ -127,7 +127,7 @@ def _items(candidates: Candidates) -> Iterator[_Item]:
     keys, texts = candidates.matching(_KEYS)
     if len(keys) == 0:
         return
-    answered = _label_lines(candidates)
+    answered = _answered_lines(candidates)
     asks = {found.line: found.end for found in candidates.once(read_labels) if found.asks}
     documents = lines.document_of(keys)
     floors = np.maximum(lines.first_line[documents], np.append(0, keys[:-1] + 1)[: len(keys)])
@@ -158,10 +158,11 @@ def _items(candidates: Candidates) -> Iterator[_Item]:
         yield _Item(document, *stem, options_end, explained, key, (start, end), reason)
 
 
-def _label_lines(candidates: Candidates) -> frozenset[int]:
-    """The lines in which an answer's label answers a labelled question."""
+def _answered_lines(candidates: Candidates) -> frozenset[int]:
+    """The lines in which a label or a field answers a question that has one too."""
     lines = candidates.lines
     starts = [pair.contents[1].start for pair in candidates.once(label.find)]
+    starts += [each.start for record in candidates.once(fields.find) for each in record.contents]
     at = np.searchsorted(lines.start, np.array(starts, np.int64), side="right") - 1
     return frozenset(at.tolist())
 

@@ -35,7 +35,7 @@ _SO = r"(?:(?:so|thus|hence|therefore|then|finally|consequently|donc|also|daher)
 _LABEL_LINE = re.compile(rf"^{LABELLED}\s*(?P<answer>\S)", re.IGNORECASE | re.MULTILINE)
 _LABEL_INLINE = re.compile(
     r"(?<=[.!?。])[ \t]+[*_]{0,2}(?:the )?(?:final |correct )?(?:answer|ans|antwort|respuesta"
-    r"|réponse|ответ)[ \t]?[:：][*_]{0,2}[ \t]*(?P<answer>\S[^\n]{0,79})$",
+    r"|réponse|ответ)[*_]{0,2}[ \t]?[:：][*_]{0,2}[ \t]*(?P<answer>\S[^\n]{0,79})$",
     re.IGNORECASE,
 )
 _HASHES = re.compile(r"[ \t]*####[ \t]*(?P<answer>\S.*)")
@@ -69,11 +69,12 @@ _BOXED = "\\boxed{"
 # "The answer is $\boxed{42}$." announces the answer once.
 _ANNOUNCED = re.compile(rf"{_SO}?{_SAID}[:：]?$", re.IGNORECASE)
 _ANNOUNCES = re.compile(rf"{_SO}?{_SAID}[:：]?[ \t]*(?=\S)", re.IGNORECASE)
+_FORMULA = re.compile(r"\$[^$\s](?:[^$\n]*[^$\s])?\$")
 _COURTESY = re.compile(r"[.]?[ \t]*I hope (?:it|this) is correct\.?$|[ \t]*(?:□|∎|■|Q\.?E\.?D\.?)$")
 # What a final answer's last line may hold; most responses are told apart by that alone. What makes
 # a slow automaton is left out: counted repetitions, and edges of words in any script.
 _QUICK = (
-    rf"(?im)(?:{_SAID.replace('{1,60}', '+')}|^{LABELLED}|[.!?。][ \t]+[*_]*[\w ]*[:：]|####"
+    rf"(?im)(?:{_SAID.replace('{1,60}', '+')}|^{LABELLED}|[.!?。][ \t]+[*_]*[\w ]*[*_]*[:：]|####"
     r"|\\boxed|Finish\[|is (?:\w+ )?(?:the )?(?:correct|right|best)"
     r"|(?:therefore|thus|hence|so|consequently|accordingly|follows|conclude|daher|folglich|somit|donc|tanto|portanto|quindi|следовательно"
     r"|поэтому|因此|所以)(?-u:\b))"
@@ -177,7 +178,13 @@ def _said(text: str, match: re.Match[str]) -> Final:
     start, end = match.span("answer")
     label = match.start() + len(match[0]) - len(match[0].lstrip())
     cue = text[label:start].strip(" \t*_") or "is correct"
-    return Final(label, start, start + len(without_stop(text[start:end])), cue)
+    return Final(label, *_formula(start, without_stop(text[start:end])), cue)
+
+
+def _formula(start: int, answer: str) -> tuple[int, int]:
+    """Where an answer starts and ends without the signs of a formula around all of it, "$x$"."""
+    is_formula = _FORMULA.fullmatch(answer) is not None
+    return start + is_formula, start + len(answer) - is_formula
 
 
 def without_stop(answer: str) -> str:
@@ -209,7 +216,7 @@ def _read_label(text: str) -> Final | None:
     if len(answer) > _MAX_LABELLED or re.search(r"\n[ \t]*\n", answer):
         return None
     cue = text[label.start() : label.start("answer")].strip(" \t*_#\n")
-    return Final(label.start(), start, start + len(without_stop(answer)), cue)
+    return Final(label.start(), *_formula(start, without_stop(answer)), cue)
 
 
 def _read_box(text: str) -> Final | None:

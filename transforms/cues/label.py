@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transforms.candidates import Candidates, LinePattern
-from transforms.cues.above import line_text
+from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.blocks import ASKING_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import Label, read_labels
@@ -29,6 +29,11 @@ GAME = "label"
 FINAL_VALUE = LinePattern(r"^[ \t]*####[ \t]*[^\p{L}\n]*\d[^\p{L}\n]*\s*$", opens="#")
 """Lines that give a number as the final answer, "#### 42"."""
 
+_COMPLETED = LinePattern(
+    r"^[ \t]*\[\[[ \t]?\#\#[ \t]completed[ \t]\#\#[ \t]?\]\]", opens="[", holds="$%#"
+)
+"""Lines that close an answer whose label is "[[ ## answer ## ]]"."""
+
 _SURE_LETTERS = "q问問문"
 _MAX_QUESTION_BYTES = 20_000
 _TAIL_BYTES = 64
@@ -36,6 +41,7 @@ _MIN_UNANSWERED = 2
 _MIN_WORDED = 3
 _MOSTLY = 2 / 3
 _MAX_TITLE_LINES = 3
+_MAX_PREAMBLE_LINES = 60
 _SURE_WORDS = frozenset(
     [
         "q",
@@ -50,6 +56,11 @@ _SURE_WORDS = frozenset(
         "問",
         "问",
     ]
+)
+_BEGINS = re.compile(
+    r"(?:let['’]?s|let us) (?:think|work|solve|reason)[a-z ,]*step by step[.:,]?"
+    r"|are follow[ -]?up questions needed here[:?]",
+    re.IGNORECASE,
 )
 _OPENS_ASKING = re.compile(ASKING_WORD)
 # Choices below a question are part of it, and nobody answered.
@@ -79,7 +90,10 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     data = candidates.lines.data
     episodes = []
     for found in find_pairs(candidates):
-        end = trim(data, found.answer_start, found.answer_end)[1]
+        start, end = trim(data, found.answer_start, found.answer_end)
+        if end - start < _TAIL_BYTES and _BEGINS.fullmatch(str(data[start:end], "utf-8", "ignore")):
+            # The prompt's end: the answer is left to its reader.
+            continue
         asked = _without_emphasis(
             candidates.lines, found.question.end, found.question_end, found.question.emphasis
         )
@@ -112,12 +126,13 @@ def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:
 def find_pairs(candidates: Candidates) -> list[Pair]:
     """Labelled questions with their answers; not in order."""
     values, _ = candidates.matching(FINAL_VALUE)
+    completed, _ = candidates.matching(_COMPLETED)
     labels = candidates.once(read_labels)
     # A heading ends the answer before it, unless it says "Answer"; a final answer is the last line
     # of its own.
     answering = {label.line for label in labels if label.answers and not label.asks}
     headings = {heading.first_line for heading in candidates.outline}
-    stops = sorted([*(headings - answering), *(values + 1).tolist()])
+    stops = sorted([*(headings - answering), *(values + 1).tolist(), *completed.tolist()])
     pairs = list(_find_answered(candidates.lines, stops, labels))
     answered = {found.question.document for found in pairs}
     unanswered = (label for label in labels if label.asks and label.document not in answered)
@@ -132,28 +147,56 @@ def _find_answered(lines: Lines, stops: list[int], labels: Sequence[Label]) -> I
     """Questions whose answers have labels."""
     question: Label | None = None
     answer: Label | None = None
+    preamble = ""
     for label in labels:
         if question is not None and label.document != question.document:
             if answer is not None:
                 yield _pair(lines, stops, question, answer, None)
             question = answer = None
+            preamble = ""
         if question is not None and answer is None and _matches(lines, question, label):
             # The answers may be gathered elsewhere: "Q1: Q2: A1: A2:".
             is_other = question.number and label.number and question.number != label.number
             question, answer = (None, None) if is_other else (question, label)
         elif _opens(label) and not _is_nested(question, answer, label):
             if question is not None and answer is not None:
-                yield _pair(lines, stops, question, answer, label)
+                end = _preamble_start(lines, label, answer.line + 1, preamble)
+                yield _pair(lines, stops, question, answer, label, end)
+            elif question is None:
+                preamble = _preamble(lines, label)
             question, answer = label, None
     if question is not None and answer is not None:
         yield _pair(lines, stops, question, answer, None)
 
 
 def _pair(
-    lines: Lines, stops: list[int], question: Label, answer: Label, following: Label | None
+    lines: Lines,
+    stops: list[int],
+    question: Label,
+    answer: Label,
+    following: Label | None,
+    limit: int | None = None,
 ) -> Pair:
     end = _answer_end(lines, stops, answer, following)
+    if limit is not None:
+        end = min(end, int(lines.start[limit]))
     return Pair(question, answer.start, answer, answer.end, end)
+
+
+def _preamble(lines: Lines, question: Label) -> str:
+    """The label of the paragraph above a document's first question, "Context:"; empty without."""
+    floor = max(int(lines.first_line[question.document]), question.line - _MAX_PREAMBLE_LINES)
+    first, last = paragraph_above(lines, question.line, floor)
+    found = OTHER_LABEL.match(line_text(lines, first)) if first < last else None
+    return "" if found is None else found[0]
+
+
+def _preamble_start(lines: Lines, question: Label, floor: int, preamble: str) -> int | None:
+    """The first line of the paragraph above a question, if it opens as that of the first did."""
+    floor = max(floor, question.line - _MAX_PREAMBLE_LINES)
+    first, last = paragraph_above(lines, question.line, floor)
+    is_like = preamble and first < last and line_text(lines, first).startswith(preamble)
+    return first if is_like else None
 
 
 def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label]) -> Iterator[Pair]:

@@ -2,20 +2,21 @@
 
 import dataclasses
 import re
+from collections.abc import Iterator
 
 from transforms.candidates import Candidates, LinePattern, beginnings
-from transforms.cues.words import ANSWERS, ASKS
+from transforms.cues.words import ANSWERS, ASKS, THINKING
 
 _WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
 # A file may open with a byte order mark, a paragraph with an ideographic space.
 _SPACE = r"[ \t\f\u3000\ufeff]*"
-_OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[|\()?"
+_OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[\[[ \t]?\#\#[ \t]|\[|\()?"
 # "*+" gives nothing back, or a long run of spaces would be split in every way. Rust, which never
 # goes back, reads the same language.
 _NUMBER = r"(?:[ \t]*+(?:no\.?|nr\.?|\#|№)?[ \t]*+\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
 # French puts a space that does not break before a colon.
 _GAP = r"[ \t\u00a0\u202f]"
-_SEPARATOR = r"(?:[:：]|\.|．|\)|\]|-|–|—)"
+_SEPARATOR = r"(?:[:：]|\.|．|\)|\#\#[ \t]?\]\]|\]|-|–|—)"
 LABELS = LinePattern(
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
     rf"{_GAP}*(?:\*\*|__|\*|_)?{_GAP}*(?:{_SEPARATOR}|\n|\r|$))",
@@ -23,17 +24,31 @@ LABELS = LinePattern(
 )
 """Lines that may open with a label."""
 
+_CAPITALS = "EXAMPLE|EXERCISE|PROBLEM|QUESTION|SOLUTION|ANSWER"
+CAPITALS = LinePattern(
+    rf"^{_SPACE}(?:{_CAPITALS})(?:[ \t]+\d{{1,4}}(?:\.\d{{1,3}}){{0,3}})?[ \t]+"
+    r"(?:[\p{L}]?[\p{Ll}]|[AI] |[^\p{L}\s])",
+    opens="\ufeffEPQSA",
+)
+"""Lines that may open with a label that only its capitals show: "SOLUTION We add them."."""
+
+_IN_CAPITALS = re.compile(
+    rf"{_SPACE}(?P<open>)(?P<word>{_CAPITALS})(?P<number>(?:[ \t]+\d{{1,4}}(?:\.\d{{1,3}})*)?)"
+    r"(?P<sep>)(?P<after>[ \t]+)"
+)
 _LABEL = re.compile(
     rf"""{_SPACE}(?P<open>{_OPEN})(?P<word>{_WORD})(?P<number>{_NUMBER})
     {_GAP}*+(?:\*\*|__|\*|_)?
     (?:{_GAP}*+(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*+$)""",
     re.IGNORECASE | re.VERBOSE,
 )
+# Inside a line a label stands where a sentence ends, or is set in bold.
 _INLINE = re.compile(
-    rf"(?<=[?？؟.!。])[*_]*[ \t]+(?P<open>[*_]{{0,2}})(?P<word>{_WORD})(?P<number>{_NUMBER})"
-    r"(?P<sep>[:：.)])[*_]{0,2}(?P<after>[ \t]*)\S",
+    rf"(?:(?<=[?？؟.!。])[*_]*[ \t]+|(?<=[ \t])(?=\*\*|__))(?P<open>[*_]{{0,2}})(?P<word>{_WORD})"
+    rf"(?P<number>{_NUMBER})(?P<close>[*_]{{0,2}})(?P<sep>[:：.)])[*_]{{0,2}}(?P<after>[ \t]*)\S",
     re.IGNORECASE,
 )
+_TITLES = frozenset(["PROBLEM", "QUESTION", "EXERCISE"])
 _EMPHASIS = ("**", "__", "*", "_")
 
 
@@ -81,7 +96,7 @@ class Label:
 def read_labels(candidates: Candidates) -> list[Label]:
     """The labels that open lines, in order; they need not be paired.
 
-    A short answer may stand in its question's line ("Q: Is it? A: Yes."); its label is read too.
+    What answers a question may stand in its line ("Q: Is it? A: Yes."); its labels are read too.
     """
     lines = candidates.lines
     number, text = candidates.matching(LABELS)
@@ -93,17 +108,42 @@ def read_labels(candidates: Candidates) -> list[Label]:
         lines.opens[number].tolist(),
         strict=True,
     )
-    labels = []
+    labels = list(_read_capitals(candidates))
     for place, content in zip(places, text.to_list(), strict=True):
         match = _LABEL.match(content.rstrip())
         if match is None or not _is_label(match):
             continue
         label = _label(*place, match)
         labels.append(label)
-        inline = _INLINE.search(content, match.end()) if label.asks else None
-        if inline is not None and _answers_inline(label, inline):
-            labels.append(_label(*place, inline))
-    return labels
+        labels.extend(
+            _label(*place, inline) for inline in _read_inline(label, content, match.end())
+        )
+    return sorted(labels, key=lambda label: label.start)
+
+
+def _read_capitals(candidates: Candidates) -> Iterator[Label]:
+    """Labels in capitals at the head of a paragraph, with nothing but space behind them."""
+    lines = candidates.lines
+    number, text = candidates.matching(CAPITALS)
+    documents = lines.document_of(number).tolist()
+    for line, document, content in zip(number.tolist(), documents, text, strict=True):
+        match = _IN_CAPITALS.match(content)
+        separated = _LABEL.match(content.rstrip())
+        is_separated = separated is not None and _is_label(separated)
+        if match is not None and lines.opens[line] and not is_separated:
+            indent = int(lines.indent[line])
+            yield _label(line, document, int(lines.start[line]), indent, True, match)
+
+
+def _read_inline(opens: Label, content: str, at: int) -> Iterator[re.Match[str]]:
+    """The labels behind a line's first, up to the answer's: "Q: ... Reasoning: ... A: ..."."""
+    if not opens.asks:
+        return
+    for inline in _INLINE.finditer(content, at):
+        if _answers_inline(opens, inline):
+            yield inline
+            if inline["word"].casefold() not in THINKING:
+                return
 
 
 def _answers_inline(question: Label, inline: re.Match[str]) -> bool:
@@ -144,7 +184,8 @@ def _is_label(match: re.Match[str]) -> bool:
     is_marked = bool(match["number"].strip()) or bool(opening.strip())
     if separator is None:
         # A bare word is a word; "Exercise 3" or "**Answer**" alone in a line is a label.
-        return (is_marked or word.casefold() in ("solution", "answer")) and len(word) > 1
+        is_title = word.casefold() in ("solution", "answer") or word in _TITLES
+        return (is_marked or is_title) and len(word) > 1
     if len(word) == 1 and word.islower() and word not in "qa":
         return False
     if separator == "．":

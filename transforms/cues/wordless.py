@@ -1,4 +1,4 @@
-"""What holds no words and so answers nothing: comments, tags, placeholders, rules, ruled footers.
+"""What holds no words and so answers nothing: comments, tags, placeholders, labels, rules, footers.
 
 Expressions are possessive and anchored: each reads a stretch of bytes once.
 """
@@ -15,7 +15,11 @@ _COMMENT = rb"<!--.*?-->"
 # "<https://example.org>" is a link, and says something.
 _TAG = rb"</?[A-Za-z][\w-]*+(?=[\s/>])[^<>]*+>"
 _PLACEHOLDER = rb"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
-_NO_WORDS = re.compile(rb"(?:\s++|%b|%b|%b)*+" % (_COMMENT, _TAG, _PLACEHOLDER), re.DOTALL)
+# Where a prompt ends, its reader goes on.
+_LABEL = rb"(?:\*\*)?(?i:answer|solution|response|reasoning|explanation|A):(?:\*\*)?\s*+\Z"
+_NO_WORDS = re.compile(
+    rb"(?:\s++|%b|%b|%b)*+(?:%b)?+" % (_COMMENT, _TAG, _PLACEHOLDER, _LABEL), re.DOTALL
+)
 # A tag that closes belongs to what it closes.
 _BANNER = re.compile(rb"(?!</)(?:\s++|%b|%b)*+" % (_COMMENT, _TAG), re.DOTALL)
 _RULE = re.compile(rb"([-=*_])(?:[ \t]*+\1){2,}+\s*+")
@@ -26,7 +30,7 @@ _MAX_FOOTER_LINES = 5
 
 
 def has_words(lines: Lines, start: int, end: int) -> bool:
-    """Whether more stands in the bytes [start, end) than comments, tags and placeholders."""
+    """Whether more stands in the bytes [start, end) than comments, tags, placeholders, a label."""
     return _NO_WORDS.fullmatch(lines.data, start, end) is None
 
 

@@ -179,6 +179,9 @@ def test_options_below_a_bare_question_belong_to_it():
         "Pergunta: Why?\nRaciocínio: 1 + 1 = 2.\nResposta: 2\n",
         "Domanda: Why?\nRagionamento: 1 + 1 = 2.\nRisposta: 2\n",
         "Вопрос: Why?\nРассуждение: 1 + 1 = 2.\nОтвет: 2\n",
+        # Labels in one line: where a sentence ends, or in bold.
+        "Q: Why? Reasoning: 1 + 1 = 2. A: 2\n",
+        "**Question**: Why? **Thoughts**: 1 + 1 = 2. **Final Answer**: 2.\n",
         "问题：Why?\n推理：1 + 1 = 2.\n答案：2\n",
         "問題：Why?\n解説：1 + 1 = 2.\n答え：2\n",
     ],
@@ -186,6 +189,11 @@ def test_options_below_a_bare_question_belong_to_it():
 def test_what_labels_say_between_question_and_answer_reasons(text):
     assert pairs(text)[0] == QCA[0]
     assert "worked" in games(text)
+
+
+def test_labels_in_one_line_may_follow_what_is_no_sentence():
+    text = "**Question**: Take a **b** and A. one, B. two **Reasoning**: 1 + 1 **Answer**: 2\n"
+    assert pairs(text) == [("Take a **b** and A. one, B. two", "1 + 1", "2")]
 
 
 def test_an_option_labels_no_answer():
@@ -226,3 +234,65 @@ def test_one_asks_oneself():
         ("Say who.", "1"),
         ("Say who.", "2"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[ ## question ## ]]\nWhy?\n\n[[ ## reasoning ## ]]\n1 + 1 = 2.\n\n"
+        "[[ ## answer ## ]]\n2\n\n[[ ## completed ## ]]\n",
+        "PROBLEM\n\nWhy?\n\nSOLUTION\n\n1 + 1 = 2.\n\nANSWER\n\n2\n",
+        "Problem:\nWhy?\n\nSolution:\n1 + 1 = 2.\n"
+        "Final Answer: The final answer is $2$. I hope it is correct.\n",
+    ],
+)
+def test_labels_of_prompts_and_books(text):
+    assert pairs(text)[0] == QCA[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "response"),
+    [
+        ("Say {}.\n\n", "Solution: 1 + {} is it.\n\nAnswer: {}\n\n"),  # without a label
+        ("Input: Say {}.\n", "Target: 1 + {} is it. The answer is {}.\n\n"),
+        (
+            "Example\nQuestion: Say {}.\n",
+            "Are follow up questions needed here: No.\n1 + {} is it."
+            "\n\nSo the final answer is: {}\n\n",
+        ),
+        # What stands above the next question is no part of the answer.
+        ("Context: No.\nQuestion: Say {}.\n", "Reasoning: 1 + {} is it.\nAnswer: {}\n\n"),
+    ],
+)
+def test_exemplars_recur(question, response):
+    text = "".join((question + response).format(n, n, n) for n in "78")
+    found = pairs(text + question.format(9))
+    assert [(asked, answer) for asked, _, answer in found] == [("Say 7.", "7"), ("Say 8.", "8")]
+    assert all("1 + " in reasoning for _, reasoning, _ in found)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    ["", "Let's think step by step.", "Are follow up questions needed here:"],
+)
+def test_the_last_exemplar_is_not_answered(begun):
+    text = (
+        f"Question: Why?\nAnswer: 1 + 1 = 2. The answer is 2.\n\nQuestion: How?\nAnswer: {begun}\n"
+    )
+    assert pairs(text) == QCA
+
+
+def test_a_label_alone_answers_no_line_that_asks():
+    text = "Problem: It is {0}.\n\nWhy {0}?\n\nSolution: 1 + {0}. The answer is {0}.\n\n"
+    assert len(pairs(text.format(1) + text.format(2))) == 2
+    assert len(pairs(text.format(1) + "Problem: It is 2.\n\nWhy 2?\n\nSolution:\n")) == 1
+
+
+def test_capitals_label_without_a_mark():
+    text = "EXAMPLE 3.1 Why?\n\nSOLUTION It is 1 + 1.\n\nANSWER: 2\n"
+    assert pairs(text) == [("Why?", "It is 1 + 1.", "2")]
+
+
+def test_capitals_that_are_no_label():
+    text = "PROBLEM SOLVING IN CLASS\n\nWhy not.\n\nSOLUTION MANUALS\n\nThe answer is 2.\n"
+    assert pairs(text) == []
