@@ -88,6 +88,7 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
         kept.tolist(), lines.document_of(kept).tolist(), lines.start[kept].tolist(), strict=True
     )
     texts = zip(content.filter(keep).to_list(), hashes.filter(keep).to_list(), strict=True)
+    pending: Heading | None = None
     for (line, document, start), (shown, mark) in zip(places, texts, strict=True):
         if mark is not None:
             title = _without_hashes(shown[len(mark) :])
@@ -96,11 +97,22 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
             # "#### 42" gives a final answer; no title of that depth is a mere number.
             is_value = depth == _VALUE_DEPTH and not any(map(str.isalpha, title))
             if len(title) <= _MAX_TITLE and not is_value:
-                yield Heading(document, line, line, line, mark.rstrip(), depth, start, end, title)
+                if pending is not None:
+                    yield pending
+                notation = mark.rstrip()
+                pending = Heading(document, line, line, line, notation, depth, start, end, title)
         elif not shown.startswith(("..", " ", "\t")):
             heading = _underlined(lines, document, line, shown)
-            if heading is not None:
-                yield heading
+            if heading is None:
+                continue
+            # "= Why?" may be underlined too; it is one heading.
+            if pending is not None and pending.title_line == heading.title_line:
+                heading = pending._replace(last_line=heading.last_line)
+            elif pending is not None:
+                yield pending
+            pending = heading
+    if pending is not None:
+        yield pending
 
 
 def _without_hashes(title: str) -> str:

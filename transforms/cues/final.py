@@ -76,7 +76,8 @@ _COURTESY = re.compile(r"[.]?[ \t]*I hope (?:it|this) is correct\.?$|[ \t]*(?:�
 _QUICK = (
     rf"(?im)(?:{_SAID.replace('{1,60}', '+')}|^{LABELLED}|[.!?。][ \t]+[*_]*[\w ]*[*_]*[:：]|####"
     r"|\\boxed|Finish\[|is (?:\w+ )?(?:the )?(?:correct|right|best)"
-    r"|(?:therefore|thus|hence|so|consequently|accordingly|follows|conclude|daher|folglich|somit|donc|tanto|portanto|quindi|следовательно"
+    r"|(?:therefore|thus|hence|so|consequently"
+    r"|accordingly|follows|conclude|daher|folglich|somit|donc|tanto|portanto|quindi|следовательно"
     r"|поэтому|因此|所以)(?-u:\b))"
 )
 _QUICK_BYTES = 400

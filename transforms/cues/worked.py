@@ -15,6 +15,7 @@ from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues import dialogue, heading, label
 from transforms.cues.bare import find_bare
+from transforms.cues.enclosed import FENCES, STRINGS
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import Final, find_final, may_conclude
 from transforms.cues.labels import Label, read_labels
@@ -41,6 +42,9 @@ _RULE = re.compile(
     r"(?:\n\s*(?:#{2,}|-{3,}|={3,}|\*{3,}|_{3,}"
     r"|[#* \t]*(?:Example|Exemplar|Sample|Demonstration) #?\d{1,3}[:.]?\**)[ \t]*)+$"
 )
+# In a prompt's template these stand for what is to be filled in.
+_SLOT = re.compile(rb"[\"'$]?(?:\{+[^{}\n]*\}+|<[^<>\n]*>|\.{3})[\"'.]?")
+_MAX_BYTES = 12_000
 _MAX_RULE_BYTES = 100
 _MAX_SHORT_BYTES = 200
 
@@ -57,7 +61,25 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     for pair in _hopeful(lines, [pair for pair in headed if pair.start not in taken]):
         refined.extend(with_options(lines, each) for each in _refine(lines, pair))
     refined.extend(_refine_sessions(candidates))
-    return [*refined, *bare]
+    found = [*refined, *bare]
+    is_said = [_is_said(lines, episode) for episode in found]
+    shown = itertools.compress(found, [not each for each in is_said])
+    candidates.refuse(
+        [int(lines.start.searchsorted(episode.start, side="right")) - 1 for episode in shown],
+        GAME,
+        "a template, a program or more than one answer",
+    )
+    return list(itertools.compress(found, is_said))
+
+
+def _is_said(lines: Lines, episode: Episode) -> bool:
+    """Whether an episode is no template, and neither leaves a program's string nor a fence."""
+    text = lines.buffer[episode.start : episode.end].tobytes()
+    is_whole = not any(len(mark.findall(text)) for mark in STRINGS)
+    is_whole &= len(FENCES[0].findall(text)) % 2 == 0
+    contents = (lines.buffer[each.start : each.end].tobytes() for each in episode.contents)
+    is_filled = not any(_SLOT.fullmatch(content.strip()) for content in contents)
+    return is_whole and is_filled and len(text) <= _MAX_BYTES
 
 
 def _is_pair(episode: Episode) -> bool:

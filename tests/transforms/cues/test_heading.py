@@ -257,3 +257,8 @@ def test_numbered_steps_are_no_questions():
     steps = ["Do not open the lid", "Fill the pot", "When it boils, stir", "Will a friend to help"]
     text = "".join(f"{n}) {step}\n\nThen wait.\n\n" for n, step in enumerate(steps, 1))
     assert pairs(text) == []
+
+
+def test_a_marked_heading_that_is_underlined_too_is_one():
+    assert pairs("= 0?\n===\n") == []
+    assert pairs("# Why?\n======\n\nSo.\n") == [("Why?", "So.")]

@@ -296,3 +296,15 @@ def test_capitals_label_without_a_mark():
 def test_capitals_that_are_no_label():
     text = "PROBLEM SOLVING IN CLASS\n\nWhy not.\n\nSOLUTION MANUALS\n\nThe answer is 2.\n"
     assert pairs(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: {question}\nA: Let us see.\nThe answer is 4.\n",
+        'Q: What is 2+2?\nA: Two and two."""\n\ndef f():\n    return 1\n\nThe answer is 4.\n',
+        "Q: What is 2+2?\nA: See:\n```\n2+2\nThe answer is 4.\n",
+    ],
+)
+def test_templates_and_what_leaves_a_string_or_a_fence_are_not_worked(text):
+    assert all(span.game != "worked" for span in seen(text))
