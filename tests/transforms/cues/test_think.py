@@ -108,3 +108,8 @@ def test_an_answer_ends_with_its_tag():
         "<answer>\n(B)\n</answer>\n\nThen it went on.\n"
     )
     assert pairs(text) == [("Which?\n(A) one\n(B) two", "Not one.", "(B)")]
+
+
+def test_a_prompt_ends_with_an_open_tag():
+    text = "Input: Say 1.\nTarget:\n<scratch>\nOne.\n</scratch>\n1\n\n"
+    assert pairs(f"{text}Input: Say 2.\nTarget:\n<scratch>\n") == [("Say 1.", "One.", "1")]
