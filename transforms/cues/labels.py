@@ -46,7 +46,8 @@ _LABEL = re.compile(
 _THINKS = r"(?-i:Reasoning|Rationale|Explanation|Thoughts?|Chain of [Tt]hought):"
 _INLINE = re.compile(
     rf"(?:(?<=[?？؟.!。])[*_]*[ \t]+|(?<=[ \t])(?=\*\*|__|{_THINKS}))"
-    rf"(?P<open>[*_]{{0,2}})(?P<word>{_WORD})(?P<number>{_NUMBER})(?P<close>[*_]{{0,2}})(?P<sep>[:：.)])[*_]{{0,2}}(?P<after>[ \t]*)\S",
+    rf"(?P<open>[*_]{{0,2}})(?P<word>{_WORD})(?P<number>{_NUMBER})"
+    r"(?P<close>[*_]{0,2})(?P<sep>[:：.)])[*_]{0,2}(?P<after>[ \t]*)\S",
     re.IGNORECASE,
 )
 _TITLES = frozenset(["PROBLEM", "QUESTION", "EXERCISE"])
