@@ -1,6 +1,7 @@
 """Labels at the start of a line: what they look like, and what they label."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -51,6 +52,7 @@ _INLINE = re.compile(
     re.IGNORECASE,
 )
 _TITLES = frozenset(["PROBLEM", "QUESTION", "EXERCISE"])
+_MAX_INLINE = 20
 _EMPHASIS = ("**", "__", "*", "_")
 
 
@@ -141,7 +143,7 @@ def _read_inline(opens: Label, content: str, at: int) -> Iterator[re.Match[str]]
     """The labels behind a line's first, up to the answer's: "Q: ... Reasoning: ... A: ..."."""
     if not opens.asks:
         return
-    for inline in _INLINE.finditer(content, at):
+    for inline in itertools.islice(_INLINE.finditer(content, at), _MAX_INLINE):
         if _answers_inline(opens, inline):
             yield inline
             if inline["word"].casefold() not in THINKING:
