@@ -124,11 +124,13 @@ def _ranges(candidates: Candidates, form: _Form) -> Iterator[tuple[int, int, int
     """Byte offsets for each question's field: its document's start, its own, where to read to."""
     lines = candidates.lines
     number, texts = candidates.matching(form.candidates)
-    asking = [
-        (start + _size(text, found.start()), _COMMON in found[0].casefold())
-        for start, text in zip(lines.start[number].tolist(), texts, strict=True)
-        for found in form.asks.finditer(text)
-    ]
+    asking = []
+    for place, text in zip(lines.start[number].tolist(), texts, strict=True):
+        seen = 0
+        for found in form.asks.finditer(text):
+            place += len(text[seen : found.start()].encode())
+            seen = found.start()
+            asking.append((place, _COMMON in found[0].casefold()))
     starts = np.array([start for start, _ in asking], np.int64)
     documents = lines.document_start.searchsorted(starts, side="right")
     floors = lines.document_start[documents - 1].tolist()

@@ -59,7 +59,7 @@ _SURE_WORDS = frozenset(
 )
 _BEGINS = re.compile(
     r"(?:let['’]?s|let us) (?:think|work|solve|reason)[a-z ,]*step by step[.:,]?"
-    r"|are follow[ -]?up questions needed here[:?]",
+    r"|are follow[ -]?up questions needed here[:?](?: (?:yes|no)\.?)?|<[a-z]+>",
     re.IGNORECASE,
 )
 _OPENS_ASKING = re.compile(ASKING_WORD)

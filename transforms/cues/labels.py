@@ -1,6 +1,7 @@
 """Labels at the start of a line: what they look like, and what they label."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -42,13 +43,16 @@ _LABEL = re.compile(
     (?:{_GAP}*+(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*+$)""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Inside a line a label stands where a sentence ends, or is set in bold.
+# Inside a line a label stands where a sentence ends, or is set in bold, or opens steps.
+_THINKS = r"(?-i:Reasoning|Rationale|Explanation|Thoughts?|Chain of [Tt]hought):"
 _INLINE = re.compile(
-    rf"(?:(?<=[?？؟.!。])[*_]*[ \t]+|(?<=[ \t])(?=\*\*|__))(?P<open>[*_]{{0,2}})(?P<word>{_WORD})"
-    rf"(?P<number>{_NUMBER})(?P<close>[*_]{{0,2}})(?P<sep>[:：.)])[*_]{{0,2}}(?P<after>[ \t]*)\S",
+    rf"(?:(?<=[?？؟.!。])[*_]*[ \t]+|(?<=[ \t])(?=\*\*|__|{_THINKS}))"
+    rf"(?P<open>[*_]{{0,2}})(?P<word>{_WORD})(?P<number>{_NUMBER})"
+    r"(?P<close>[*_]{0,2})(?P<sep>[:：.)])[*_]{0,2}(?P<after>[ \t]*)\S",
     re.IGNORECASE,
 )
 _TITLES = frozenset(["PROBLEM", "QUESTION", "EXERCISE"])
+_MAX_INLINE = 20
 _EMPHASIS = ("**", "__", "*", "_")
 
 
@@ -139,7 +143,7 @@ def _read_inline(opens: Label, content: str, at: int) -> Iterator[re.Match[str]]
     """The labels behind a line's first, up to the answer's: "Q: ... Reasoning: ... A: ..."."""
     if not opens.asks:
         return
-    for inline in _INLINE.finditer(content, at):
+    for inline in itertools.islice(_INLINE.finditer(content, at), _MAX_INLINE):
         if _answers_inline(opens, inline):
             yield inline
             if inline["word"].casefold() not in THINKING:
@@ -193,7 +197,8 @@ def _is_label(match: re.Match[str]) -> bool:
     if separator in ":：":
         return match["next"] not in ("/", "\\", ":") or match["after"].startswith((" ", "\t"))
     if separator in "])" and opening.strip("# \t") in ("[", "("):
-        return True
+        # "(D)" is an option.
+        return len(word) > 1 or word in "QqAa" or not word.isascii()
     follows_space = match["after"][:1] in ("", " ", "\t")
     if separator in "-–—":
         return follows_space and is_marked

@@ -7,6 +7,7 @@ never closed reasons to its end, or up to a marked final answer; one whose openi
 has kept reasons from its beginning.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -101,7 +102,8 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     bare = [
         tag for tag, is_labelled in zip(tags, labelled.tolist(), strict=True) if not is_labelled
     ]
-    return [*episodes, *_bare(lines, list(_outermost(bare)))]
+    thoughts = sorted([*_outermost(bare), *_left_open(bare)], key=lambda each: each.opening)
+    return [*episodes, *_bare(lines, thoughts)]
 
 
 def _read_tags(candidates: Candidates) -> Iterator[_Tag]:
@@ -151,6 +153,14 @@ def _outermost(tags: Sequence[_Tag]) -> Iterator[_Thoughts]:
                 found.pop()
             found.append(_between(first, tag))
     return iter(found)
+
+
+def _left_open(tags: Sequence[_Tag]) -> Iterator[_Thoughts]:
+    """The tags that open where documents end, as in prompts, with nothing thought."""
+    for tag, following in itertools.zip_longest(tags, tags[1:]):
+        is_last = following is None or following.document != tag.document
+        if is_last and tag.is_open:
+            yield _Thoughts(tag.start, tag.end, tag.end, tag.end, tag.line, tag.line, tag.document)
 
 
 def _between(first: _Tag, last: _Tag) -> _Thoughts:

@@ -16,7 +16,8 @@ _COMMENT = rb"<!--.*?-->"
 _TAG = rb"</?[A-Za-z][\w-]*+(?=[\s/>])[^<>]*+>"
 _PLACEHOLDER = rb"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
 # Where a prompt ends, its reader goes on.
-_LABEL = rb"(?:\*\*)?(?i:answer|solution|response|reasoning|explanation|A):(?:\*\*)?\s*+\Z"
+_ROLES = rb"answer|solution|response|reasoning|explanation|assistant|target|output|A"
+_LABEL = rb"(?:\*\*)?(?i:%b):(?:\*\*)?\s*+\Z" % _ROLES
 _NO_WORDS = re.compile(
     rb"(?:\s++|%b|%b|%b)*+(?:%b)?+" % (_COMMENT, _TAG, _PLACEHOLDER, _LABEL), re.DOTALL
 )

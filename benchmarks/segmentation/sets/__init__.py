@@ -16,6 +16,7 @@ from benchmarks.segmentation.sets import (
     python_faq,
     reference,
     relaid,
+    rounds,
     worked,
 )
 
@@ -28,6 +29,7 @@ SOURCES: dict[str, Callable[[Packages], Iterator[GoldSet]]] = {
     "manual-faqs": manual_faqs.build,
     "exemplars": exemplars.build,
     "exemplar-forms": exemplar_forms.build,
+    "rounds": rounds.build,
     "mail": mail.build,
     "notebooks": notebooks.build,
     "relaid": relaid.build,

@@ -37,6 +37,8 @@ PROMPTS = {
     "reasoning": Form("Q: ", "\nReasoning: ", "\nA: "),
     "reasoning-words": Form("Question: ", "\nReasoning: ", "\nAnswer: ", "", "\n\n---\n\n"),
     "reasoning-lines": Form("Question:\n", "\n\nReasoning:\n", "\n\nAnswer:\n"),
+    "one-line": Form("Q: ", " Reasoning: ", " A: "),
+    "one-line-bold": Form("**Question**: ", " **Thoughts**: ", " **Answer**: "),
     "explanation": Form("Q: ", "\nExplanation: ", "\nA: ", "", "\n"),
     "thought": Form("Question: ", "\nThought: ", "\nAnswer: "),
     "thought-close": Form("Question: ", "\nThought: ", "\nAnswer: ", "", "\n"),
@@ -58,6 +60,7 @@ PROMPTS = {
         "\n</answer>",
         "\n",
     ),
+    "target": Form("Input: ", "\nTarget: ", " So the answer is ", "."),
     "scratch": Form("Input: ", "\nTarget:\n<scratch>\n", "\n</scratch>\n"),
     "instruction": Form("### Instruction:\n", "\n\n### Response:\n", "\nAnswer: "),
     "instruction-said": Form("### Instruction\n", "\n\n### Response\n", " The answer is ", "."),
@@ -154,10 +157,15 @@ def _sheet(name: str, form: Form, draw: random.Random, *, in_line: bool) -> Gold
             glue = draw.choice((" ", "\n", "\n\n"))
         if glue == "\n" and draw.random() < 0.5:
             steps = [f"{i}. {step}" for i, step in enumerate(steps, 1)]
-        # A choice has a line for each option, unless a field holds it.
-        question = question.replace("\n", " ") if in_line else question
+        # A choice has a line for each option, unless a field or a line holds all.
+        if in_line or "\n" not in form.reasons + form.answers:
+            question = question.replace("\n", " ")
         marks = [part.replace("{n}", str(number)) for part in form[:3]]
         _add(document, form, question, glue.join(steps), final, marks)
+    if not in_line:
+        # A prompt ends with the question that is to be answered.
+        asked = f"{form.before}{draw.choice((_sum, _yes, _choice, _word))(draw)[0]}{form.reasons}"
+        document.add(f"{asked}{form.think}".replace("{n}", str(_N_EXEMPLARS + 1)).rstrip())
     return document
 
 

@@ -114,3 +114,8 @@ def test_a_string_of_a_program_shows_a_format():
     text = 'x = f"""Solve it.\n\n<think>\n[your steps]\n</think>\n\nThe answer is:"""\n\ny = 1\n'
     assert pairs(text) == []
     assert pairs('x = {\n"start": "<think>\\n",\n"end": (\n1 </think>)",\n}\n') == []
+
+
+def test_a_prompt_ends_with_an_open_tag():
+    text = "Input: Say 1.\nTarget:\n<scratch>\nOne.\n</scratch>\n1\n\n"
+    assert pairs(f"{text}Input: Say 2.\nTarget:\n<scratch>\n") == [("Say 1.", "One.", "1")]

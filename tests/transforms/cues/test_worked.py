@@ -194,6 +194,13 @@ def test_what_labels_say_between_question_and_answer_reasons(text):
 def test_labels_in_one_line_may_follow_what_is_no_sentence():
     text = "**Question**: Take a **b** and A. one, B. two **Reasoning**: 1 + 1 **Answer**: 2\n"
     assert pairs(text) == [("Take a **b** and A. one, B. two", "1 + 1", "2")]
+    text = "Q: Of (A) one, (B) two Reasoning: 1 + 1 is it. A: (B)\n"
+    assert pairs(text) == [("Of (A) one, (B) two", "1 + 1 is it.", "(B)")]
+
+
+def test_an_option_in_brackets_asks_nothing():
+    text = "### Question\n\nWhich?\n\n### Explanation\n\nSo.\n\n### Answer\n\n(D)\n"
+    assert pairs(text) == [("Which?", "So.", "(D)")]
 
 
 def test_an_option_labels_no_answer():
