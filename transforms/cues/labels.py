@@ -150,7 +150,7 @@ def _is_label(match: re.Match[str]) -> bool:
     if separator == "．":
         return True
     if separator in ":：":
-        return match["next"] not in ("/", "\\", ":") or match["after"].startswith((" ", "\t"))
+        return match["next"] not in ("/", "\\", ":", "=") or match["after"].startswith((" ", "\t"))
     if separator in "])" and opening.strip("# \t") in ("[", "("):
         return True
     follows_space = match["after"][:1] in ("", " ", "\t")
