@@ -195,7 +195,7 @@ def _is_label(match: re.Match[str]) -> bool:
     if separator == "．":
         return True
     if separator in ":：":
-        return match["next"] not in ("/", "\\", ":") or match["after"].startswith((" ", "\t"))
+        return match["next"] not in ("/", "\\", ":", "=") or match["after"].startswith((" ", "\t"))
     if separator in "])" and opening.strip("# \t") in ("[", "("):
         # "(D)" is an option.
         return len(word) > 1 or word in "QqAa" or not word.isascii()
