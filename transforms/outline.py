@@ -82,7 +82,10 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
     hashes = content.str.extract(_ATX, 1)
     follows = np.diff(number, prepend=-2) == 1
     is_usual = hashes.is_null().to_numpy() | lines.opens[number] | follows
-    keep = ~_fenced(text, lines.document_of(number)) & is_usual
+    documents = lines.document_of(number)
+    is_shown = _fenced(text, documents)
+    is_marked = hashes.str.starts_with("#").fill_null(False).to_numpy() & ~is_shown
+    keep = ~is_shown & is_usual & ~_is_comment(lines, number, is_marked)
     kept = number[keep]
     places = zip(
         kept.tolist(), lines.document_of(kept).tolist(), lines.start[kept].tolist(), strict=True
@@ -113,6 +116,21 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
             pending = heading
     if pending is not None:
         yield pending
+
+
+def _is_comment(lines: Lines, number: Int64s, is_marked: Bools) -> Bools:
+    """Bool [n], whether each line that is marked "#" is a comment: few in its document open.
+
+    A program's comments stand in blocks, or right below what they follow.
+    """
+    document = lines.document_of(number)
+    n_marked, n_opening = (
+        np.bincount(document[each], minlength=len(lines.first_line) - 1)
+        for each in (is_marked, is_marked & lines.opens[number])
+    )
+    is_program = 2 * n_opening < n_marked
+    comments: Bools = is_marked & is_program[document]
+    return comments
 
 
 def _without_hashes(title: str) -> str:

@@ -85,3 +85,7 @@ def test_it_agrees_with_the_parser_on_real_programs(module):
     }
     assert len(asked) > 5
     assert set(asked) <= expected
+
+
+def test_a_body_with_a_string_that_is_flush_is_left():
+    assert pairs('def f():\n    """Does."""\n    g("""\\\nflush\n""")\n\n\nx = 1\n') == []

@@ -44,9 +44,13 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     function, opening = function[is_source], opening[is_source]
     if len(function) == 0:
         return []
-    closing = _closings(candidates, opening)
+    n_marks = _marks(candidates, opening)
+    closing = _closings(lines, opening, n_marks)
     body_end = _body_ends(lines, function, closing)
     acts = _acts(lines, opening, closing, body_end)
+    # A string of several lines may be less indented than the code around it.
+    marks = np.append(0, np.cumsum(n_marks))
+    acts &= (marks[body_end] - marks[closing + 1]) % 2 == 0
     candidates.refuse(function[~acts], GAME, "no code below the docstring")
     # What is inside another's body is part of it.
     reached = np.maximum.accumulate(np.where(acts, body_end, 0))
@@ -113,18 +117,24 @@ def _sources(candidates: Candidates, function: Int64s) -> Int64s:
     return np.flatnonzero(n_code >= np.maximum(1, _MOSTLY * n_flush))
 
 
-def _closings(candidates: Candidates, opening: Int64s) -> Int64s:
+def _closings(lines: Lines, opening: Int64s, n_marks: Int64s) -> Int64s:
     """int64 [n], the line that closes each docstring, or its own where none near does."""
-    lines = candidates.lines
-    filled = lines.filled[np.isin(lines.document_of(lines.filled), lines.document_of(opening))]
-    quotes, text = candidates.among(filled, _QUOTES)
-    n_marks = np.zeros(lines.n_lines, np.int64)
-    n_marks[quotes] = text.str.count_matches(_QUOTES).to_numpy()
+    quotes = np.flatnonzero(n_marks)
     after = np.searchsorted(quotes, opening, side="right")
     following = np.append(quotes, lines.n_lines)[after]
     goes_on = (n_marks[opening] == 1) & (following - opening <= _MAX_DOCSTRING_LINES)
     goes_on &= following < lines.first_line[lines.document_of(opening) + 1]
     return np.where(goes_on, following, opening)
+
+
+def _marks(candidates: Candidates, opening: Int64s) -> Int64s:
+    """int64 [n_lines], how many marks of long strings a line has, in documents with docstrings."""
+    lines = candidates.lines
+    filled = lines.filled[np.isin(lines.document_of(lines.filled), lines.document_of(opening))]
+    quotes, text = candidates.among(filled, _QUOTES)
+    n_marks = np.zeros(lines.n_lines, np.int64)
+    n_marks[quotes] = text.str.count_matches(_QUOTES).to_numpy()
+    return n_marks
 
 
 def _body_ends(lines: Lines, function: Int64s, closing: Int64s) -> Int64s:

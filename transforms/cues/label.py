@@ -20,6 +20,7 @@ from transforms.cues.blocks import ASKING_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import Label, read_labels
 from transforms.cues.options import LABEL as OTHER_LABEL
+from transforms.cues.wordless import partings
 from transforms.cues.words import QUESTION_MARKS
 from transforms.episodes import trim
 from transforms.lines import Lines
@@ -132,7 +133,8 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
     # of its own.
     answering = {label.line for label in labels if label.answers and not label.asks}
     headings = {heading.first_line for heading in candidates.outline}
-    stops = sorted([*(headings - answering), *(values + 1).tolist(), *completed.tolist()])
+    others = (values + 1, completed, candidates.once(partings))
+    stops = sorted([*(headings - answering), *(line for each in others for line in each.tolist())])
     pairs = list(_find_answered(candidates.lines, stops, labels))
     answered = {found.question.document for found in pairs}
     unanswered = (label for label in labels if label.asks and label.document not in answered)

@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 
-from transforms.candidates import OUTLINE_LINES, Candidates
-from transforms.lines import Lines
+from transforms.candidates import OUTLINE_LINES, Candidates, LinePattern
+from transforms.lines import Int64s, Lines
 from transforms.outline import link_targets
 
 _COMMENT = rb"<!--.*?-->"
@@ -24,6 +24,8 @@ _NO_WORDS = re.compile(
 # A tag that closes belongs to what it closes.
 _BANNER = re.compile(rb"(?!</)(?:\s++|%b|%b)*+" % (_COMMENT, _TAG), re.DOTALL)
 _RULE = re.compile(rb"([-=*_])(?:[ \t]*+\1){2,}+\s*+")
+_PARTING = LinePattern(r"^%\s*$", opens="%")
+_MIN_PARTINGS = 2
 _MAX_INDENT = 3
 # A box so wide and so low at the end of a document is the foot of a page.
 _MIN_FOOTER_COLUMNS = 20
@@ -33,6 +35,14 @@ _MAX_FOOTER_LINES = 5
 def has_words(lines: Lines, start: int, end: int) -> bool:
     """Whether more stands in the bytes [start, end) than comments, tags, placeholders, a label."""
     return _NO_WORDS.fullmatch(lines.data, start, end) is None
+
+
+def partings(candidates: Candidates) -> Int64s:
+    """int64 [n], the lines of "%" that part the sayings of a collection, ascending."""
+    lines = candidates.lines
+    number, _ = candidates.matching(_PARTING)
+    document = lines.document_of(number)
+    return number[np.bincount(document)[document] >= _MIN_PARTINGS] if len(number) else number
 
 
 class AnswerEnds:
@@ -45,6 +55,7 @@ class AnswerEnds:
         self._lines = candidates.lines
         targets = link_targets(*candidates.matching(OUTLINE_LINES))
         self._targets = frozenset(targets.tolist())
+        self._partings = candidates.once(partings)
         # Blank lines part blocks.
         self._openers = np.flatnonzero(self._lines.opens & ~self._lines.is_blank)
 
@@ -56,6 +67,8 @@ class AnswerEnds:
           end: the line after the last that it may have.
         """
         lines = self._lines
+        at = int(self._partings.searchsorted(body))
+        end = min([end, *self._partings[at : at + 1].tolist()])
         is_last = end == int(lines.first_line[lines.first_line.searchsorted(end)])
         while (last := int(lines.filled.searchsorted(end)) - 1) >= 0:
             line = int(lines.filled[last])

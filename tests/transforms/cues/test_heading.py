@@ -262,3 +262,17 @@ def test_numbered_steps_are_no_questions():
 def test_a_marked_heading_that_is_underlined_too_is_one():
     assert pairs("= 0?\n===\n") == []
     assert pairs("# Why?\n======\n\nSo.\n") == [("Why?", "So.")]
+
+
+def test_comments_of_a_program_are_no_headings():
+    code = (
+        "# Is it a list?\n# It may be.\nx = f(y)\n# What now?\ny = 1\n# So.\n\n# Why so?\nz = 2\n"
+    )
+    assert pairs(code) == []
+    assert pairs("# Is it?\n\nIt is.\n\n```\n# a\n# b\n# c\n```\n") != []
+
+
+def test_what_parts_sayings_ends_an_answer():
+    text = "What is it?\n\nA list.\n%\nIt rains.\n%\nWho asks?\n\nNobody.\n%\nIt rained.\n"
+    assert [answer for _, answer in pairs(text)] == ["A list.", "Nobody."]
+    assert pairs("Q: Who?\nA: I.\n%\nIt rains.\n%\n") == [("Who?", "I.")]
