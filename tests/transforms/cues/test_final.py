@@ -22,7 +22,7 @@ from transforms.cues.final import read_final
         ("1 + 1 = 2.\n\n**Answer**\n\n3/4", "3/4"),
         (
             "So $x = \\boxed{2}$.\nFinal Answer: The final answer is $2$. I hope it is correct.",
-            "$2$",
+            "2",
         ),
         ("So $x = \\boxed{\\frac{1}{2}}$.", "\\frac{1}{2}"),
         ("It is $\\boxed{1}$ or rather $\\boxed{2}$.", "2"),
