@@ -119,3 +119,11 @@ def test_a_string_of_a_program_shows_a_format():
 def test_a_prompt_ends_with_an_open_tag():
     text = "Input: Say 1.\nTarget:\n<scratch>\nOne.\n</scratch>\n1\n\n"
     assert pairs(f"{text}Input: Say 2.\nTarget:\n<scratch>\n") == [("Say 1.", "One.", "1")]
+
+
+def test_of_two_episodes_that_start_together_one_that_reasons_is_kept():
+    # By themselves the lines that ask would be answered by all that follows them.
+    asked = ["Why so?", "Say it.", "Why not?", "Say so.", "Why now?", "Say no."]
+    steps = "Target:\n<scratch>\nIt is late now.\n</scratch>\nlate\n\n"
+    text = "".join(f"Input: {question}\n{steps}" for question in asked)
+    assert pairs(text) == [(question, "It is late now.", "late") for question in asked]
