@@ -19,11 +19,15 @@ ASKS = r"[?？؟][!！]?[)\]\"'”’»]?(?:[ \t]+\([^()\n]{1,60}\))?"
 """Rust and Python regular expression of the end of a question; an aside may follow it."""
 
 _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
+# "G1." counts the questions of a part; labels of questions and answers are other families'.
+_LETTERED = r"[B-EG-PRT-Z]\d{1,3}[.)]"
+_LETTERS = tuple(letter + digit for letter in "BCDEGHIJKLMNOPRTUVWXYZ" for digit in "0123456789")
 _BULLET = r"(?:[*+•◦‣●■▪○→»;-]|\*{3}|>>|==?>|o)[ \t]+"
 _EMPHASIS = r"(?:\*\*|__|\*|_)"
 # "Subject: 2.3." heads the entries of old lists of questions.
 _COUNT = (
-    rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?{_NUMBER}[.):\]]{{0,2}}[ \t]+|Subject:[ \t]+"
+    rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?(?:{_NUMBER}[.):\]]{{0,2}}|{_LETTERED})[ \t]+"
+    r"|Subject:[ \t]+"
     # Chinese and Japanese numbers have no space behind them.
     rf"|[\[(（]?{_NUMBER}[．、）][ \t\u3000]*)"
 )
@@ -32,7 +36,7 @@ _FIRST = r"(?:«[ \u00a0]|[¿¡\"'“‘«(\[`])?[\p{Lu}\p{Lt}\p{Lo}\d_]"
 _STARTS = rf"^\f?[ \t]{{0,12}}{_PREFIX}{_FIRST}"
 # Inside a paragraph only a clear number or bullet starts something.
 _STARTS_ITEM = (
-    rf"^[ \t]{{0,12}}(?:{_BULLET}|[\[(]?{_NUMBER}[.):\]]{{1,2}}[ \t]+"
+    rf"^[ \t]{{0,12}}(?:{_BULLET}|[\[(]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t]+"
     r"|\d{1,3}(?:\.\d{1,3}){1,3}[ \t]+\p{Lu})"
 )
 _ENDS = rf"{ASKS}[*_]{{0,2}}\s*$"
@@ -60,12 +64,12 @@ _INVERTED = (
 # "I have a laptop. Can I ...", "If it fails, what ...".
 _ASKS_LATER = rf"[.,;:!?…] +(?:and |so |but |then )?(?i:{_WORDS})\b"
 _UNMARKED = r"[^\s.,;:!?。，；：！？-]\s*$"
-_NUMBERED = rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?{_NUMBER}[.):\]]{{1,2}}[ \t]+\S"
+_NUMBERED = rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t]+\S"
 _BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
 _MARKED = LinePattern(_ENDS, holds="?？؟")
 _STANDING = (
     _MARKED,
-    LinePattern(_NUMBERED, opens="*_[(#" + DIGITS),
+    LinePattern(_NUMBERED, opens=(*("*_[(#" + DIGITS), *_LETTERS)),
     LinePattern(_BOLD, opens="*_"),
     LinePattern(
         ASKING_WORD,
@@ -241,7 +245,9 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
     is_counted = n_numbers > 0
     limit = np.where(is_counted, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
     is_short = lines.start[last + 1] - lines.start[first] <= limit
+    # Steps have no letters, so that what has one may be a statement: "C2. It does not start."
     unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short
+    unmarked |= count.str.contains(r"^[A-Z]\d").to_numpy() & is_short
     keep &= is_marked | (unmarked & (layout != Layout.FLAT) & lines.opens[first])
     return found.where(keep & ~_is_paragraph(lines, found))
 

@@ -273,3 +273,16 @@ def test_comments_of_a_program_are_no_headings():
 def test_what_parts_sayings_ends_an_answer():
     assert pairs("# Why?\n\nIt is.\n%\nIt rains.\n%\n") == [("Why?", "It is.")]
     assert pairs("Q: Who?\nA: I.\n%\nIt rains.\n%\n") == [("Who?", "I.")]
+
+
+def test_questions_counted_by_a_letter_and_a_number_may_be_statements():
+    text = (
+        "C1. Why does it fail?\n\nIt is old.\n\nC2. It does not start.\n\nPlug it in.\n\n"
+        "C3. What is it for?\n\nFor fun.\n\nT1. How is it tested?\n\n1. Start it.\n\n2. Stop it.\n"
+    )
+    assert [question for question, _ in pairs(text)] == [
+        "Why does it fail?",
+        "It does not start.",
+        "What is it for?",
+        "How is it tested?",
+    ]
