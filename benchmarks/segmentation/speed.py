@@ -134,7 +134,7 @@ def seconds(task: str, folder: Path, n_processes: int) -> tuple[float, float]:
     return max(ends) - min(starts), sum(cpu)
 
 
-def print_speed(sets: Path, *, megabytes: int = 32, runs: int = 3) -> dict[str, Measured]:
+def print_speed(sets: Path, *, megabytes: int = 64, runs: int = 3) -> dict[str, Measured]:
     """Prints a line a task and corpus; returns MB/s of all runs."""
     from benchmarks.prepare import source_texts
 

@@ -54,7 +54,7 @@ def build(packages: Packages) -> Iterator[GoldSet]:
         name="fetchmail-faq",
         source="fetchmail-faq",
         kind="pairs",
-        note="fetchmail's FAQ: headings such as 'G1. What is...'; held out until rules were written for it",
+        note="fetchmail's FAQ: 'G1. What is...'; held out until rules were written for it",
         documents=(_fetchmail(packages.debian("fetchmail")),),
         held_out=False,
     )
