@@ -60,6 +60,8 @@ def plan_comparison(
     """
     device, workers = options.resolved()
     saved = tokenizer_of(corpus, read_manifest(corpus))
+    # Refuses a model that is not there before the wait.
+    model_digest(config.model)
     _say(Console(stderr=True), f"making all arms of {corpus}, then timing a few steps")
     design, rows, config = _designed(corpus, config, saved, device)
     print_estimate(design, rows, config, saved, device=device, workers=workers, console=console)
@@ -91,6 +93,7 @@ def compare(
     device, workers = options.resolved()
     _check_ours(out)
     saved = tokenizer_of(corpus, read_manifest(corpus))
+    model_digest(config.model)
     _say(console, f"making all arms of {corpus}")
     design, rows, config = _designed(corpus, config, saved, device)
     # Before the lock, which would make a folder of ours of it.
