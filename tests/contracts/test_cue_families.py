@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from schemas.episode import PLAYER_OF_KIND, SegmentKind
+from tests.transforms.segmenting import raw_spans
 from tests.transforms.test_segment import texts
 from transforms.candidates import Candidates
 from transforms.cues import FAMILIES, CueFamily
@@ -62,3 +63,44 @@ def test_finding_is_deterministic_and_local_to_the_document(family, before, text
     beside = [e for e in find(family, before, text, after) if shift <= e.start < end]
     moved = [(e.start - shift, e.end - shift, e.cue, len(e.contents)) for e in beside]
     assert moved == [(e.start, e.end, e.cue, len(e.contents)) for e in alone]
+
+
+ENCODED = "On Monday, Ann wrote:\n> Why?\n\nSo.\n\nOn Monday, Ben wrote:\n>" + "QmFzZTY0" * 6 + "\n"
+FENCED = "```\nUser: hi there\nAssistant: hello you\n```\nfoo bar\nbaz\n\nfin\n"
+QUESTIONS = "What is it?\n\nIt is this.\n\nWhy is it?\n\nIt is that.\n"
+TITLED = "1. Why is it so?\n\nfoo is this.\n\n2. Why not?\n\nIt goes on.\n\nThe Title\n"
+MANUAL = "NAME\n       ls - list\n\nEXAMPLES\n       List all files:\n\n           ls -a\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (">>> f(1) ", "... g\nWhy not? "),
+        (MANUAL, "           ls -l\nfoo\n"),
+        (MANUAL, "              deep text\nfoo\n"),
+        ("Q. Why?\nA. So it is.\n", "B. This\nis other.\n"),
+        ("x", FENCED),
+        ("Hello.\n\nWhy is it?\n", QUESTIONS),
+        ("Some text.\n\n# foo.bar\n", QUESTIONS),
+        (TITLED, QUESTIONS),
+        (ENCODED, "> Who?\n"),
+    ],
+)
+def test_documents_that_would_go_on_in_the_next_do_not(before, after):
+    assert raw_spans(before, after) == [*raw_spans(before), *raw_spans(after)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Why is it?\n" + "#" * 60 + "x\n<think>so</think>\nb\n",
+        "Why is it?\n" + "*" * 60 + "x\n<think>so</think>\nb\n",
+        '{"question": "Why?", "answer": "So.' + " " * 18_000 + 'b"}\n',
+        "User: hi\nAssistant: yo\nEND " + " " * 100_000 + "x\nUser: a\nAssistant: b\n",
+    ],
+    ids=["hashes", "asterisks", "spaces in a field", "spaces after an end"],
+)
+def test_runs_of_one_character_are_read_once(text):
+    # Expressions that went back and forth here would not end in the time of a test run.
+    (spans,) = raw_spans(text)
+    assert spans[-1]["byte_end"] == len(text)

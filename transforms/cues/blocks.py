@@ -74,8 +74,8 @@ _STANDING = (
     LinePattern(
         ASKING_WORD,
         opens=(
-            *("*+->=:_[(#\"'" + DIGITS),
-            *("o ", "o\t", "Su", "FA"),
+            *("*+->=:;_[(#\"'" + DIGITS),
+            *("o ", "o\t", "Su", "FA", *_LETTERS),
             *beginnings(_WORDS.split("|"), any_case=False),
         ),
     ),

@@ -57,7 +57,7 @@ _CLOSES = re.compile(
     rb"|\{\{[^{}\n]*\}\})\s*\Z"
 )
 # What closes a chat that is an example.
-_ENDS = re.compile(rb"^[ \t]*\[?END [A-Z ]+\]?[ \t\r]*$", re.MULTILINE)
+_ENDS = re.compile(rb"^[ \t]*+\[?END [A-Z ]++\]?[ \t\r]*+$", re.MULTILINE)
 _CLOSING_BYTES = 200
 # What a template leaves to be filled in.
 _SLOT = re.compile(rb"\{{1,2}[^{}\n]*\}{1,2}|\[[^\[\]\n]*\]|<[^<>\n]*>|%s|\.{3}")

@@ -16,9 +16,9 @@ FENCES = (re.compile(rb"^[ \t]*(?:```|~~~)", re.MULTILINE),)
 def marks_in(lines: Lines, document: int, patterns: Sequence[re.Pattern[bytes]]) -> list[list[int]]:
     """Byte offsets of the marks in a document, ascending, one list for each pattern."""
     start, end = lines.document_start[document : document + 2].tolist()
-    return [
-        [mark.start() for mark in pattern.finditer(lines.data, start, end)] for pattern in patterns
-    ]
+    # A copy, because a pattern knows the start of a line by what stands before it.
+    text = lines.buffer[start:end].tobytes()
+    return [[start + mark.start() for mark in pattern.finditer(text)] for pattern in patterns]
 
 
 def closing(marks: Sequence[Sequence[int]], at: int) -> int | None:

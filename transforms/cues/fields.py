@@ -57,7 +57,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 # Of the same length, so that offsets hold.
 _ESCAPED_WHITE = {"n": " \n", "r": "  ", "t": " \t"}
 _OPENS_RECORD = re.compile(r"\{\s*$")
-_CLOSES_RECORD = re.compile(r"\s*,?\s*\}")
+_CLOSES_RECORD = re.compile(r"\s*+(?:,\s*+)?\}")
 _MAX_RECORD_BYTES = 20_000
 _MAX_OPENING = 40
 

@@ -70,7 +70,9 @@ _BOXED = "\\boxed{"
 _ANNOUNCED = re.compile(rf"{_SO}?{_SAID}[:：]?$", re.IGNORECASE)
 _ANNOUNCES = re.compile(rf"{_SO}?{_SAID}[:：]?[ \t]*(?=\S)", re.IGNORECASE)
 _FORMULA = re.compile(r"\$[^$\s](?:[^$\n]*[^$\s])?\$")
-_COURTESY = re.compile(r"[.]?[ \t]*I hope (?:it|this) is correct\.?$|[ \t]*(?:□|∎|■|Q\.?E\.?D\.?)$")
+_COURTESY = re.compile(
+    r"(?<![ \t])(?:[.]?[ \t]*+I hope (?:it|this) is correct\.?$|[ \t]*+(?:□|∎|■|Q\.?E\.?D\.?)$)"
+)
 # What a final answer's last line may hold; most responses are told apart by that alone. What makes
 # a slow automaton is left out: counted repetitions, and edges of words in any script.
 _QUICK = (

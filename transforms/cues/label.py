@@ -278,9 +278,10 @@ def _matches(lines: Lines, question: Label, answer: Label) -> bool:
 
 def _is_choice(lines: Lines, answer: Label) -> bool:
     """Whether what looks like an answer's label counts choices: the next line is "B."."""
-    if answer.separator in ":：":
+    below = answer.line + 1
+    if answer.separator in ":：" or below >= lines.first_line[answer.document + 1]:
         return False
-    start = int(lines.content_start[min(int(answer.line) + 1, lines.n_lines - 1)])
+    start = int(lines.content_start[below])
     return bytes(lines.data[start : start + 3]).upper().lstrip(b"([")[:2] in (b"B.", b"B)", b"B]")
 
 

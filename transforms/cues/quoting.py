@@ -122,11 +122,12 @@ def _quoted_lines(candidates: Candidates) -> Int64s:
     other = (text.str.contains(_ENCODED) & ~text.str.contains(_ADDRESSED)).to_numpy()
     other |= text.str.contains(_MANGLED).to_numpy()
     # Between other quoted lines it is quoted: a signature's armour, a line of code.
-    run = np.cumsum(np.diff(number, prepend=number[:1]) != 1)
+    document = lines.document_of(number)
+    parts = np.diff(number, prepend=number[:1]) != 1
+    run = np.cumsum(parts | (np.diff(document, prepend=document[:1]) != 0))
     other &= (np.bincount(run, weights=~other) == 0)[run]
     # A prompt, in a document with more of them than of other marks.
     is_prompt = text.str.contains(_DOCTEST).to_numpy()
-    document = lines.document_of(number)
     n_documents = len(lines.first_line) - 1
     n_prompts = np.bincount(document[is_prompt], minlength=n_documents)
     has_prompts = 2 * n_prompts > np.bincount(document, minlength=n_documents)

@@ -103,14 +103,15 @@ def _has_body(candidates: Candidates, questions: Questions) -> Bools:
     if len(questions.line) == 0:
         return np.zeros(0, np.bool_)
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
-    is_within = questions.body < lines.first_line[questions.document + 1]
-    is_within &= ~np.isin(questions.body, headings)
+    is_inside = questions.body < lines.first_line[questions.document + 1]
+    is_within = is_inside & ~np.isin(questions.body, headings)
     at = np.minimum(np.searchsorted(questions.line, questions.body), len(questions.line) - 1)
     is_bare = questions.line[at] == questions.body
     # A numbered line without a mark is the next question among its like, else a step of the answer.
     is_bare &= questions.is_marked[at] | (questions.key[at] == questions.key)
     # An item below which the next one stands has no body of its own.
     is_bare |= _is_peer_item(lines, questions)
+    is_bare &= is_inside
     is_second = is_bare & np.isin(questions.line, questions.body[is_bare])
     # Where numbers start again, or the shape is another, the list itself begins.
     goes_on = is_second & (questions.key[at] == questions.key)
@@ -137,8 +138,10 @@ def _is_summary(candidates: Candidates, questions: Questions) -> Bools:
     says how, and answers nothing.
     """
     named = [each.last_line for each in candidates.outline if _IDENTIFIER.fullmatch(each.title)]
-    summaries = candidates.lines.next_filled(np.array(named, np.int64))
-    return np.isin(questions.line, summaries)
+    lines, names = candidates.lines, np.array(named, np.int64)
+    below = lines.next_filled(names)
+    is_inside = below < lines.first_line[lines.document_of(names) + 1]
+    return np.isin(questions.line, below[is_inside])
 
 
 def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
@@ -277,6 +280,7 @@ def _with_titles(lines: Lines, questions: Questions) -> Int64s:
     is_shallow = lines.indent[above] <= questions.indent
     # The first line of the answer before is an answer, however short.
     is_free = ~np.isin(above, questions.body) & (before >= 0)
+    is_free &= above >= lines.first_line[questions.document]
     is_above = is_title(lines, above) & is_alone & is_shallow & is_free
     return np.where(is_above, above, questions.line)
 

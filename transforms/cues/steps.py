@@ -13,7 +13,6 @@ STEPS = LinePattern(
     r"|(?:step|schritt|étape|paso|passo|шаг|第?步骤?)"
     r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-]))",
     opens=(*"#*_", *beginnings(["are", "step", "schritt", "étape", "paso", "шаг", "第步", "步骤"])),
-    holds="0٠:：?",
 )
 """Lines that open the first of several steps, or say that one asks oneself."""
 

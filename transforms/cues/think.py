@@ -39,13 +39,13 @@ _ESCAPED = re.compile(r"\\n(?![a-z])")
 _GOES_ON = re.compile(r"[ \t]+[a-z]|[,;.)]")
 _TEMPLATE = r"(?:<\|[^|<>\n]{1,40}\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>|\#{1,6} ?|[*_]{1,2})"
 _ASKER = re.compile(
-    rf"\s*(?:{_TEMPLATE}\s*)*(?:(?:user|human|prompt|question|instruction|problem|input|q)"
-    rf"(?:[*_]{{0,2}}[ \t]*[:：][*_]{{0,2}}|(?:{_TEMPLATE})+|[ \t]*\n))?\s*",
+    rf"\s*(?:{_TEMPLATE}\s*)*+(?:(?:user|human|prompt|question|instruction|problem|input|q)"
+    rf"(?:[*_]{{0,2}}[ \t]*[:：][*_]{{0,2}}|(?:{_TEMPLATE})++|[ \t]*\n))?\s*",
     re.IGNORECASE,
 )
 _ANSWERER = re.compile(
-    rf"(?:^|\n)\s*(?:{_TEMPLATE}\s*)*(?:(?:assistant|model|ai|bot|response|answer|output|target|a)[*_]{{0,2}}"
-    rf"[ \t]*(?:[:：][*_]{{0,2}}|(?:{_TEMPLATE})+)?)?\s*$",
+    rf"(?:^|\n)\s*(?:{_TEMPLATE}\s*)*+(?:(?:assistant|model|ai|bot|response|answer|output|target|a)[*_]{{0,2}}"
+    rf"[ \t]*(?:[:：][*_]{{0,2}}|(?:{_TEMPLATE})++)?)?\s*$",
     re.IGNORECASE,
 )
 _NEXT_TURN = re.compile(

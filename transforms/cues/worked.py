@@ -11,6 +11,8 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues import dialogue, heading, label
@@ -58,7 +60,12 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     # What follows a question in a heading may hold the next question, without a mark.
     taken = {episode.start for episode in bare}
     refined = [*_refine_labelled(candidates, labelled)]
-    for pair in _hopeful(lines, [pair for pair in headed if pair.start not in taken]):
+    # A final answer behind a labelled question answers that one.
+    asked = np.array(
+        [found.start for found in candidates.once(read_labels) if found.asks], np.int64
+    )
+    headed = [pair for pair in headed if pair.start not in taken and not _asks_again(asked, pair)]
+    for pair in _hopeful(lines, headed):
         refined.extend(with_options(lines, each) for each in _refine(lines, pair))
     refined.extend(_refine_sessions(candidates))
     found = [*refined, *bare]
@@ -80,6 +87,13 @@ def _is_said(lines: Lines, episode: Episode) -> bool:
     contents = (lines.buffer[each.start : each.end].tobytes() for each in episode.contents)
     is_filled = not any(_SLOT.fullmatch(content.strip()) for content in contents)
     return is_whole and is_filled and len(text) <= _MAX_BYTES
+
+
+def _asks_again(asked: Int64s, pair: Episode) -> bool:
+    """Whether a label of a question, of those at these bytes, stands in a pair's response."""
+    _, response = pair.contents
+    low, high = asked.searchsorted([response.start, response.end])
+    return bool(low < high)
 
 
 def _is_pair(episode: Episode) -> bool:

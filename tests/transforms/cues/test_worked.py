@@ -315,3 +315,8 @@ def test_capitals_that_are_no_label():
 )
 def test_templates_and_what_leaves_a_string_or_a_fence_are_not_worked(text):
     assert all(span.game != "worked" for span in seen(text))
+
+
+def test_a_final_answer_behind_a_labelled_question_is_not_the_headings():
+    text = "## What is it?\n\nThree.\n\nQuestion: Can I?\nAnswer: No, sorry.\n\n## Is it?\n\nYes.\n"
+    assert all(span.game != "worked" for span in seen(text))
