@@ -211,15 +211,22 @@ def segment_files(
     for path in paths:
         with _files(path, reader) as files:
             for file in files:
-                for table, _ in tables(_documents(file, reader, config), _TABLE_BYTES):
-                    documents = segment_documents(table)
-                    if view:
-                        view_documents(documents, console)
-                    if explain:
-                        explain_documents(documents, console)
-                    if not view and not explain:
-                        _print_lines(documents, file)
-                    is_whole &= _say_rejected(documents)
+                try:
+                    for table, _ in tables(_documents(file, reader, config), _TABLE_BYTES):
+                        documents = segment_documents(table)
+                        if view:
+                            view_documents(documents, console)
+                        if explain:
+                            explain_documents(documents, console)
+                        if not view and not explain:
+                            _print_lines(documents, file)
+                        is_whole &= _say_rejected(documents)
+                except UserError as error:
+                    if len(paths) == len(files) == 1:
+                        raise
+                    # The others are shown all the same.
+                    print(escape(str(error)), file=sys.stderr)
+                    is_whole = False
     return is_whole
 
 

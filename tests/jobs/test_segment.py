@@ -214,3 +214,13 @@ def test_a_folder_gives_its_files_and_standard_input_is_a_file(tmp_path):
         )
     of_file = [line | {"document": "-"} for line in lines if line["document"] == "in/b.txt"]
     assert [json.loads(line) for line in done.stdout.splitlines()] == of_file
+
+
+def test_segment_goes_on_after_a_file_without_the_column(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"body": "x"}\n')
+    (tmp_path / "b.txt").write_text("Q: Who?\nA: I.\n")
+    ran = duologue("segment", "a.jsonl", "b.txt", cwd=tmp_path)
+    assert ran.code == 3
+    assert "a.jsonl has no column 'text'" in ran.err
+    assert '"document":"b.txt"' in ran.out
+    assert duologue("segment", "a.jsonl", cwd=tmp_path).code == 1
