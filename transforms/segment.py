@@ -56,12 +56,11 @@ def refusals(text: pa.ChunkedArray) -> list[Refusal]:
     proposed = [candidates.once(family.find) for family in FAMILIES]
     stretches, _ = resolve(lines, *as_records(proposed))
     kept = set(stretches["proposal"].tolist())
-    starts = [(ordinal, found) for ordinal, found in enumerate(itertools.chain(*proposed))]
-    names = np.repeat([family.name for family in FAMILIES], [len(found) for found in proposed])
-    for ordinal, found in starts:
-        if ordinal not in kept:
-            line = np.searchsorted(lines.start, found.start, side="right") - 1
-            candidates.refuse([line], str(names[ordinal]), OUTRANKED)
+    ordinals = itertools.count()
+    for family, found in zip(FAMILIES, proposed, strict=True):
+        lost = [episode.start for episode in found if next(ordinals) not in kept]
+        line = np.searchsorted(lines.start, np.array(lost, np.int64), side="right") - 1
+        candidates.refuse(line, family.name, OUTRANKED)
     return candidates.refusals
 
 

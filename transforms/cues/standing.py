@@ -148,48 +148,8 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     """Bool [n], whether enough peers in the same document ask as often as a list of questions."""
     if len(questions.line) == 0:
         return np.zeros(0, np.bool_)
-    lines = candidates.lines
-    is_counted = questions.number > 0
-    opens = questions.opens_asking
-    later = (is_counted | questions.is_wrapped) & asks_later(lines, questions)
-    opens = opens | later
-    frame = pl.DataFrame(
-        {
-            "key": questions.key,
-            "number": questions.number,
-            "flat": questions.layout == Layout.FLAT,
-            "layout": questions.layout,
-            "start": lines.start[questions.line],
-            "marked": questions.is_marked,
-            "asks": questions.is_marked | opens,
-            "sure": (questions.opens_asking & asks_surely(lines, questions)) | (later & is_counted),
-            "word": opens,
-            "wrapped": questions.is_wrapped,
-            "plain": questions.shape == 0,
-            "bullet": questions.shape >= 64,
-            "titled": _is_titled(candidates, questions),
-        }
-    )
-    asks = pl.col("asks")
-    asking_start = pl.col("start").filter(asks)
-    low, high = asking_start.min(), asking_start.max()
-    # Outside the run of questions stand introductions and licences.
-    frame = frame.with_columns(inside=pl.col("start").is_between(low.over("key"), high.over("key")))
-    inside = pl.col("inside")
-    per_key = frame.group_by("key").agg(
-        n_marked=pl.col("marked").sum(),
-        n_asking=asks.sum(),
-        n_flat=pl.col("flat").sum(),
-        n_sure=pl.col("sure").sum(),
-        n_inside=inside.sum(),
-        n_doubtful=(pl.col("marked") & pl.col("wrapped") & pl.col("plain")).sum(),
-        n_words=(pl.col("word") & pl.col("marked")).sum(),
-        usual=pl.col("layout").filter(asks).mode().sort().first(),
-        # Numbers that count on without a gap are one list.
-        n_counted=((pl.col("number") > 0) & (pl.col("number").diff() == 1)).sum(),
-        span=high - low,
-    )
-    frame = frame.join(per_key, on="key", how="left", maintain_order="left")
+    frame = _with_peers(_described(candidates, questions))
+    asks, inside = pl.col("asks"), pl.col("inside")
     n_marked, n_asking = pl.col("n_marked"), pl.col("n_asking")
     is_dense = pl.col("span") <= n_asking.cast(pl.Int64) * _MAX_ANSWER_BYTES
     minimum = pl.when(pl.col("bullet") | (2 * pl.col("n_doubtful") > n_marked))
@@ -211,6 +171,56 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
         .otherwise(is_unmarked & ((n_marked >= _MIN_SPACED) | is_worded))
     )
     return frame.select((kept & is_dense).alias("kept"))["kept"].fill_null(False).to_numpy()
+
+
+def _described(candidates: Candidates, questions: Questions) -> pl.DataFrame:
+    """A row a question, with what tells whether it asks and which are its peers, by key."""
+    lines = candidates.lines
+    is_counted = questions.number > 0
+    opens = questions.opens_asking
+    later = (is_counted | questions.is_wrapped) & asks_later(lines, questions)
+    opens = opens | later
+    return pl.DataFrame(
+        {
+            "key": questions.key,
+            "number": questions.number,
+            "flat": questions.layout == Layout.FLAT,
+            "layout": questions.layout,
+            "start": lines.start[questions.line],
+            "marked": questions.is_marked,
+            "asks": questions.is_marked | opens,
+            "sure": (questions.opens_asking & asks_surely(lines, questions)) | (later & is_counted),
+            "word": opens,
+            "wrapped": questions.is_wrapped,
+            "plain": questions.shape == 0,
+            "bullet": questions.shape >= 64,
+            "titled": _is_titled(candidates, questions),
+        }
+    )
+
+
+def _with_peers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds to each question whether it stands in the run of its peers, and totals over them."""
+    asks = pl.col("asks")
+    asking_start = pl.col("start").filter(asks)
+    low, high = asking_start.min(), asking_start.max()
+    # Outside the run of questions stand introductions and licences.
+    frame = frame.with_columns(inside=pl.col("start").is_between(low.over("key"), high.over("key")))
+    inside = pl.col("inside")
+    per_key = frame.group_by("key").agg(
+        n_marked=pl.col("marked").sum(),
+        n_asking=asks.sum(),
+        n_flat=pl.col("flat").sum(),
+        n_sure=pl.col("sure").sum(),
+        n_inside=inside.sum(),
+        n_doubtful=(pl.col("marked") & pl.col("wrapped") & pl.col("plain")).sum(),
+        n_words=(pl.col("word") & pl.col("marked")).sum(),
+        usual=pl.col("layout").filter(asks).mode().sort().first(),
+        # Numbers that count on without a gap are one list.
+        n_counted=((pl.col("number") > 0) & (pl.col("number").diff() == 1)).sum(),
+        span=high - low,
+    )
+    return frame.join(per_key, on="key", how="left", maintain_order="left")
 
 
 def _is_titled(candidates: Candidates, questions: Questions) -> Bools:

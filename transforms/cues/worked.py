@@ -68,15 +68,14 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     for pair in _hopeful(lines, headed):
         refined.extend(with_options(lines, each) for each in _refine(lines, pair))
     refined.extend(_refine_sessions(candidates))
-    found = [*refined, *bare]
-    is_said = [_is_said(lines, episode) for episode in found]
-    shown = itertools.compress(found, [not each for each in is_said])
-    candidates.refuse(
-        [int(lines.start.searchsorted(episode.start, side="right")) - 1 for episode in shown],
-        GAME,
-        "a template, a program or more than one answer",
-    )
-    return list(itertools.compress(found, is_said))
+    said: list[Episode] = []
+    shown: list[Episode] = []
+    for episode in (*refined, *bare):
+        (said if _is_said(lines, episode) else shown).append(episode)
+    starts = np.array([episode.start for episode in shown], np.int64)
+    shown_at = lines.start.searchsorted(starts, side="right") - 1
+    candidates.refuse(shown_at, GAME, "a template, or more than a response")
+    return said
 
 
 def _is_said(lines: Lines, episode: Episode) -> bool:
