@@ -5,6 +5,7 @@ and a box are so if steps are numbered or the document does it again. A question
 or right above a label that opens the response: "Solution: ...".
 """
 
+import bisect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -14,13 +15,13 @@ import numpy as np
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern, beginnings
 from transforms.cues import fields, label
-from transforms.cues.above import line_tail, line_text, paragraph_above
+from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.family import Content, Episode
 from transforms.cues.final import LABELLED, find_final
 from transforms.cues.labels import read_labels
 from transforms.cues.options import LABEL
 from transforms.cues.steps import STEPS, with_options, worked
-from transforms.cues.words import FINAL_WORDS, QUESTION_MARKS, SOLVING
+from transforms.cues.words import FINAL_WORDS, SOLVING
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
 
@@ -32,11 +33,17 @@ _ANSWERS = (
 _BOXES = LinePattern(r"\\boxed\{", holds="\\")
 _SAYS = r"(?i:answer is[ :])"
 
-_OPENING = re.compile(
-    r"[ \t]*[*_]{0,2}(?:(?:answer|solution|explanation|reasoning|rationale|thought)[a-z ]{0,20}"
-    r"|output|target)(?:\d+[ \t]*)?[*_]{0,2}[:：.][*_]{0,2}",
-    re.IGNORECASE,
+_RESPONSES = "answer|solution|explanation|reasoning|rationale|thought"
+_OPENS = LinePattern(
+    rf"(?i:^[ \t]*[*_]{{0,2}}(?:(?:{_RESPONSES})[a-z ]{{0,20}}"
+    r"|output|target)(?:\d+[ \t]*)?[*_]{0,2}[:：.][*_]{0,2})",
+    opens=(*"*_", *beginnings([*_RESPONSES.split("|"), "output", "target"])),
 )
+"""Lines that open a response."""
+_OPENING = re.compile(_OPENS.pattern)
+_MARKED = LinePattern(r"[?？؟]\s*$", holds="?？؟")
+"""Lines that end in a question mark."""
+
 _SOLVING = rf"(?i:^[ \t#*_]*(?:{'|'.join(sorted(SOLVING))}))"
 # "Input:" labels too many things to be a question's label everywhere.
 _INPUTS = LinePattern(
@@ -57,6 +64,24 @@ class _Bare(NamedTuple):
     episode: Episode
     document: int
     is_sure: bool
+
+
+class _Asking(NamedTuple):
+    """Where questions stand and responses open; ascending numbers of lines.
+
+    Attributes:
+      labelled: lines with a question's label.
+      starts: byte offset of what each of these labels.
+      marked: lines that end in a question mark.
+      opens: lines that open a response.
+      steps: lines that open steps.
+    """
+
+    labelled: list[int]
+    starts: Mapping[int, int]
+    marked: list[int]
+    opens: list[int]
+    steps: frozenset[int]
 
 
 def find_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[Episode]:
@@ -88,19 +113,19 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     is_final = ~_opens_steps(lines, marks)
     marks, is_value = marks[is_final], is_value[is_final]
     steps, _ = candidates.matching(STEPS)
-    asks, known_steps = _asking(candidates), frozenset(steps.tolist())
+    asking = _asking(candidates)
     documents = lines.document_of(marks)
     # No line is read for two final answers, or a run of them would be read again and again.
     floors = np.maximum(lines.first_line[documents], np.append(0, marks[:-1] + 1)[: len(marks)])
     for mark, floor, document, value in zip(
         marks.tolist(), floors.tolist(), documents.tolist(), is_value.tolist(), strict=True
     ):
-        asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS), asks, known_steps)
+        asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS), asking)
         if asked is None:
             continue
         first, last = asked
         opening = int(lines.content_start[first])
-        start = asks[first] if first in asks else opening + _number_bytes(lines, first)
+        start = asking.starts.get(first) or opening + _number_bytes(lines, first)
         question = Content(SegmentKind.QUESTION, 0, start, int(lines.start[last + 1]))
         body = question.end + _label_bytes(lines, last + 1)
         end = trim(lines.data, body, int(lines.start[mark + 1]))[1]
@@ -148,28 +173,28 @@ def _opens_steps(lines: Lines, marks: Int64s) -> Bools:
     return opens
 
 
-def _asking(candidates: Candidates) -> dict[int, int]:
-    """The lines with a question's label, each with the byte offset of what it labels."""
+def _asking(candidates: Candidates) -> _Asking:
     lines = candidates.lines
     inputs, texts = candidates.matching(_INPUTS)
-    asks = {
+    starts = {
         line: start + len(re.split("[:：]", text, maxsplit=1)[0].encode()) + 1
         for line, start, text in zip(
             inputs.tolist(), lines.start[inputs].tolist(), texts, strict=True
         )
     }
-    asks.update(
+    starts.update(
         (found.line, found.end)
         for found in candidates.once(read_labels)
         # "(D) paper" is an option.
         if found.asks and (len(found.word) > 1 or found.separator in (":", "："))
     )
-    return asks
+    marked, opens, steps = (
+        candidates.matching(pattern)[0].tolist() for pattern in (_MARKED, _OPENS, STEPS)
+    )
+    return _Asking(sorted(starts), starts, marked, opens, frozenset(steps))
 
 
-def _find_asked(
-    lines: Lines, mark: int, floor: int, asks: Mapping[int, int], steps: frozenset[int]
-) -> tuple[int, int] | None:
+def _find_asked(lines: Lines, mark: int, floor: int, asking: _Asking) -> tuple[int, int] | None:
     """First and last line of the question that a final answer in line `mark` answers.
 
     It opens the paragraph that holds the steps, or is a paragraph above.
@@ -178,24 +203,23 @@ def _find_asked(
       lines: of all documents.
       mark: number of the final answer's line.
       floor: the first line that may be read.
-      asks: the lines with a question's label; what one opens needs no question mark.
-      steps: the lines that open steps.
+      asking: what may ask; what a label opens needs no question mark.
     """
     below = mark
     for n_above in range(_MAX_PARAGRAPHS + 1):
         first, last = paragraph_above(lines, below, floor)
         if first == last:
             return None
-        if _OPENING.match(line_text(lines, first)):
+        if _first_in(asking.opens, first, first + 1) is not None:
             # "Solution: ..." opens the response to the paragraph above.
             first, last = paragraph_above(lines, first, floor)
-            return (_opening(first, last, asks), last - 1) if first < last else None
-        first = _opening(first, last, asks)
-        asked = _last_asked(lines, first, last, asks, steps)
+            return (_opening(first, last, asking), last - 1) if first < last else None
+        first = _opening(first, last, asking)
+        asked = _last_asked(lines, first, last, asking)
         if asked is None and n_above == 0:
-            asked = _asked_above_steps(lines, first, last, mark, asks)
+            asked = _asked_above_steps(first, last, mark, asking)
         elif asked is None and (
-            first in asks or line_tail(lines, last - 1).endswith(QUESTION_MARKS)
+            first in asking.starts or _first_in(asking.marked, last - 1, last) is not None
         ):
             asked = last - 1
         if asked is not None:
@@ -204,39 +228,39 @@ def _find_asked(
     return None
 
 
-def _opening(first: int, last: int, asks: Mapping[int, int]) -> int:
+def _first_in(numbers: Sequence[int], low: int, high: int) -> int | None:
+    """The first of ascending numbers in the range [low, high)."""
+    at = bisect.bisect_left(numbers, low)
+    return numbers[at] if at < len(numbers) and numbers[at] < high else None
+
+
+def _opening(first: int, last: int, asking: _Asking) -> int:
     """The line that opens a paragraph's question: "Example 1" may stand above "Question: ..."."""
-    return next((line for line in range(last - 1, first, -1) if line in asks), first)
+    at = bisect.bisect_left(asking.labelled, last)
+    return max(first, asking.labelled[at - 1]) if at else first
 
 
-def _last_asked(
-    lines: Lines, first: int, last: int, asks: Mapping[int, int], steps: frozenset[int]
-) -> int | None:
+def _last_asked(lines: Lines, first: int, last: int, asking: _Asking) -> int | None:
     """The last line of a question in the lines [first, last), if the response starts in them."""
-    is_labelled = first in asks
-    for line in range(first, last):
-        text = line_text(lines, line)
-        # "Follow up: Who?" asks oneself.
-        is_other = is_labelled and (line in steps or LABEL.match(text) is not None)
-        if line > first and (is_other or _OPENING.match(text)):
+    opened = _first_in(asking.opens, first + 1, last)
+    if first not in asking.starts:
+        return None if opened is None else opened - 1
+    marked = _first_in(asking.marked, first, last)
+    # "Follow up: Who?" asks oneself.
+    end = min(last if each is None else each for each in (opened, marked))
+    for line in range(first + 1, end + 1 if end < last else last):
+        if line in asking.steps or LABEL.match(line_text(lines, line)):
             return line - 1
-        if is_labelled and line_tail(lines, line).endswith(QUESTION_MARKS):
-            return line
-    return None
+    return None if end == last else end - (end == opened)
 
 
-def _asked_above_steps(
-    lines: Lines, first: int, last: int, mark: int, asks: Mapping[int, int]
-) -> int | None:
+def _asked_above_steps(first: int, last: int, mark: int, asking: _Asking) -> int | None:
     """The last line of a question at the head of the paragraph right above a mark, or that has it.
 
     A label's question is its line where nothing else says where it ends.
     """
-    if first in asks:
-        if last == mark and _OPENING.match(line_text(lines, mark)):
+    if first in asking.starts:
+        if last == mark and _first_in(asking.opens, mark, mark + 1) is not None:
             return last - 1
         return first if first + 1 < mark else None
-    marked = (
-        line for line in range(first, last) if line_tail(lines, line).endswith(QUESTION_MARKS)
-    )
-    return next(marked, None)
+    return _first_in(asking.marked, first, last)

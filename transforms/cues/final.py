@@ -82,6 +82,7 @@ _QUICK = (
     r"|accordingly|follows|conclude|daher|folglich|somit|donc|tanto|portanto|quindi|следовательно"
     r"|поэтому|因此|所以)(?-u:\b))"
 )
+_MAX_COURTESY = 80
 _QUICK_BYTES = 400
 _MAX_TAIL_BYTES = 4_000
 _MAX_AFTER_BOX = 40
@@ -154,7 +155,7 @@ def read_final(text: str) -> Final | None:
       Final(label=12, start=29, end=31, cue='So the answer is')
       >>> read_final("#### A title\n\nThe answer is no. Then it went on.")
     """
-    courtesy = _COURTESY.search(text)
+    courtesy = _COURTESY.search(text, max(0, len(text) - _MAX_COURTESY))
     if courtesy is not None:
         text = text[: courtesy.start()].rstrip()
     line_at = text.rfind("\n") + 1
