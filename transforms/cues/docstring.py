@@ -14,7 +14,7 @@ from transforms.lines import Bools, Int64s, Lines
 
 GAME = "docstring"
 _FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("as", "de"))
-_OPENS = r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')"
+_OPENS = LinePattern(r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')", opens="rRuU\"'")
 _QUOTES = "\"\"\"|'''"
 _CODE = (
     r"^(?:(?:async |def |class |import |from |if |else:|elif |for |while |with |try:|except"
@@ -66,7 +66,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 
 def _acts(lines: Lines, opening: Int64s, closing: Int64s, body_end: Int64s) -> Bools:
     """Bool [n], whether each docstring closes and more than a placeholder stands below it."""
-    quotes = lines.text.gather(opening).str.extract(_OPENS, 1)
+    quotes = lines.text.gather(opening).str.extract(_OPENS.pattern, 1)
     closes = lines.text.gather(closing).str.extract(_CLOSES, 1)
     below = np.minimum(lines.next_filled(closing), lines.n_lines - 1)
     n_filled = np.searchsorted(lines.filled, body_end) - np.searchsorted(lines.filled, below)
@@ -79,13 +79,17 @@ def _headed(candidates: Candidates) -> tuple[Int64s, Int64s]:
     """int64 [n] each: the lines of functions, and those where their docstrings open."""
     lines = candidates.lines
     function, _ = candidates.matching(_FUNCTION)
+    opening, _ = candidates.matching(_OPENS)
+    # A signature is read only where a string stands near below it and before the next function.
+    below = np.append(opening, lines.n_lines)[np.searchsorted(opening, function)]
+    following = np.append(function[1:], lines.n_lines)[: len(function)]
+    is_near = (below < following) & (below - function <= _MAX_SIGNATURE_LINES)
+    function = function[is_near]
     last = _signature_ends(lines, function)
     below = np.minimum(last + 1, lines.n_lines - 1)
     is_headed = (last >= 0) & (lines.document_of(below) == lines.document_of(function))
-    is_headed &= lines.indent[below] > lines.indent[function]
-    function, opening = function[is_headed], below[is_headed]
-    is_quoted = lines.text.gather(opening).str.contains(_OPENS).to_numpy()
-    return function[is_quoted], opening[is_quoted]
+    is_headed &= (lines.indent[below] > lines.indent[function]) & np.isin(below, opening)
+    return function[is_headed], below[is_headed]
 
 
 def _signature_ends(lines: Lines, function: Int64s) -> Int64s:
