@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.lines import Bools, Int64s, Lines
+from transforms.lines import Int64s, Lines
 from transforms.outline import OUTLINE, Heading, read_outline
 
 T = TypeVar("T")
@@ -60,7 +60,9 @@ class Refusal(NamedTuple):
     reason: str
 
 
-OUTLINE_LINES = LinePattern(OUTLINE, opens="#=-~^\"'*+_:`.")
+OUTLINE_LINES = LinePattern(
+    OUTLINE, opens=(*(mark * 2 for mark in "#=-~^\"'*+_:`."), "# ", "#\t", "= ", "=\t")
+)
 """Those that make up the outline."""
 
 
@@ -145,9 +147,5 @@ def _cases(letter: str) -> str:
 
 def _passing(lines: Lines, pattern: LinePattern) -> Int64s:
     """int64 [n], the lines that pass a pattern's gates."""
-    passes: Bools = ~lines.is_blank
-    if pattern.opens:
-        passes &= lines.opens_with(pattern.opens)
-    if pattern.holds:
-        passes &= lines.holds(pattern.holds)
-    return np.flatnonzero(passes)
+    number = lines.opening_with(pattern.opens) if pattern.opens else lines.filled
+    return lines.holding(number, pattern.holds) if pattern.holds else number

@@ -7,7 +7,7 @@ test sees every line of every document. Offsets are bytes of UTF-8 into that buf
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-MARKS = ("?", ":", ">", "\\", "$%#", "0123456789")
+MARKS = ("?", ":", ">", "\\", "$%#", "0123456789", "\"'")
 """Classes of characters that lines can be asked for."""
 
 _NEWLINE = 10
@@ -117,25 +117,41 @@ class Lines:
         bits = np.frombuffer(self.buffer.tobytes().translate(_MARK_BITS), np.uint8)
         return np.bitwise_or.reduceat(bits, self.start[:-1])
 
-    def opens_with(self, beginnings: Iterable[str]) -> Bools:
-        """Bool [n_lines], whether a line, white space left out, may open with one of these.
+    @functools.cached_property
+    def _by_first_bytes(self) -> tuple[Int64s, npt.NDArray[np.uint16], Int64s]:
+        """The lines that are not blank by their first two bytes.
 
-        Of a character by itself the first byte is compared, else two. What is said of a blank line
-        means nothing.
+        Returns:
+          int64 [n_filled], their numbers, sorted by these bytes; uint16 [n_runs], which bytes
+          there are; int64 [n_runs + 1], where the run of each starts.
         """
-        table = np.zeros((256, 256), np.bool_)
-        for beginning in beginnings:
-            first, *rest = beginning.encode()
-            table[first, rest[0] if len(beginning) > 1 else slice(None)] = True
-        return np.asarray(table.ravel()[self._first_bytes], np.bool_)
+        first_bytes = self._first_bytes[self.filled]
+        order = np.argsort(first_bytes, kind="stable")
+        ordered = first_bytes[order]
+        run = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] ^ 1))
+        return self.filled[order], ordered[run], np.append(run, len(ordered))
 
-    def holds(self, marks: str) -> Bools:
-        """Bool [n_lines], whether a line may hold one of these marks.
+    def opening_with(self, beginnings: Sequence[str]) -> Int64s:
+        """int64 [n], the lines that, white space left out, may open with one of these; ascending.
+
+        Of a character by itself the first byte is compared, else two.
+        """
+        number, first_bytes, run = self._by_first_bytes
+        wanted = np.flatnonzero(_first_bytes_table(beginnings)[first_bytes]).tolist()
+        runs = run.tolist()
+        # Marking lines costs less than sorting their numbers does.
+        is_found = np.zeros(self.n_lines, np.bool_)
+        for i in wanted:
+            is_found[number[runs[i] : runs[i + 1]]] = True
+        return np.flatnonzero(is_found)
+
+    def holding(self, number: Int64s, marks: str) -> Int64s:
+        """Those of some lines, int64 [n], that may hold one of these marks.
 
         Marks of one class of MARKS are not told apart, nor are those that are not ASCII.
         """
         bits = functools.reduce(operator.or_, (_MARK_BIT.get(mark, _NOT_ASCII) for mark in marks))
-        return np.asarray(np.not_equal(self._marks & bits, 0), np.bool_)
+        return number[(self._marks[number] & bits).astype(np.bool_)]
 
     @functools.cached_property
     def filled(self) -> Int64s:
@@ -192,6 +208,16 @@ class Lines:
     def next_blank(self, lines: Int64s) -> Int64s:
         """int64 [n], the first blank line at or after each; n_lines where there is none."""
         return self._blank_or_end[np.searchsorted(self._blank_or_end, lines, side="left")]
+
+
+@functools.cache
+def _first_bytes_table(beginnings: Sequence[str]) -> Bools:
+    """Bool [65536], whether what opens with these two bytes may open with one of `beginnings`."""
+    table = np.zeros((256, 256), np.bool_)
+    for beginning in beginnings:
+        first, *rest = beginning.encode()
+        table[first, rest[0] if len(beginning) > 1 else slice(None)] = True
+    return table.ravel()
 
 
 def split_lines(text: pa.ChunkedArray) -> Lines:

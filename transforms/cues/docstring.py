@@ -15,7 +15,7 @@ from transforms.lines import Bools, Int64s, Lines
 GAME = "docstring"
 _FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("as", "de"))
 _OPENS = LinePattern(r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')", opens="rRuU\"'")
-_QUOTES = "\"\"\"|'''"
+_QUOTES = LinePattern("\"\"\"|'''", holds="\"'")
 _CODE = (
     r"^(?:(?:async |def |class |import |from |if |else:|elif |for |while |with |try:|except"
     r"|finally:|return\b|raise |del |assert |global |print)|[@#)\]}]"
@@ -44,7 +44,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     function, opening = function[is_source], opening[is_source]
     if len(function) == 0:
         return []
-    n_marks = _marks(candidates, opening)
+    n_marks = _marks(candidates)
     closing = _closings(lines, opening, n_marks)
     body_end = _body_ends(lines, function, closing)
     acts = _acts(lines, opening, closing, body_end)
@@ -131,21 +131,20 @@ def _closings(lines: Lines, opening: Int64s, n_marks: Int64s) -> Int64s:
     return np.where(goes_on, following, opening)
 
 
-def _marks(candidates: Candidates, opening: Int64s) -> Int64s:
-    """int64 [n_lines], how many marks of long strings a line has, in documents with docstrings."""
-    lines = candidates.lines
-    filled = lines.filled[np.isin(lines.document_of(lines.filled), lines.document_of(opening))]
-    quotes, text = candidates.among(filled, _QUOTES)
-    n_marks = np.zeros(lines.n_lines, np.int64)
-    n_marks[quotes] = text.str.count_matches(_QUOTES).to_numpy()
+def _marks(candidates: Candidates) -> Int64s:
+    """int64 [n_lines], how many marks of long strings a line has."""
+    quotes, text = candidates.matching(_QUOTES)
+    n_marks = np.zeros(candidates.lines.n_lines, np.int64)
+    n_marks[quotes] = text.str.count_matches(_QUOTES.pattern).to_numpy()
     return n_marks
 
 
 def _body_ends(lines: Lines, function: Int64s, closing: Int64s) -> Int64s:
     """int64 [n], the line after each body's last that is deeper than its function."""
     end = lines.first_line[lines.document_of(function) + 1].copy()
-    is_comment = lines.opens_with("#")[lines.filled]
-    code = lines.filled[~is_comment]
+    is_code = ~lines.is_blank
+    is_code[lines.opening_with("#")] = False
+    code = np.flatnonzero(is_code)
     for indent in set(lines.indent[function].tolist()):
         shallow = np.append(code[lines.indent[code] <= indent], lines.n_lines)
         deep = lines.filled[lines.indent[lines.filled] > indent]

@@ -20,7 +20,7 @@ from transforms.lines import Bools, Int64s, Lines
 # What closes what surrounds a session.
 _CLOSER = LinePattern(
     r"^[ \t]*(?:\"\"\"|'''|</(?:pre|code|programlisting|screen)>|\*/|=cut\b|[$%>]\s*$)",
-    opens="\"'<*=$%>",
+    opens=('""', "''", "</", "*/", "=c", *"$%>"),
 )
 # Comments between examples, where they open a paragraph.
 _COMMENT = LinePattern(r"^[ \t]*#[ \t]+\S", opens="#")
