@@ -199,7 +199,19 @@ class Lines:
 
     def document_of(self, lines: Int64s) -> Int64s:
         """int64 [n], the ordinal of the document that each line belongs to."""
-        return np.searchsorted(self.first_line, lines, side="right").astype(np.int64) - 1
+        return self._document[lines]
+
+    @functools.cached_property
+    def _document(self) -> Int64s:
+        """int64 [n_lines + 1], each line's document; behind the last line there is none."""
+        n_documents = len(self.first_line) - 1
+        return np.append(np.repeat(np.arange(n_documents), np.diff(self.first_line)), n_documents)
+
+    def shares_document(self, lines: Int64s) -> Bools:
+        """Bool [n_lines], whether one of these lines, int64 [n], is in a line's document."""
+        is_found = np.zeros(len(self.first_line) - 1, np.bool_)
+        is_found[self.document_of(lines)] = True
+        return np.repeat(is_found, np.diff(self.first_line))
 
     def next_filled(self, lines: Int64s) -> Int64s:
         """int64 [n], the first line after each that is not blank; n_lines where there is none."""

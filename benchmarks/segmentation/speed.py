@@ -4,6 +4,7 @@ Each is measured in one process and in two at once, single-threaded as the pipel
 on the same files: the install's source and prose, where episodes are rare, and the gold sets.
 """
 
+import itertools
 import multiprocessing
 import multiprocessing.synchronize
 import os
@@ -13,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-FILE_BYTES = 256_000
 _VOCABULARY = 32_000
 _TRAINING_BYTES = 8_000_000
 _EXPRESSION = r"(?i)^\s*(?:q|question|a|answer)\s*\d*[.:]\s"
@@ -34,18 +34,16 @@ def gold_texts(sets: Path) -> Iterator[str]:
 
 
 def write_corpus(texts: Iterator[str], folder: Path, size_bytes: int) -> int:
-    """Joins texts to files of about FILE_BYTES until there are so many bytes; returns them."""
+    """Writes a file a text until there are so many bytes; returns them."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    written, batch = 0, ""
+    written = 0
     for text in texts:
-        batch += text
-        if len(batch) >= FILE_BYTES:
-            data = batch.encode()
-            (folder / f"{written:012d}.txt").write_bytes(data)
-            written, batch = written + len(data), ""
-            if written >= size_bytes:
-                break
+        data = text.encode()
+        (folder / f"{written:012d}.txt").write_bytes(data)
+        written += len(data)
+        if written >= size_bytes:
+            break
     return written
 
 
@@ -92,9 +90,11 @@ def train_tokenizer(folder: Path) -> None:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    files = sorted(folder.glob("*.txt"))[: _TRAINING_BYTES // FILE_BYTES]
+    files = sorted(folder.glob("*.txt"))
+    n_bytes = itertools.accumulate(path.stat().st_size for path in files)
+    is_used = [so_far <= _TRAINING_BYTES for so_far in n_bytes]
     tokenizer.train_from_iterator(
-        (path.read_text(encoding="utf-8") for path in files),
+        (path.read_text(encoding="utf-8") for path in itertools.compress(files, is_used)),
         trainers.BpeTrainer(vocab_size=_VOCABULARY, initial_alphabet=alphabet, show_progress=False),
     )
     tokenizer.save(str(folder / "tokenizer.json"))

@@ -99,7 +99,11 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     lines = candidates.lines
     marks, _ = candidates.matching(label.FINAL_VALUE, *_ANSWERS, _BOXES)
     # A sentence or a box is a final answer where its paragraph ends.
-    says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank), _SAYS)
+    asking = _asking(candidates)
+    may_ask = lines.shares_document(
+        np.array([*asking.labelled, *asking.marked, *asking.opens], np.int64)
+    )
+    says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank & may_ask), _SAYS)
     marks = np.union1d(marks, says)
     if len(marks) == 0:
         return
@@ -113,7 +117,6 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     is_final = ~_opens_steps(lines, marks)
     marks, is_value = marks[is_final], is_value[is_final]
     steps, _ = candidates.matching(STEPS)
-    asking = _asking(candidates)
     documents = lines.document_of(marks)
     # No line is read for two final answers, or a run of them would be read again and again.
     floors = np.maximum(lines.first_line[documents], np.append(0, marks[:-1] + 1)[: len(marks)])

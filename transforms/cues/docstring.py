@@ -14,7 +14,8 @@ from transforms.lines import Bools, Int64s, Lines
 
 GAME = "docstring"
 _FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("as", "de"))
-_OPENS = LinePattern(r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')", opens="rRuU\"'")
+_OPENS = r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')"
+_OPENINGS = tuple(prefix + quote for prefix in ("", *"rRuU") for quote in "\"'")
 _QUOTES = LinePattern("\"\"\"|'''", holds="\"'")
 _CODE = (
     r"^(?:(?:async |def |class |import |from |if |else:|elif |for |while |with |try:|except"
@@ -39,7 +40,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     """Functions whose docstring is closed and followed by code."""
     lines = candidates.lines
     function, opening = _headed(candidates)
-    is_source = np.isin(lines.document_of(function), _sources(candidates, function))
+    is_source = _sources(candidates, function)[lines.document_of(function)]
     candidates.refuse(function[~is_source], GAME, "shown in a text, not part of a program")
     function, opening = function[is_source], opening[is_source]
     if len(function) == 0:
@@ -66,7 +67,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 
 def _acts(lines: Lines, opening: Int64s, closing: Int64s, body_end: Int64s) -> Bools:
     """Bool [n], whether each docstring closes and more than a placeholder stands below it."""
-    quotes = lines.text.gather(opening).str.extract(_OPENS.pattern, 1)
+    quotes = lines.text.gather(opening).str.extract(_OPENS, 1)
     closes = lines.text.gather(closing).str.extract(_CLOSES, 1)
     below = np.minimum(lines.next_filled(closing), lines.n_lines - 1)
     n_filled = np.searchsorted(lines.filled, body_end) - np.searchsorted(lines.filled, below)
@@ -79,7 +80,7 @@ def _headed(candidates: Candidates) -> tuple[Int64s, Int64s]:
     """int64 [n] each: the lines of functions, and those where their docstrings open."""
     lines = candidates.lines
     function, _ = candidates.matching(_FUNCTION)
-    opening, _ = candidates.matching(_OPENS)
+    opening = lines.opening_with(_OPENINGS)
     # A signature is read only where a string stands near below it and before the next function.
     below = np.append(opening, lines.n_lines)[np.searchsorted(opening, function)]
     following = np.append(function[1:], lines.n_lines)[: len(function)]
@@ -107,18 +108,21 @@ def _signature_ends(lines: Lines, function: Int64s) -> Int64s:
     return end
 
 
-def _sources(candidates: Candidates, function: Int64s) -> Int64s:
-    """The documents of these functions that are programs: most of their flush lines are code."""
+def _sources(candidates: Candidates, function: Int64s) -> Bools:
+    """Bool [n_documents], whether each is a program: most of its flush lines are code.
+
+    Documents without any of these functions are left out.
+    """
     lines = candidates.lines
-    documents = lines.document_of(lines.filled)
-    is_flush = (lines.indent[lines.filled] == 0) & np.isin(documents, lines.document_of(function))
-    flush = lines.filled[is_flush]
+    is_flush = ~lines.is_blank & (lines.indent == 0) & lines.shares_document(function)
+    flush = np.flatnonzero(is_flush)
     code, _ = candidates.among(flush, _CODE)
     n_documents = len(lines.first_line) - 1
     n_flush, n_code = (
         np.bincount(lines.document_of(each), minlength=n_documents) for each in (flush, code)
     )
-    return np.flatnonzero(n_code >= np.maximum(1, _MOSTLY * n_flush))
+    is_source: Bools = n_code >= np.maximum(1, _MOSTLY * n_flush)
+    return is_source
 
 
 def _closings(lines: Lines, opening: Int64s, n_marks: Int64s) -> Int64s:

@@ -21,7 +21,7 @@ from transforms.candidates import DIGITS, Candidates, LinePattern, beginnings
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.words import ANSWERS, ASKS, QUESTION_MARKS
 from transforms.episodes import trim
-from transforms.lines import Lines
+from transforms.lines import Int64s, Lines
 
 GAME = "gathered"
 
@@ -123,8 +123,8 @@ class Section(NamedTuple):
 
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Numbered questions whose answers are gathered elsewhere in the document."""
-    layout = _Layout(candidates)
     items, text = candidates.matching(LABELLED_ITEM, BARE_ITEM)
+    layout = _Layout(candidates, items)
     labelled, _ = candidates.matching(LABELLED_ITEM)
     lines = candidates.lines
     documents = lines.document_of(items)
@@ -164,14 +164,17 @@ def _read_item(lines: Lines, line: int, indent: int, text: str) -> Item | None:
 
 
 class _Layout:
-    """Titles, headings and paragraphs, by line."""
+    """Titles, headings and paragraphs, by line, of the documents with items."""
 
-    def __init__(self, candidates: Candidates) -> None:
+    def __init__(self, candidates: Candidates, items: Int64s) -> None:
         self.lines = candidates.lines
-        outlined = np.array([heading.title_line for heading in candidates.outline], np.int64)
-        self.openers = np.flatnonzero(self.lines.opens & ~self.lines.is_blank)
+        is_near = self.lines.shares_document(items)
+        is_opener = self.lines.opens & ~self.lines.is_blank & is_near
+        self.openers = np.flatnonzero(is_opener)
         # Words close sentences too: a title opens a paragraph.
-        standing = np.sort(np.concatenate([self.openers, outlined[~self.lines.opens[outlined]]]))
+        is_title = is_opener.copy()
+        is_title[[heading.title_line for heading in candidates.outline]] = True
+        standing = np.flatnonzero(is_title & is_near)
         answers, answer_texts = candidates.among(standing, ANSWERS_TITLE)
         questions, _ = candidates.among(standing, QUESTIONS_TITLE)
         self.sections, self.questions = answers.tolist(), questions.tolist()

@@ -146,8 +146,8 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         return []
     lines = candidates.lines
     opened = dict(_statements(candidates))
-    hopeful = np.isin(lines.document_of(lines.filled), lines.document_of(proofs))
-    marks, _ = candidates.among(lines.filled[hopeful], MARKED)
+    hopeful = np.flatnonzero(~lines.is_blank & lines.shares_document(proofs))
+    marks, _ = candidates.among(hopeful, MARKED)
     breaks, _ = candidates.matching(BREAK)
     titles = np.array([heading.first_line for heading in candidates.outline], np.int64)
     # "= (app b a)" is a step of a calculation.

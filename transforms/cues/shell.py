@@ -94,10 +94,9 @@ def _read_commands(candidates: Candidates) -> Prompts:
 def _is_percent_comment(candidates: Candidates, prompts: Prompts) -> Bools:
     """Bool [n], whether each is a "%" in a document where it opens comments."""
     lines, is_percent = candidates.lines, prompts.kind == _CUES.index("%")
-    document = lines.document_of(prompts.line)
-    near = lines.filled[np.isin(lines.document_of(lines.filled), document[is_percent])]
-    comments, _ = candidates.among(near, _PERCENT_COMMENTS)
-    is_comment: Bools = is_percent & np.isin(document, lines.document_of(comments))
+    near = ~lines.is_blank & lines.shares_document(prompts.line[is_percent])
+    comments, _ = candidates.among(np.flatnonzero(near), _PERCENT_COMMENTS)
+    is_comment: Bools = is_percent & lines.shares_document(comments)[prompts.line]
     return is_comment
 
 

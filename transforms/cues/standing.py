@@ -57,7 +57,7 @@ _MAX_TITLE_BYTES = 120
 def find_standing(candidates: Candidates) -> Iterator[Episode]:
     """Questions in plain lines with what stands below them."""
     lines = candidates.lines
-    questions = read_questions(candidates)
+    questions = candidates.once(read_questions)
     if len(questions.line) == 0:
         return
     has_body = _has_body(candidates, questions)
@@ -233,10 +233,9 @@ def _is_titled(candidates: Candidates, questions: Questions) -> Bools:
 
 def _faq_titles(candidates: Candidates) -> Int64s:
     lines = candidates.lines
-    heads = np.flatnonzero(
-        lines.opens & ~lines.is_blank & (np.diff(lines.start) <= _MAX_TITLE_BYTES)
-    )
-    return candidates.among(heads, _FAQ_TITLE)[0]
+    is_head = lines.opens & ~lines.is_blank & (np.diff(lines.start) <= _MAX_TITLE_BYTES)
+    is_head &= lines.shares_document(candidates.once(read_questions).line)
+    return candidates.among(np.flatnonzero(is_head), _FAQ_TITLE)[0]
 
 
 def _is_within(questions: Questions) -> Bools:
