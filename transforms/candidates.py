@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from transforms.lines import Int64s, Lines
+from transforms.openings import beginnings, word_beginnings
 from transforms.outline import OUTLINE, Heading, read_outline
 
 T = TypeVar("T")
@@ -20,16 +21,15 @@ _OTHERS = "".join(
 ).replace("\ud800", "")
 # Characters with every first byte that is not ASCII stand for all others: letters and digits are
 # those of any script.
-_NOT_LETTERS = "".join(c for c in map(chr, range(0x80)) if not c.isalpha()) + "nN" + _OTHERS
 CAPITALS, DIGITS, LETTERS = (
     known + _OTHERS for known in (string.ascii_uppercase, string.digits, string.ascii_letters)
 )
 
 
 class LinePattern(NamedTuple):
-    r"""Which lines a family looks at: a regular expression behind two gates that cost less.
+    r"""Which lines a family looks at: a regular expression behind gates that cost less.
 
-    A line is tested by itself, with its newline. It reaches the expression if it passes both
+    A line is tested by itself, with its newline. It reaches the expression if it passes all
     gates. They may be wide but never narrow: a line that the expression matches and a gate keeps
     out is lost.
 
@@ -37,12 +37,15 @@ class LinePattern(NamedTuple):
       pattern: Rust regular expression.
       opens: characters, or beginnings, of which a matching line opens with one, white space left
         out; empty for any.
+      words: the first word of a matching line, in any case, white space and
+        `transforms.lines.MARKUP` left out, opens with one of these; empty for any.
       holds: the characters of which a matching line holds one, each of `transforms.lines.MARKS` or
         not ASCII; empty for any.
     """
 
     pattern: str
     opens: str | tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     holds: str = ""
 
 
@@ -125,27 +128,14 @@ class Candidates:
         return read_outline(self.lines, *self.matching(OUTLINE_LINES))
 
 
-def beginnings(words: Iterable[str], *, any_case: bool = True) -> tuple[str, ...]:
-    """What lines open with that open with one of the words: for `LinePattern.opens`.
-
-    Args:
-      words: of one letter those that stand by themselves, or before "no." and a number.
-      any_case: whether the expression ignores case.
-    """
-    found: set[str] = set()
-    for word in words:
-        pairs = [_cases(letter) if any_case else letter for letter in word[:2]]
-        following = pairs[1] if len(pairs) > 1 else _NOT_LETTERS
-        found.update(first + second for first in pairs[0] for second in following)
-    return tuple(sorted(found))
-
-
-def _cases(letter: str) -> str:
-    # Two letters are others' small forms: the long s and the sign of kelvin.
-    return letter.lower() + letter.upper() + {"s": "\u017f", "k": "\u212a"}.get(letter.lower(), "")
-
-
 def _passing(lines: Lines, pattern: LinePattern) -> Int64s:
     """int64 [n], the lines that pass a pattern's gates."""
-    number = lines.opening_with(pattern.opens) if pattern.opens else lines.filled
+    if pattern.words:
+        words = word_beginnings(pattern.words)
+        is_found = lines.openings.matching(words) | lines.marked_openings.matching(words)
+        number = np.flatnonzero(is_found)
+    elif pattern.opens:
+        number = np.flatnonzero(lines.openings.matching(beginnings(pattern.opens)))
+    else:
+        number = lines.filled
     return lines.holding(number, pattern.holds) if pattern.holds else number

@@ -7,7 +7,6 @@ test sees every line of every document. Offsets are bytes of UTF-8 into that buf
 import dataclasses
 import functools
 import operator
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +14,17 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Int64s = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from transforms.openings import Bools as Bools
+from transforms.openings import Int64s as Int64s
+from transforms.openings import Openings, sort_openings
 
 MARKS = ("?", ":", ">", "\\", "$%#", "0123456789", "\"'")
 """Classes of characters that lines can be asked for."""
+
+MARKUP = " \t\f\u3000\ufeff#*_[(>"
+"""Characters that may stand before a line's first word."""
+
+_OPENS_MARKUP = np.isin(np.arange(256), [mark.encode()[0] for mark in MARKUP])
 
 _NEWLINE = 10
 _TAB = 9
@@ -97,19 +102,6 @@ class Lines:
         return self.start[1:] - self._filled_bytes
 
     @functools.cached_property
-    def _first_bytes(self) -> npt.NDArray[np.uint16]:
-        """uint16 [n_lines], a line's first two bytes from the first that is not white space.
-
-        What is missing is a newline. In a blank line they mean nothing.
-        """
-        if self.n_lines == 0:
-            return np.zeros(0, np.uint16)
-        first = self.buffer.take(self.content_start, mode="clip").astype(np.uint16)
-        second = self.buffer.take(self.content_start + 1, mode="clip")
-        second = np.where(self.content_start + 1 < self.start[1:], second, _NEWLINE)
-        return np.asarray(first << 8 | second, np.uint16)
-
-    @functools.cached_property
     def _marks(self) -> npt.NDArray[np.uint8]:
         """uint8 [n_lines], _MARK_BITS of a line's bytes."""
         if self.n_lines == 0:
@@ -118,32 +110,20 @@ class Lines:
         return np.bitwise_or.reduceat(bits, self.start[:-1])
 
     @functools.cached_property
-    def _by_first_bytes(self) -> tuple[Int64s, npt.NDArray[np.uint16], Int64s]:
-        """The lines that are not blank by their first two bytes.
+    def openings(self) -> Openings:
+        """The lines that are not blank by their first bytes, white space left out."""
+        start, end = self.content_start[self.filled], self.start[self.filled + 1]
+        return sort_openings(self.buffer, self.n_lines, self.filled, start, end)
 
-        Returns:
-          int64 [n_filled], their numbers, sorted by these bytes; uint16 [n_runs], which bytes
-          there are; int64 [n_runs + 1], where the run of each starts.
-        """
-        first_bytes = self._first_bytes[self.filled]
-        order = np.argsort(first_bytes, kind="stable")
-        ordered = first_bytes[order]
-        run = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] ^ 1))
-        return self.filled[order], ordered[run], np.append(run, len(ordered))
-
-    def opening_with(self, beginnings: Sequence[str]) -> Int64s:
-        """int64 [n], the lines that, white space left out, may open with one of these; ascending.
-
-        Of a character by itself the first byte is compared, else two.
-        """
-        number, first_bytes, run = self._by_first_bytes
-        wanted = np.flatnonzero(_first_bytes_table(beginnings)[first_bytes]).tolist()
-        runs = run.tolist()
-        # Marking lines costs less than sorting their numbers does.
-        is_found = np.zeros(self.n_lines, np.bool_)
-        for i in wanted:
-            is_found[number[runs[i] : runs[i + 1]]] = True
-        return np.flatnonzero(is_found)
+    @functools.cached_property
+    def marked_openings(self) -> Openings:
+        """The lines that open with MARKUP by their first bytes behind it."""
+        is_marked = _OPENS_MARKUP[self.buffer[self.content_start[self.filled]]]
+        number = self.filled[is_marked]
+        rest = self.text.gather(number).str.strip_chars_start(MARKUP)
+        end = self.start[number + 1]
+        start = end - rest.str.len_bytes().to_numpy().astype(np.int64)
+        return sort_openings(self.buffer, self.n_lines, number, start, end)
 
     def holding(self, number: Int64s, marks: str) -> Int64s:
         """Those of some lines, int64 [n], that may hold one of these marks.
@@ -220,16 +200,6 @@ class Lines:
     def next_blank(self, lines: Int64s) -> Int64s:
         """int64 [n], the first blank line at or after each; n_lines where there is none."""
         return self._blank_or_end[np.searchsorted(self._blank_or_end, lines, side="left")]
-
-
-@functools.cache
-def _first_bytes_table(beginnings: Sequence[str]) -> Bools:
-    """Bool [65536], whether what opens with these two bytes may open with one of `beginnings`."""
-    table = np.zeros((256, 256), np.bool_)
-    for beginning in beginnings:
-        first, *rest = beginning.encode()
-        table[first, rest[0] if len(beginning) > 1 else slice(None)] = True
-    return table.ravel()
 
 
 def split_lines(text: pa.ChunkedArray) -> Lines:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern, beginnings
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues import fields, label
 from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.family import Content, Episode
@@ -25,10 +25,8 @@ from transforms.cues.words import FINAL_WORDS, SOLVING
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
 
-_OPENINGS = beginnings(["the", "final", "correct", "numerical", *FINAL_WORDS])
-_ANSWERS = (
-    LinePattern(rf"(?i:^{LABELLED})", opens=_OPENINGS, holds=":："),
-    LinePattern(rf"(?i:^{LABELLED})", opens="#*_"),
+_ANSWERS = LinePattern(
+    rf"(?i:^{LABELLED})", words=("the", "final", "correct", "numerical", *FINAL_WORDS)
 )
 _BOXES = LinePattern(r"\\boxed\{", holds="\\")
 _SAYS = r"(?i:answer is[ :])"
@@ -37,7 +35,7 @@ _RESPONSES = "answer|solution|explanation|reasoning|rationale|thought"
 _OPENS = LinePattern(
     rf"(?i:^[ \t]*[*_]{{0,2}}(?:(?:{_RESPONSES})[a-z ]{{0,20}}"
     r"|output|target)(?:\d+[ \t]*)?[*_]{0,2}[:：.][*_]{0,2})",
-    opens=(*"*_", *beginnings([*_RESPONSES.split("|"), "output", "target"])),
+    words=(*_RESPONSES.split("|"), "output", "target"),
 )
 """Lines that open a response."""
 _OPENING = re.compile(_OPENS.pattern)
@@ -47,7 +45,7 @@ _MARKED = LinePattern(r"[?？؟]\s*$", holds="?？؟")
 _SOLVING = rf"(?i:^[ \t#*_]*(?:{'|'.join(sorted(SOLVING))}))"
 # "Input:" labels too many things to be a question's label everywhere.
 _INPUTS = LinePattern(
-    r"^[ \t]*[*_]{0,2}Input[*_]{0,2}[:：][*_]{0,2}(?:[ \t\r\n]|$)", opens="*_I", holds=":："
+    r"^[ \t]*[*_]{0,2}Input[*_]{0,2}[:：][*_]{0,2}(?:[ \t\r\n]|$)", words=("input",), holds=":："
 )
 _NUMBER = re.compile(r"\(?\d{1,3}[.):][ \t]+")
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
@@ -97,7 +95,7 @@ def find_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[E
 
 def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[_Bare]:
     lines = candidates.lines
-    marks, _ = candidates.matching(label.FINAL_VALUE, *_ANSWERS, _BOXES)
+    marks, _ = candidates.matching(label.FINAL_VALUE, _ANSWERS, _BOXES)
     # A sentence or a box is a final answer where its paragraph ends.
     asking = _asking(candidates)
     may_ask = lines.shares_document(
@@ -108,7 +106,7 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     if len(marks) == 0:
         return
     is_value, is_label = (
-        np.isin(marks, candidates.matching(*each)[0]) for each in ([label.FINAL_VALUE], _ANSWERS)
+        np.isin(marks, candidates.matching(each)[0]) for each in (label.FINAL_VALUE, _ANSWERS)
     )
     is_mark = is_value | is_label | lines.closes[marks]
     is_mark &= is_value | ~_within(lines.start[marks], labelled)

@@ -11,7 +11,7 @@ import enum
 import numpy as np
 import polars as pl
 
-from transforms.candidates import DIGITS, Candidates, LinePattern, beginnings
+from transforms.candidates import DIGITS, Candidates, LinePattern
 from transforms.cues import labels
 from transforms.lines import Bools, Int64s, Lines
 
@@ -75,8 +75,8 @@ _STANDING = (
         ASKING_WORD,
         opens=(
             *("*+->=:;_[(#\"'" + DIGITS),
-            *("o ", "o\t", "Su", "FA", *_LETTERS),
-            *beginnings(_WORDS.split("|"), any_case=False),
+            *("o ", "o\t", "Subj", "FAQ", *_LETTERS),
+            *_WORDS.split("|"),
         ),
     ),
 )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern, beginnings
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues import fields, heading, label
 from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.family import Content, CueFamily, Episode
@@ -42,7 +42,7 @@ _MARK = r"(?:option |choice )?[*_]{0,2}[(\[（]?"
 _KEYS = LinePattern(
     rf"(?i:^[ \t]*(?:>[ \t])?[*_#]{{0,4}}[ \t]?{_KEY_WORDS}[ \t]*{_MARK}[a-j1-9]"
     r"(?:[^\p{L}\p{N}]|$))",
-    opens=(*">*_#", *beginnings(_KEY_OPENINGS.split("|"))),
+    words=tuple(_KEY_OPENINGS.split("|")),
 )
 
 # "Answer: A list of facts" is none.

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import DIGITS, Candidates, LinePattern, beginnings
+from transforms.candidates import DIGITS, Candidates, LinePattern
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.words import ANSWERS, ASKS, QUESTION_MARKS
 from transforms.episodes import trim
@@ -68,7 +68,7 @@ _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
 _MARKUP = rf"^{_SPACE}{{0,12}}(?:#{{1,6}}[ \t]+)?[*_]{{0,2}}[\[(]?"
 LABELLED_ITEM = LinePattern(
     rf"(?i:{_MARKUP}(?:{_WORD})[ \t]*(?:no\.?|#)?[ \t]*{_NUMBER})",
-    opens=(*"\ufeff#*_[(", *beginnings(_WORDS)),
+    words=tuple(_WORDS),
     holds="0٠",
 )
 """Lines that open with a word and a number."""

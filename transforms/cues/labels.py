@@ -5,7 +5,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from transforms.candidates import Candidates, LinePattern, beginnings
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.words import ANSWERS, ASKS, THINKING
 
 _WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
@@ -21,7 +21,7 @@ _SEPARATOR = r"(?:[:：]|\.|．|\)|\#\#[ \t]?\]\]|\]|-|–|—)"
 LABELS = LinePattern(
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
     rf"{_GAP}*(?:\*\*|__|\*|_)?{_GAP}*(?:{_SEPARATOR}|\n|\r|$))",
-    opens=(*"\ufeff#*_[(", *beginnings([*ASKS, *ANSWERS])),
+    words=(*ASKS, *ANSWERS),
 )
 """Lines that may open with a label."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern, beginnings
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.above import MAX_LINE_BYTES, line_tail, line_text
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.speakers import BREAK
@@ -40,21 +40,17 @@ def _words(words: str) -> str:
     return "|".join(dict.fromkeys([*words.split("|"), *words.upper().split("|")]))
 
 
-def _beginnings(words: str) -> tuple[str, ...]:
-    return beginnings(_words(words).split("|"), any_case=False)
-
-
 _NUMBER = r"(?:[ \t]*(?:\d+(?:\.\d+)*|[A-Z](?:\.\d+)*|[IVX]+)[a-z]?'?)"
 _NAME = r"(?:[*_]{0,3}[ \t]*[(\[（][^()\[\]\n]{1,80}[)\]）])"
 STATEMENT = LinePattern(
     rf"{_OPEN}(?:{_words(_STATEMENTS)})(?:{_NUMBER}?{_NAME}?[*_]{{0,3}}[.:：*_\n]|{_NUMBER})",
-    opens=(*"#*_", *_beginnings(_STATEMENTS)),
+    words=tuple(_STATEMENTS.split("|")),
 )
 _OF = r"(?:[ \t]+(?:of|by|sketch|de|del|des?|von|idea)\b[^.:\n]{0,60})?"
 PROOF = LinePattern(
     rf"{_OPEN}(?:{_words(_PROOFS)}){_OF}"
     r"[ \t]*[*_]{0,3}(?:[.:：]|[*_]{1,3}|\s*$|。)",
-    opens=(*"#*_", *_beginnings(_PROOFS)),
+    words=tuple(_PROOFS.split("|")),
 )
 _STATEMENT = re.compile(
     rf"{_OPEN}(?:{_words(_STATEMENTS)})(?P<number>{_NUMBER}(?![A-Za-z0-9_]))?(?P<name>{_NAME})?"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern, beginnings
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.episodes import trim
 from transforms.lines import Bools, Int64s, Lines
@@ -33,7 +33,7 @@ _HEADERS = (
 )
 _HEADER = LinePattern(
     rf"^ {{0,2}}(?:From [^\n]*\d{{4}}\s*$|(?:{_HEADERS}):[ \t])",
-    opens=beginnings(_HEADERS.split("|"), any_case=False),
+    words=tuple(_HEADERS.split("|")),
 )
 # A signature, the line over a footer, an armour, a forwarded message.
 _CLOSER = LinePattern(

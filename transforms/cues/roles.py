@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from transforms.candidates import Candidates, LinePattern, beginnings
+from transforms.candidates import Candidates, LinePattern
 
 # Who asks at the left, who answers at the right.
 ROLES = (
@@ -26,7 +26,7 @@ _WORD = "|".join(_WORDS)
 ROLE_LABELS = (
     LinePattern(
         rf"(?i:^[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,3}}\[?(?:{_WORD})\]?[*_]{{0,3}}[ \t]*[:：])",
-        opens=(*"#*_[", *beginnings(_WORDS)),
+        words=tuple(_WORDS),
         holds=":：",
     ),
     LinePattern(

@@ -1,7 +1,7 @@
 """Steps that lead to a final answer: how they open, and the episodes they make."""
 
 from schemas.episode import SegmentKind
-from transforms.candidates import LinePattern, beginnings
+from transforms.candidates import LinePattern
 from transforms.cues.family import Content, Episode
 from transforms.cues.final import Final
 from transforms.cues.options import options_below
@@ -12,7 +12,7 @@ STEPS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:are follow[ -]?up questions needed here[:?]"
     r"|(?:step|schritt|étape|paso|passo|шаг|第?步骤?)"
     r"[ \t]*(?:1|one|一)\b[ \t]*[*_]{0,2}[.:)—–-]))",
-    opens=(*"#*_", *beginnings(["are", "step", "schritt", "étape", "paso", "шаг", "第步", "步骤"])),
+    words=("are", "step", "schritt", "étape", "paso", "passo", "шаг", "第", "步"),
 )
 """Lines that open the first of several steps, or say that one asks oneself."""
 

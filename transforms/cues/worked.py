@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from schemas.episode import SegmentKind
-from transforms.candidates import Candidates, LinePattern, beginnings
+from transforms.candidates import Candidates, LinePattern
 from transforms.cues import dialogue, heading, label
 from transforms.cues.bare import find_bare
 from transforms.cues.enclosed import FENCES, STRINGS
@@ -36,7 +36,7 @@ _EXPLAINS = LinePattern(
     r"(?i:^[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:detailed |brief )?(?:explanation|rationale"
     r"|reasoning|justification|erklärung|begründung|explication|explicación|explicação"
     r"|spiegazione|пояснение|объяснение|解析|解説)[*_]{0,2}[ \t]*[:：])",
-    opens=(*"#*_", *beginnings(_EXPLAINING.split("|"))),
+    words=tuple(_EXPLAINING.split("|")),
     holds=":：",
 )
 # What stands between one exemplar and the next: a rule, the title of the next.

@@ -1,0 +1,142 @@
+"""Which lines open with what: a gate that costs what passes it, not what there is.
+
+Lines are sorted by the first two bytes of their content, so that those that open with given ones
+are found without a look at the others; two more bytes are compared one line after the other.
+"""
+
+import dataclasses
+import functools
+import itertools
+import string
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_COMPARED_BYTES = 4
+_NEWLINE = 10
+_MAYBE, _SURELY = 1, 2
+_NOT_ASCII = bytes(range(0x80, 0x100))
+# What may stand behind a word: no letter but "no.", before a number, or those of other scripts.
+_BEHIND = [
+    bytes([byte])
+    for byte in (*range(0x80), *_NOT_ASCII)
+    if chr(byte) not in string.ascii_letters or chr(byte) in "nN"
+]
+_SHORT = 2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Openings:
+    """Lines by the bytes at which their content starts.
+
+    Attributes:
+      buffer: uint8 [n_bytes], the text.
+      n_lines: how many lines there are in all.
+      number: int64 [n], numbers of the lines, sorted by their first two bytes.
+      start: int64 [n], byte offset of their content.
+      end: int64 [n], byte offset of their end.
+      pair: uint16 [n_runs], which first two bytes there are, the first one times 256.
+      run: int64 [n_runs + 1], where the lines with each start.
+    """
+
+    buffer: npt.NDArray[np.uint8]
+    n_lines: int
+    number: Int64s
+    start: Int64s
+    end: Int64s
+    pair: npt.NDArray[np.uint16]
+    run: Int64s
+
+    def matching(self, beginnings: frozenset[bytes]) -> Bools:
+        """Bool [n_lines], whether each of the lines may open with one of these.
+
+        Args:
+          beginnings: of one to four bytes; of four the last two are compared apart.
+        """
+        first, second = _tables(beginnings)
+        is_found = np.zeros(self.n_lines, np.bool_)
+        run, is_wanted = self.run.tolist(), first[self.pair]
+        for i in np.flatnonzero(is_wanted).tolist():
+            here = slice(run[i], run[i + 1])
+            number = self.number[here]
+            if is_wanted[i] == _MAYBE:
+                number = number[second[_pairs(self.buffer, self.start[here] + 2, self.end[here])]]
+            is_found[number] = True
+        return is_found
+
+
+def sort_openings(
+    buffer: npt.NDArray[np.uint8], n_lines: int, number: Int64s, start: Int64s, end: Int64s
+) -> Openings:
+    """Lines, int64 [n] numbers, by the bytes from `start` on, up to `end`, int64 [n]."""
+    pair = _pairs(buffer, start, end)
+    order = np.argsort(pair, kind="stable")
+    ordered = pair[order]
+    run = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] ^ 1))
+    places = (number[order], start[order], end[order])
+    return Openings(buffer, n_lines, *places, ordered[run], np.append(run, len(ordered)))
+
+
+def _pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDArray[np.uint16]:
+    """uint16 [n], the bytes at each offset and behind it, the first one times 256.
+
+    Behind a line's end there are newlines.
+    """
+    if len(start) == 0:
+        return np.zeros(0, np.uint16)
+    first, second = (
+        np.where(at < end, buffer.take(at, mode="clip"), np.uint8(_NEWLINE)).astype(np.uint16)
+        for at in (start, start + 1)
+    )
+    return np.asarray(first << 8 | second, np.uint16)
+
+
+def beginnings(openings: str | tuple[str, ...]) -> frozenset[bytes]:
+    """The bytes that lines open with which open with one of these.
+
+    A character by itself stands for all with its first byte.
+    """
+    return frozenset(
+        opening.encode()[: _COMPARED_BYTES if len(opening) > 1 else 1] for opening in openings
+    )
+
+
+@functools.cache
+def word_beginnings(words: tuple[str, ...]) -> frozenset[bytes]:
+    """The bytes that lines open with which open with one of these words, in any case."""
+    heads = {(word[:_COMPARED_BYTES], len(word) <= _SHORT) for word in words}
+    return frozenset(itertools.chain.from_iterable(itertools.starmap(_cased, heads)))
+
+
+def _cased(head: str, is_short: bool) -> Iterator[bytes]:
+    for cased in itertools.product(*map(_cases, head)):
+        letters = "".join(cased).encode()
+        behind = _BEHIND if is_short else [b""]
+        yield from ((letters + byte)[:_COMPARED_BYTES] for byte in behind)
+
+
+def _cases(letter: str) -> str:
+    # Two letters are others' small forms: the long s and the sign of kelvin.
+    return letter.lower() + letter.upper() + {"s": "\u017f", "k": "\u212a"}.get(letter.lower(), "")
+
+
+@functools.cache
+def _tables(beginnings: frozenset[bytes]) -> tuple[npt.NDArray[np.uint8], Bools]:
+    """For every first pair of bytes whether it opens a line that is wanted, and every second one.
+
+    Returns:
+      uint8 [65536], 0, _MAYBE if the second pair decides, or _SURELY; bool [65536].
+    """
+    first, second = np.zeros((256, 256), np.uint8), np.zeros((256, 256), np.bool_)
+    for opening in sorted(beginnings, key=len, reverse=True):
+        at = (opening[0], opening[1] if len(opening) > 1 else slice(None))
+        if len(opening) > 2:
+            first[at] = _MAYBE
+            second[opening[2], opening[3] if len(opening) > 3 else slice(None)] = True
+        else:
+            first[at] = _SURELY
+    return first.ravel(), second.ravel()
