@@ -148,11 +148,14 @@ def _marks(candidates: Candidates) -> Int64s:
 def _body_ends(lines: Lines, function: Int64s, closing: Int64s) -> Int64s:
     """int64 [n], the line after each body's last that is deeper than its function."""
     end = lines.first_line[lines.document_of(function) + 1].copy()
-    code = np.flatnonzero(~lines.is_blank & ~lines.openings.matching(_COMMENTS))
-    for indent in set(lines.indent[function].tolist()):
-        shallow = np.append(code[lines.indent[code] <= indent], lines.n_lines)
-        deep = lines.filled[lines.indent[lines.filled] > indent]
-        rows: Bools = lines.indent[function] == indent
+    is_near = lines.shares_document(function)
+    code = np.flatnonzero(~lines.is_blank & ~lines.openings.matching(_COMMENTS) & is_near)
+    filled = np.flatnonzero(~lines.is_blank & is_near)
+    code_indent, filled_indent, indents = (lines.indent[each] for each in (code, filled, function))
+    for indent in set(indents.tolist()):
+        shallow = np.append(code[code_indent <= indent], lines.n_lines)
+        deep = filled[filled_indent > indent]
+        rows: Bools = indents == indent
         limit = np.minimum(end[rows], shallow[np.searchsorted(shallow, closing[rows], "right")])
         # Comments before the next function are that one's.
         end[rows] = deep[np.searchsorted(deep, limit) - 1] + 1

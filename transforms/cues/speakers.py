@@ -138,6 +138,7 @@ BREAK = LinePattern(r"^[ \t]*(?:%+|(?:[-=*_~] ?){3,})\s*$", opens="%-=*_~")
 _MARK = r"[\p{L}\p{M}\p{N}\"'”’»)*_\]][?!？؟]*[?？؟]"
 _ASKS = _MARK + r"(?:[\s\"'”’»)*_\]]|$)"
 _ASKS_LAST = _MARK + r"[!\"'”’»)*_\]]*\s*$"
+_ASKING = LinePattern(_ASKS_LAST, holds="?？؟")
 _ENDS = r"[.?!…。？！—–-][\"'”’»)*_\]\\]*\s*$"
 
 _MIN_LABELS = 4
@@ -187,7 +188,7 @@ class Speeches:
 def find_speeches(candidates: Candidates) -> Iterator[Speeches]:
     """The sessions of all documents, form by form."""
     for form in FORMS:
-        number, text = _enough(candidates.lines, *candidates.matching(form.candidate))
+        number, text = _enough(candidates, *candidates.matching(form.candidate))
         if len(number) == 0:
             continue
         labels = _read_labels(candidates.lines, form, number, text)
@@ -204,10 +205,12 @@ def find_speeches(candidates: Candidates) -> Iterator[Speeches]:
                     yield _speeches(form, run)
 
 
-def _enough(lines: Lines, number: Int64s, text: pl.Series) -> tuple[Int64s, pl.Series]:
-    """The lines of documents that have enough of them."""
+def _enough(candidates: Candidates, number: Int64s, text: pl.Series) -> tuple[Int64s, pl.Series]:
+    """The lines of documents that have enough of them and in which someone asks."""
+    lines = candidates.lines
     document = lines.document_of(number)
     is_enough = np.bincount(document)[document] >= _MIN_LABELS
+    is_enough &= lines.shares_document(candidates.matching(_ASKING)[0])[number]
     return number[is_enough], text.filter(is_enough)
 
 
