@@ -11,7 +11,6 @@ import numpy.typing as npt
 import polars as pl
 
 from transforms.lines import Int64s, Lines
-from transforms.openings import beginnings, word_beginnings
 from transforms.outline import OUTLINE, Heading, read_outline
 
 T = TypeVar("T")
@@ -131,11 +130,9 @@ class Candidates:
 def _passing(lines: Lines, pattern: LinePattern) -> Int64s:
     """int64 [n], the lines that pass a pattern's gates."""
     if pattern.words:
-        words = word_beginnings(pattern.words)
-        is_found = lines.openings.matching(words) | lines.marked_openings.matching(words)
-        number = np.flatnonzero(is_found)
+        number = lines.opening_with_word(pattern.words)
     elif pattern.opens:
-        number = np.flatnonzero(lines.openings.matching(beginnings(pattern.opens)))
+        number = lines.opening_with(pattern.opens)
     else:
         number = lines.filled
     return lines.holding(number, pattern.holds) if pattern.holds else number

@@ -6,6 +6,7 @@ test sees every line of every document. Offsets are bytes of UTF-8 into that buf
 
 import dataclasses
 import functools
+import itertools
 import operator
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from transforms.openings import Bools as Bools
 from transforms.openings import Int64s as Int64s
-from transforms.openings import Openings, sort_openings
+from transforms.openings import Openings, beginnings, sort_openings, word_beginnings
 
 MARKS = ("?", ":", ">", "\\", "$%#", "0123456789", "\"'")
 """Classes of characters that lines can be asked for."""
@@ -26,6 +27,7 @@ MARKUP = " \t\f\u3000\ufeff#*_[(>"
 
 _OPENS_MARKUP = np.isin(np.arange(256), [mark.encode()[0] for mark in MARKUP])
 
+_PIECE_BYTES = 1 << 20
 _NEWLINE = 10
 _TAB = 9
 _TAB_COLUMNS = 8
@@ -104,16 +106,21 @@ class Lines:
     @functools.cached_property
     def _marks(self) -> npt.NDArray[np.uint8]:
         """uint8 [n_lines], _MARK_BITS of a line's bytes."""
-        if self.n_lines == 0:
-            return np.zeros(0, np.uint8)
-        bits = np.frombuffer(self.buffer.tobytes().translate(_MARK_BITS), np.uint8)
-        return np.bitwise_or.reduceat(bits, self.start[:-1])
+        marks = np.zeros(self.n_lines, np.uint8)
+        # Piece by piece, so that what is translated stays in the processor's cache.
+        cuts = np.searchsorted(self.start, np.arange(0, len(self.buffer), _PIECE_BYTES))
+        for low, high in itertools.pairwise(np.union1d(cuts, self.n_lines).tolist()):
+            start = self.start[low : high + 1]
+            bits = self.buffer[start[0] : start[-1]].tobytes().translate(_MARK_BITS)
+            piece = np.frombuffer(bits, np.uint8)
+            marks[low:high] = np.bitwise_or.reduceat(piece, start[:-1] - start[0])
+        return marks
 
     @functools.cached_property
     def openings(self) -> Openings:
         """The lines that are not blank by their first bytes, white space left out."""
         start, end = self.content_start[self.filled], self.start[self.filled + 1]
-        return sort_openings(self.buffer, self.n_lines, self.filled, start, end)
+        return sort_openings(self.buffer, self.filled, start, end)
 
     @functools.cached_property
     def marked_openings(self) -> Openings:
@@ -123,7 +130,27 @@ class Lines:
         rest = self.text.gather(number).str.strip_chars_start(MARKUP)
         end = self.start[number + 1]
         start = end - rest.str.len_bytes().to_numpy().astype(np.int64)
-        return sort_openings(self.buffer, self.n_lines, number, start, end)
+        return sort_openings(self.buffer, number, start, end)
+
+    def opening_with(self, opens: str | tuple[str, ...]) -> Int64s:
+        """int64 [n], the lines that, white space left out, may open with one of these; ascending.
+
+        Of a character by itself the first byte is compared, else four.
+        """
+        return self._ascending(self.openings.matching(beginnings(opens)))
+
+    def opening_with_word(self, words: tuple[str, ...]) -> Int64s:
+        """int64 [n], the lines whose first word behind MARKUP may be one of these; ascending."""
+        wanted = word_beginnings(words)
+        found = [each.matching(wanted) for each in (self.openings, self.marked_openings)]
+        return self._ascending(np.concatenate(found))
+
+    def _ascending(self, number: Int64s) -> Int64s:
+        """Numbers of lines, int64 [n], in order, each once."""
+        # Marking lines costs less than sorting their numbers does.
+        is_found = np.zeros(self.n_lines, np.bool_)
+        is_found[number] = True
+        return np.flatnonzero(is_found)
 
     def holding(self, number: Int64s, marks: str) -> Int64s:
         """Those of some lines, int64 [n], that may hold one of these marks.

@@ -35,7 +35,6 @@ class Openings:
 
     Attributes:
       buffer: uint8 [n_bytes], the text.
-      n_lines: how many lines there are in all.
       number: int64 [n], numbers of the lines, sorted by their first two bytes.
       start: int64 [n], byte offset of their content.
       end: int64 [n], byte offset of their end.
@@ -44,33 +43,34 @@ class Openings:
     """
 
     buffer: npt.NDArray[np.uint8]
-    n_lines: int
     number: Int64s
     start: Int64s
     end: Int64s
     pair: npt.NDArray[np.uint16]
     run: Int64s
 
-    def matching(self, beginnings: frozenset[bytes]) -> Bools:
-        """Bool [n_lines], whether each of the lines may open with one of these.
+    def matching(self, beginnings: frozenset[bytes]) -> Int64s:
+        """int64 [n], the lines that may open with one of these, in no order.
 
         Args:
           beginnings: of one to four bytes; of four the last two are compared apart.
         """
         first, second = _tables(beginnings)
-        is_found = np.zeros(self.n_lines, np.bool_)
-        run, is_wanted = self.run.tolist(), first[self.pair]
-        for i in np.flatnonzero(is_wanted).tolist():
-            here = slice(run[i], run[i + 1])
-            number = self.number[here]
-            if is_wanted[i] == _MAYBE:
-                number = number[second[_pairs(self.buffer, self.start[here] + 2, self.end[here])]]
-            is_found[number] = True
-        return is_found
+        is_wanted = first[self.pair]
+        rows = self._rows(is_wanted == _MAYBE)
+        rows = rows[second[_pairs(self.buffer, self.start[rows] + 2, self.end[rows])]]
+        return self.number[np.concatenate([self._rows(is_wanted == _SURELY), rows])]
+
+    def _rows(self, is_wanted: Bools) -> Int64s:
+        """int64 [n], where the lines of some runs, bool [n_runs], stand."""
+        run = np.flatnonzero(is_wanted)
+        size = self.run[run + 1] - self.run[run]
+        # Each run's rows follow one another: what all before take is left out.
+        return np.arange(size.sum()) + np.repeat(self.run[run] - np.cumsum(size) + size, size)
 
 
 def sort_openings(
-    buffer: npt.NDArray[np.uint8], n_lines: int, number: Int64s, start: Int64s, end: Int64s
+    buffer: npt.NDArray[np.uint8], number: Int64s, start: Int64s, end: Int64s
 ) -> Openings:
     """Lines, int64 [n] numbers, by the bytes from `start` on, up to `end`, int64 [n]."""
     pair = _pairs(buffer, start, end)
@@ -78,7 +78,7 @@ def sort_openings(
     ordered = pair[order]
     run = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] ^ 1))
     places = (number[order], start[order], end[order])
-    return Openings(buffer, n_lines, *places, ordered[run], np.append(run, len(ordered)))
+    return Openings(buffer, *places, ordered[run], np.append(run, len(ordered)))
 
 
 def _pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDArray[np.uint16]:
@@ -95,6 +95,7 @@ def _pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDA
     return np.asarray(first << 8 | second, np.uint16)
 
 
+@functools.cache
 def beginnings(openings: str | tuple[str, ...]) -> frozenset[bytes]:
     """The bytes that lines open with which open with one of these.
 

@@ -11,13 +11,11 @@ import numpy as np
 from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.lines import Bools, Int64s, Lines
-from transforms.openings import beginnings
 
 GAME = "docstring"
 _FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("as", "de"))
 _OPENS = r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')"
-_OPENINGS = beginnings(tuple(prefix + quote for prefix in ("", *"rRuU") for quote in "\"'"))
-_COMMENTS = beginnings("#")
+_OPENINGS = tuple(prefix + quote for prefix in ("", *"rRuU") for quote in "\"'")
 _QUOTES = LinePattern("\"\"\"|'''", holds="\"'")
 _CODE = (
     r"^(?:(?:async |def |class |import |from |if |else:|elif |for |while |with |try:|except"
@@ -82,7 +80,7 @@ def _headed(candidates: Candidates) -> tuple[Int64s, Int64s]:
     """int64 [n] each: the lines of functions, and those where their docstrings open."""
     lines = candidates.lines
     function, _ = candidates.matching(_FUNCTION)
-    opening = np.flatnonzero(lines.openings.matching(_OPENINGS))
+    opening = lines.opening_with(_OPENINGS)
     # A signature is read only where a string stands near below it and before the next function.
     below = np.append(opening, lines.n_lines)[np.searchsorted(opening, function)]
     following = np.append(function[1:], lines.n_lines)[: len(function)]
@@ -149,7 +147,9 @@ def _body_ends(lines: Lines, function: Int64s, closing: Int64s) -> Int64s:
     """int64 [n], the line after each body's last that is deeper than its function."""
     end = lines.first_line[lines.document_of(function) + 1].copy()
     is_near = lines.shares_document(function)
-    code = np.flatnonzero(~lines.is_blank & ~lines.openings.matching(_COMMENTS) & is_near)
+    is_code = ~lines.is_blank & is_near
+    is_code[lines.opening_with("#")] = False
+    code = np.flatnonzero(is_code)
     filled = np.flatnonzero(~lines.is_blank & is_near)
     code_indent, filled_indent, indents = (lines.indent[each] for each in (code, filled, function))
     for indent in set(indents.tolist()):
