@@ -98,9 +98,18 @@ class Candidates:
 
     def _matching(self, pattern: LinePattern) -> tuple[Int64s, pl.Series]:
         if pattern not in self._found:
-            self._found[pattern] = self.among(_passing(self.lines, pattern), pattern.pattern)
+            self._found[pattern] = self.among(self.passing(pattern), pattern.pattern)
         found: tuple[Int64s, pl.Series] = self._found[pattern]
         return found
+
+    def passing(self, pattern: LinePattern) -> Int64s:
+        """int64 [n], the lines that pass a pattern's gates, ascending."""
+        number = self.lines.filled
+        if pattern.words:
+            number = self.lines.opening_with_word(pattern.words)
+        elif pattern.opens:
+            number = self.lines.opening_with(pattern.opens)
+        return self.lines.holding(number, pattern.holds) if pattern.holds else number
 
     def among(self, number: Int64s, pattern: str) -> tuple[Int64s, pl.Series]:
         """Those of some lines, int64 [n], that a Rust regular expression matches."""
@@ -125,14 +134,3 @@ class Candidates:
     def outline(self) -> list[Heading]:
         """The headings that markup shows, of all documents, in order."""
         return read_outline(self.lines, *self.matching(OUTLINE_LINES))
-
-
-def _passing(lines: Lines, pattern: LinePattern) -> Int64s:
-    """int64 [n], the lines that pass a pattern's gates."""
-    if pattern.words:
-        number = lines.opening_with_word(pattern.words)
-    elif pattern.opens:
-        number = lines.opening_with(pattern.opens)
-    else:
-        number = lines.filled
-    return lines.holding(number, pattern.holds) if pattern.holds else number

@@ -188,7 +188,7 @@ class Speeches:
 def find_speeches(candidates: Candidates) -> Iterator[Speeches]:
     """The sessions of all documents, form by form."""
     for form in FORMS:
-        number, text = _enough(candidates, *candidates.matching(form.candidate))
+        number, text = _lines_of(candidates, form)
         if len(number) == 0:
             continue
         labels = _read_labels(candidates.lines, form, number, text)
@@ -205,12 +205,14 @@ def find_speeches(candidates: Candidates) -> Iterator[Speeches]:
                     yield _speeches(form, run)
 
 
-def _enough(candidates: Candidates, number: Int64s, text: pl.Series) -> tuple[Int64s, pl.Series]:
-    """The lines of documents that have enough of them and in which someone asks."""
+def _lines_of(candidates: Candidates, form: Form) -> tuple[Int64s, pl.Series]:
+    """The lines of a form, in documents that have enough of them and in which someone asks."""
     lines = candidates.lines
+    may_ask = lines.shares_document(candidates.matching(_ASKING)[0])
+    number = candidates.passing(form.candidate)
+    number, text = candidates.among(number[may_ask[number]], form.candidate.pattern)
     document = lines.document_of(number)
     is_enough = np.bincount(document)[document] >= _MIN_LABELS
-    is_enough &= lines.shares_document(candidates.matching(_ASKING)[0])[number]
     return number[is_enough], text.filter(is_enough)
 
 
