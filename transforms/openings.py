@@ -59,14 +59,16 @@ class Openings:
         is_wanted = first[self.pair]
         rows = self._rows(is_wanted == _MAYBE)
         rows = rows[second[_pairs(self.buffer, self.start[rows] + 2, self.end[rows])]]
-        return self.number[np.concatenate([self._rows(is_wanted == _SURELY), rows])]
+        found: Int64s = self.number[np.concatenate([self._rows(is_wanted == _SURELY), rows])]
+        return found
 
     def _rows(self, is_wanted: Bools) -> Int64s:
         """int64 [n], where the lines of some runs, bool [n_runs], stand."""
         run = np.flatnonzero(is_wanted)
         size = self.run[run + 1] - self.run[run]
         # Each run's rows follow one another: what all before take is left out.
-        return np.arange(size.sum()) + np.repeat(self.run[run] - np.cumsum(size) + size, size)
+        offset = np.repeat(self.run[run] - np.cumsum(size) + size, size)
+        return np.arange(len(offset)) + offset
 
 
 def sort_openings(
@@ -109,7 +111,8 @@ def beginnings(openings: str | tuple[str, ...]) -> frozenset[bytes]:
 @functools.cache
 def word_beginnings(words: tuple[str, ...]) -> frozenset[bytes]:
     """The bytes that lines open with which open with one of these words, in any case."""
-    heads = {(word[:_COMPARED_BYTES], len(word) <= _SHORT) for word in words}
+    # Other scripts put words together without space.
+    heads = {(word[:_COMPARED_BYTES], len(word) <= _SHORT and word.isascii()) for word in words}
     return frozenset(itertools.chain.from_iterable(itertools.starmap(_cased, heads)))
 
 

@@ -4,6 +4,7 @@ import email
 import importlib
 import inspect
 import pkgutil
+import re
 from pydoc_data.topics import topics
 
 import pyarrow as pa
@@ -130,6 +131,55 @@ def assert_gates_keep_nothing_out(*documents):
 @given(text=st.one_of(lines_of_text, texts))
 def test_gates_keep_nothing_out(text):
     assert_gates_keep_nothing_out(text, text + "\n")
+
+
+LETTERS = {"Lu": "A-ZÉЯ", "Ll": "a-zéя", "Lo": "問ا", "Lt": "ǅ", "M": "\u0301"}
+LETTERS |= {"N": "0-9٣", "L": "a-zA-ZéЯ問"}
+
+
+def as_python(pattern):
+    """A Rust regular expression as Python's, with a few letters for each class of them."""
+    out, is_class, at = "", False, 0
+    pattern = re.sub(r"\(\?P<\w+>", "(?:", pattern).replace(r"(?-u:\b)", r"\b").replace("*+", "*")
+    while at < len(pattern):
+        here = pattern[at : at + 2]
+        if here == r"\p":
+            end = pattern.index("}", at)
+            letters = LETTERS[pattern[at + 3 : end]]
+            out, at = out + (letters if is_class else f"[{letters}]"), end + 1
+            continue
+        if here[0] == "[" and is_class:
+            here = r"\["
+            at -= 1
+        elif here[0] == "[":
+            # "[]" and "[^]" open classes that hold a bracket.
+            here = re.match(r"\[\^?\]?", pattern[at:])[0]
+            is_class, at = True, at + len(here) - 2
+            here = here.replace("]", r"\]")
+        elif here[0] != "\\":
+            is_class, here, at = is_class and here[0] != "]", here[0], at - 1
+        out, at = out + here, at + 2
+    return re.compile(out)
+
+
+GATED = [each for together in PATTERNS for each in together if each[1:] != LinePattern("")[1:]]
+
+
+@pytest.mark.parametrize("pattern", GATED, ids=range(len(GATED)))
+def test_what_an_expression_matches_passes_its_gates(pattern):
+    matching = st.from_regex(as_python(pattern.pattern)).map(
+        lambda text: text.split("\n")[0] + "\n"
+    )
+
+    @settings(deadline=None, max_examples=10)
+    @given(documents=st.lists(matching, min_size=1, max_size=20))
+    def test(documents):
+        candidates = candidates_of(*documents)
+        ungated, _ = candidates.matching(LinePattern(pattern.pattern))
+        gated, _ = candidates.matching(pattern)
+        assert gated.tolist() == ungated.tolist()
+
+    test()
 
 
 def test_gates_keep_nothing_out_of_real_text():

@@ -35,7 +35,7 @@ _KEY_WORDS = (
     r"[*_]{0,2}[ \t]*(?:[.:：=][*_]{0,2}|(?:is|ist|es|est|é|è)\b:?)"
 )
 _KEY_OPENINGS = (
-    "the|correct|right|best|final|answer|key|solution|antwort|lösung|respuesta|réponse|resposta"
+    "the|correct|right|best|final|answer|ans|key|solution|antwort|lösung|respuesta|réponse|resposta"
     "|risposta|ответ|odpowiedź|cevap|答案|正确答案|正解|정답"
 )
 _MARK = r"(?:option |choice )?[*_]{0,2}[(\[（]?"

@@ -16,7 +16,7 @@ from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import read_final
-from transforms.cues.words import ANSWERS, ASKS, THINKING
+from transforms.cues.words import ANSWERS, ASKS, THINKING, longest_first
 from transforms.episodes import trim
 
 GAME = "fields"
@@ -24,9 +24,7 @@ GAME = "fields"
 _COMMON = "input"
 _ANSWERS_COMMON = frozenset(["target", "output"])
 _ASKING = frozenset(word for word in ASKS if len(word) > 1 or word == "q") | {_COMMON}
-_ASK = "|".join(
-    re.escape(word).replace(r"\ ", "[ _-]") for word in sorted(_ASKING, key=len, reverse=True)
-)
+_ASK = longest_first(_ASKING).replace(r"\ ", "[ _-]")
 _MEMBERS = LinePattern(
     rf"(?i:^[ \t]*(?:[{{\[(,\"'].*)?[\"'](?:{_ASK})[\"'][ \t]*:[ \t]*[\"'])",
     opens="{[(,\"'",

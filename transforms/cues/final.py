@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from transforms.cues.words import FINAL_WORDS
+from transforms.cues.words import FINAL_WORDS, longest_first
 from transforms.episodes import trim
 from transforms.lines import Lines
 
-_WORDS = "|".join(sorted((re.escape(word) for word in FINAL_WORDS), key=len, reverse=True))
+_WORDS = longest_first(FINAL_WORDS)
 LABELLED = (
     rf"[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,2}}(?:the |final |correct |numerical ){{0,2}}(?:{_WORDS})"
     r"(?:[*_]{0,2}[ \t]*[:：][*_]{0,2}|[*_]{1,2}[ \t]*(?:\n|$))"

@@ -19,7 +19,7 @@ import numpy as np
 from schemas.episode import SegmentKind
 from transforms.candidates import DIGITS, Candidates, LinePattern
 from transforms.cues.family import Content, CueFamily, Episode
-from transforms.cues.words import ANSWERS, ASKS, QUESTION_MARKS
+from transforms.cues.words import ANSWERS, ASKS, QUESTION_MARKS, longest_first
 from transforms.episodes import trim
 from transforms.lines import Int64s, Lines
 
@@ -62,7 +62,7 @@ QUESTIONS_TITLE = _title(_QUESTION_TITLES, "and")
 """Rust regular expression of lines that head questions."""
 
 _WORDS = sorted({word for word in (*ASKS, *ANSWERS) if len(word) > 1 or word in "qa"})
-_WORD = "|".join(sorted(map(re.escape, _WORDS), key=len, reverse=True))
+_WORD = longest_first(_WORDS)
 _SPACE = r"[ \t\f\u3000\ufeff]"
 _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
 _MARKUP = rf"^{_SPACE}{{0,12}}(?:#{{1,6}}[ \t]+)?[*_]{{0,2}}[\[(]?"

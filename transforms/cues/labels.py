@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from transforms.candidates import Candidates, LinePattern
-from transforms.cues.words import ANSWERS, ASKS, THINKING
+from transforms.cues.words import ANSWERS, ASKS, THINKING, longest_first
 
-_WORD = "|".join(sorted((re.escape(w) for w in {*ASKS, *ANSWERS}), key=len, reverse=True))
+_WORD = longest_first([*ASKS, *ANSWERS])
 # A file may open with a byte order mark, a paragraph with an ideographic space.
 _SPACE = r"[ \t\f\u3000\ufeff]*"
 _OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[\[[ \t]?\#\#[ \t]|\[|\()?"

@@ -1,5 +1,8 @@
 """The words that label questions, reasoning and answers, in the languages that are known."""
 
+import re
+from collections.abc import Iterable
+
 # Words are case-folded, "_" stands for a space.
 _THINKING = (
     "reasoning rationale explanation justification thought thoughts working thinking"
@@ -53,6 +56,11 @@ WORD_PAIRS: tuple[tuple[str, str], ...] = (
 )
 
 
+def longest_first(words: Iterable[str]) -> str:
+    """Rust and Python regular expression of any of the words; none hides a longer one."""
+    return "|".join(map(re.escape, sorted(set(words), key=lambda word: (-len(word), word))))
+
+
 def _roles() -> tuple[dict[str, frozenset[int]], dict[str, frozenset[int]]]:
     """For each word, the pairs in which it asks, and those in which it answers."""
     asks: dict[str, set[int]] = {}
@@ -61,7 +69,7 @@ def _roles() -> tuple[dict[str, frozenset[int]], dict[str, frozenset[int]]]:
         for words, side in zip(sides, (asks, answers), strict=True):
             for word in words.split():
                 side.setdefault(word.replace("_", " ").casefold(), set()).add(ordinal)
-    for word in THINKING:
+    for word in sorted(THINKING):
         answers[word] = set(range(len(WORD_PAIRS)))
     return (
         {word: frozenset(ordinals) for word, ordinals in asks.items()},
