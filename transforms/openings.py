@@ -68,7 +68,8 @@ class Openings:
         size = self.run[run + 1] - self.run[run]
         # Each run's rows follow one another: what all before take is left out.
         offset = np.repeat(self.run[run] - np.cumsum(size) + size, size)
-        return np.arange(len(offset)) + offset
+        rows: Int64s = np.arange(len(offset)) + offset
+        return rows
 
 
 def sort_openings(
