@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from transforms.lines import Bools, Int64s, Lines
-from transforms.outline import OUTLINE, Heading, read_outline
+from transforms.outline import OUTLINE, TERM, Heading, read_outline
 
 T = TypeVar("T")
 
@@ -60,7 +60,10 @@ class Refusal(NamedTuple):
     reason: str
 
 
-OUTLINE_LINES = LinePattern(OUTLINE, opens="#=-~^\"'*+_:`.")
+OUTLINE_LINES = (
+    LinePattern(OUTLINE, opens="#=-~^\"'*+_:`.\\@<;"),
+    LinePattern(TERM, holds=":"),
+)
 """Those that make up the outline."""
 
 
@@ -120,7 +123,7 @@ class Candidates:
     @functools.cached_property
     def outline(self) -> list[Heading]:
         """The headings that markup shows, of all documents, in order."""
-        return read_outline(self.lines, *self.matching(OUTLINE_LINES))
+        return read_outline(self.lines, *self.matching(*OUTLINE_LINES))
 
 
 def beginnings(words: Iterable[str], *, any_case: bool = True) -> tuple[str, ...]:
