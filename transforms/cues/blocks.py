@@ -26,7 +26,7 @@ _BULLET = r"(?:[*+•◦‣●■▪○→»;-]|\*{3}|>>|==?>|o)[ \t]+"
 _EMPHASIS = r"(?:\*\*|__|\*|_)"
 # "Subject: 2.3." heads the entries of old lists of questions.
 _COUNT = (
-    rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?(?:{_NUMBER}[.):\]]{{0,2}}|{_LETTERED})[ \t]+"
+    rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?(?:{_NUMBER}[.):\]]{{0,2}}|{_LETTERED})[ \t\u00a0]+"
     r"|Subject:[ \t]+"
     # Chinese and Japanese numbers have no space behind them.
     rf"|[\[(（]?{_NUMBER}[．、）][ \t\u3000]*)"
@@ -36,7 +36,7 @@ _FIRST = r"(?:«[ \u00a0]|[¿¡\"'“‘«(\[`])?[\p{Lu}\p{Lt}\p{Lo}\d_]"
 _STARTS = rf"^\f?[ \t]{{0,12}}{_PREFIX}{_FIRST}"
 # Inside a paragraph only a clear number or bullet starts something.
 _STARTS_ITEM = (
-    rf"^[ \t]{{0,12}}(?:{_BULLET}|[\[(]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t]+"
+    rf"^[ \t]{{0,12}}(?:{_BULLET}|[\[(]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t\u00a0]+"
     r"|\d{1,3}(?:\.\d{1,3}){1,3}[ \t]+\p{Lu})"
 )
 _ENDS = rf"{ASKS}[*_]{{0,2}}\s*$"
@@ -64,7 +64,9 @@ _INVERTED = (
 # "I have a laptop. Can I ...", "If it fails, what ...".
 _ASKS_LATER = rf"[.,;:!?…] +(?:and |so |but |then )?(?i:{_WORDS})\b"
 _UNMARKED = r"[^\s.,;:!?。，；：！？-]\s*$"
-_NUMBERED = rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t]+\S"
+_NUMBERED = (
+    rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t\u00a0]+\S"
+)
 _BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
 _MARKED = LinePattern(_ENDS, holds="?？؟")
 _STANDING = (
@@ -85,6 +87,7 @@ _STANDING = (
 _QUOTED = r"""^\s*["“«]"""
 _QUOTE_ENDS = r"""["”»]\s*$"""
 _SENTENCE_ENDS = r"""[.!?:;。！？：；][)\]"'”’»]?\s*$"""
+_CLAUSE_ENDS = rf"(?:{ASKS}|[;；])\s*$"
 _SENTENCES = r"\p{Ll}[.!?] +[\p{Lu}\"“]"
 _GOES_ON = r"^(?:And|But|So|Or|Then|Now|Und|Aber|Oder|Et|Mais|Ou|Y|Pero|O|E|Ma|Mas|И|Но|А)\b"
 _TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
@@ -163,7 +166,9 @@ def read_questions(candidates: Candidates) -> Questions:
     plain = ~(_is_other(lines, first, last, first_text, text) | np.isin(last, titles))
     keep = plain & (first >= 0)
     # "1. How do I" is no block of its own where the next line goes on with "do it?".
+    # Nor is "1. How?" where "And why?" follows.
     keep &= is_marked | ~np.isin(first, first[keep & is_marked])
+    keep[:-1] &= (first[:-1] != first[1:]) | ~(keep[1:] & is_marked[1:])
     return _as_questions(lines, first[keep], last[keep], is_marked[keep])
 
 
@@ -175,8 +180,10 @@ def _first_lines(lines: Lines, last: Int64s) -> Int64s:
     for distance in range(1, _MAX_LINES):
         above = np.maximum(last - distance, 0)
         is_open &= (last - distance >= floor) & ~lines.is_blank[above]
-        # What comes after a sentence's end is no part of a title.
-        is_open &= ~lines.text.gather(above).str.contains(_SENTENCE_ENDS).to_numpy()
+        # What comes after a sentence's end is no part of a title, but an item may ask twice.
+        text = lines.text.gather(above)
+        goes_on = text.str.contains(_STARTS_ITEM) & text.str.contains(_CLAUSE_ENDS)
+        is_open &= (goes_on | ~text.str.contains(_SENTENCE_ENDS)).to_numpy()
         starts = is_open & _starts(lines, above)
         first = np.where(starts, above, first)
         is_open &= ~starts
@@ -242,8 +249,8 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
     # or a paragraph whose last sentence asks.
     keep = is_closed & ((layout != Layout.FLAT) | (below <= indent))
     keep &= ~(found.is_wrapped & (shape == 0) & (layout == Layout.FLAT))
-    is_counted = n_numbers > 0
-    limit = np.where(is_counted, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
+    is_shown = (n_numbers > 0) | (emphasis != "").to_numpy()
+    limit = np.where(is_shown, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
     is_short = lines.start[last + 1] - lines.start[first] <= limit
     # Steps have no letters, so that what has one may be a statement: "C2. It does not start."
     unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short

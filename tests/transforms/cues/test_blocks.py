@@ -44,6 +44,7 @@ EXPECTED = flat((question.format(""), answer) for question, answer in ASKED)
         listed("3.{n} "),
         listed("3.{n}) "),
         listed("#{n} "),
+        listed("{n}.\u00a0", wrap="   "),
         listed("Subject: 2.{n}. "),
         listed("* ", wrap="  ", indent="  "),
         listed("- ", wrap="  ", indent="  ", between="\n"),
@@ -80,6 +81,18 @@ def test_questions_over_several_lines(text):
 def test_questions_without_a_mark(text):
     text = text.replace("?", "").replace("tide\nrise", "tide rise").replace("tide\nand", "tide and")
     assert flat(pairs(text)) == [(question.rstrip("?"), answer) for question, answer in EXPECTED]
+
+
+def test_an_item_may_ask_twice_and_break_at_a_semicolon():
+    asked = ["Why is it?\n   And how is it?", "Some are high;\n   why is that?", "Who?"]
+    text = "".join(f"{n}. {question}\n\nSo.\n\n" for n, question in enumerate(asked, 1))
+    assert pairs(text) == [(question, "So.") for question in asked]
+
+
+def test_a_bold_question_without_a_mark_may_be_long():
+    long = "What is the difference between " + "this and " * 12 + "that"
+    text = f"**{long}**\n\nSo.\n\n**Why is it?**\n\nThus.\n\n**How is it?**\n\nIt is.\n"
+    assert pairs(text)[0] == (long, "So.")
 
 
 def test_a_number_among_numbers_that_ask_is_a_question_by_place():
