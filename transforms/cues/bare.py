@@ -43,6 +43,14 @@ _INPUTS = LinePattern(
     r"^[ \t]*[*_]{0,2}Input[*_]{0,2}[:：][*_]{0,2}(?:[ \t\r\n]|$)", opens="*_I", holds=":："
 )
 _NUMBER = re.compile(r"\(?\d{1,3}[.):][ \t]+")
+# What an exercise opens with that asks nothing: it opens the text since the last final answer.
+_EXERCISE = re.compile(
+    r"\s*(?:\(?\d{1,3}[.):][ \t]+)?[*_]{0,2}(?:Solve|Find|Compute|Calculate|Evaluate|Simplify"
+    r"|Determine|Factor|Expand|Differentiate|Integrate|Express|Convert|Estimate|Prove|Show|If|Let"
+    r"|Given|Suppose"
+    r"|Löse|Berechne|Bestimme|Vereinfache|Résoudre|Résous|Calcule[rz]?|Déterminer?|Trouver?"
+    r"|Resuelve|Calcula|Determine|Encuentra|Risolvi|Calcola|Trova|Решите|Найдите|Вычислите|求|计算|解)"
+)
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
 _VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
 _MAX_QUESTION_BYTES = 4_000
@@ -198,10 +206,18 @@ def _find_asked(
             first in asks or line_tail(lines, last - 1).endswith(QUESTION_MARKS)
         ):
             asked = last - 1
+        if asked is None and _opens_exercise(lines, first, floor):
+            asked = last - 1 if n_above else first
         if asked is not None:
             return first, asked
         below = first
     return None
+
+
+def _opens_exercise(lines: Lines, first: int, floor: int) -> bool:
+    """Whether a paragraph says what is to be done, and nothing stands above it."""
+    above, end = paragraph_above(lines, first, floor)
+    return above == end and _EXERCISE.match(line_text(lines, first)) is not None
 
 
 def _opening(first: int, last: int, asks: Mapping[int, int]) -> int:
