@@ -95,7 +95,7 @@ _TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
 _MAX_QUESTION_BYTES = 400
 _MAX_UNMARKED_BYTES, _MAX_NUMBERED_BYTES = 120, 250
 _MAX_TITLE_BYTES = 80
-_MAX_LINES = 4
+_MAX_LINES, _MAX_PASSAGE_LINES = 4, 6
 
 
 class Layout(enum.IntEnum):
@@ -123,6 +123,7 @@ class Questions:
       end: int64, byte offset of its end, before markup that closes.
       is_marked: bool, whether it ends in a question mark.
       opens_asking: bool, whether its first word asks.
+      is_passage: bool, whether it is a paragraph of several sentences of which the last asks.
     """
 
     line: Int64s
@@ -137,11 +138,19 @@ class Questions:
     end: Int64s
     is_marked: Bools
     opens_asking: Bools
+    is_passage: Bools
 
     def where(self, keep: Bools) -> "Questions":
         """Those for which keep, bool [n], holds."""
         fields = dataclasses.fields(self)
         return Questions(*(getattr(self, field.name)[keep] for field in fields))
+
+    def beside(self, others: "Questions") -> "Questions":
+        """These and others, ascending by line."""
+        order = np.argsort(np.append(self.line, others.line), kind="stable")
+        names = [field.name for field in dataclasses.fields(self)]
+        both = (np.append(getattr(self, name), getattr(others, name)) for name in names)
+        return Questions(*(column[order] for column in both))
 
     @property
     def key(self) -> Int64s:
@@ -160,7 +169,9 @@ def read_questions(candidates: Candidates) -> Questions:
     lines = candidates.lines
     last, text = candidates.matching(*_STANDING)
     is_marked = text.str.contains(_ENDS).to_numpy()
-    first = np.where(is_marked, _first_lines(lines, last), last)
+    near = np.where(is_marked, _first_lines(lines, last), last)
+    # A paragraph of several sentences may ask with its last.
+    first = np.where(near < 0, _paragraph_starts(lines, last), near)
     first_text = lines.text.gather(np.maximum(first, 0))
     titles = [heading.title_line for heading in candidates.outline]
     plain = ~(_is_other(lines, first, last, first_text, text) | np.isin(last, titles))
@@ -168,7 +179,7 @@ def read_questions(candidates: Candidates) -> Questions:
     # "1. How do I" is no block of its own where the next line goes on with "do it?".
     # Nor is "1. How?" where "And why?" follows.
     keep &= is_marked | ~np.isin(first, first[keep & is_marked])
-    keep[:-1] &= (first[:-1] != first[1:]) | ~(keep[1:] & is_marked[1:])
+    keep[:-1] &= (first[:-1] != first[1:]) | ~(keep[1:] & is_marked[1:] & (near[1:] >= 0))
     return _as_questions(lines, first[keep], last[keep], is_marked[keep])
 
 
@@ -185,6 +196,20 @@ def _first_lines(lines: Lines, last: Int64s) -> Int64s:
         goes_on = text.str.contains(_STARTS_ITEM) & text.str.contains(_CLAUSE_ENDS)
         is_open &= (goes_on | ~text.str.contains(_SENTENCE_ENDS)).to_numpy()
         starts = is_open & _starts(lines, above)
+        first = np.where(starts, above, first)
+        is_open &= ~starts
+    return first
+
+
+def _paragraph_starts(lines: Lines, last: Int64s) -> Int64s:
+    """int64 [n], where the short paragraph starts that closes with each line; -1 without one."""
+    first = np.full(len(last), -1)
+    is_open = lines.closes[last]
+    floor = lines.first_line[lines.document_of(last)]
+    for distance in range(1, _MAX_PASSAGE_LINES):
+        above = np.maximum(last - distance, 0)
+        is_open &= (last - distance >= floor) & ~lines.is_blank[above]
+        starts = is_open & lines.opens[above]
         first = np.where(starts, above, first)
         is_open &= ~starts
     return first
@@ -244,6 +269,7 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
         end,
         is_marked,
         asks,
+        np.zeros(len(first), np.bool_),
     )
     # What opens "**" and does not close it is no title; nor is a wrapped line with text below it,
     # or a paragraph whose last sentence asks.
@@ -256,7 +282,8 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
     unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short
     unmarked |= count.str.contains(r"^[A-Z]\d").to_numpy() & is_short
     keep &= is_marked | (unmarked & (layout != Layout.FLAT) & lines.opens[first])
-    return found.where(keep & ~_is_paragraph(lines, found))
+    is_passage, goes_on = _read_paragraphs(lines, found)
+    return dataclasses.replace(found, is_passage=is_passage).where(keep & ~goes_on)
 
 
 def _codes(marks: pl.Series) -> Int64s:
@@ -269,16 +296,15 @@ def _codes(marks: pl.Series) -> Int64s:
     )
 
 
-def _is_paragraph(lines: Lines, questions: Questions) -> Bools:
-    """Bool [n], whether each has several lines but no number, and several sentences or an "And"."""
-    is_long: Bools = questions.is_wrapped & (questions.shape == 0)
-    which = np.flatnonzero(is_long)
+def _read_paragraphs(lines: Lines, questions: Questions) -> tuple[Bools, Bools]:
+    """Bool [n] each, of those with several lines but no number: several sentences, or an "And"."""
+    is_passage, goes_on = np.zeros((2, len(questions.line)), np.bool_)
+    which = np.flatnonzero(questions.is_wrapped & (questions.shape == 0))
     text = lines.slices(questions.start[which], questions.end[which])
     flat = text.str.replace_all(r"\s+", " ")
-    is_long[which] = (
-        flat.str.contains(_SENTENCES).to_numpy() | flat.str.contains(_GOES_ON).to_numpy()
-    )
-    return is_long
+    is_passage[which] = flat.str.contains(_SENTENCES).to_numpy()
+    goes_on[which] = flat.str.contains(_GOES_ON).to_numpy()
+    return is_passage, goes_on
 
 
 def _follows_title(lines: Lines, number: Int64s) -> Bools:

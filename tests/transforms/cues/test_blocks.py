@@ -89,6 +89,19 @@ def test_an_item_may_ask_twice_and_break_at_a_semicolon():
     assert pairs(text) == [(question, "So.") for question in asked]
 
 
+def test_a_paragraph_that_asks_is_a_question_where_others_are_wrapped_like_it():
+    asked = [
+        "Why does the tide rise\ntwice a day?",
+        "I stood there. It was\nlow. Why?",
+        "How high is it?",
+    ]
+    text = "".join(f"{question}\n\nIt is as it is.\n\n" for question in asked)
+    assert pairs(text) == [(question, "It is as it is.") for question in asked]
+    # Beside questions of one line it is rhetoric.
+    found = pairs(text.replace("rise\ntwice", "rise twice"))
+    assert [question for question, _ in found] == [asked[0].replace("\n", " "), asked[2]]
+
+
 def test_a_bold_question_without_a_mark_may_be_long():
     long = "What is the difference between " + "this and " * 12 + "that"
     text = f"**{long}**\n\nSo.\n\n**Why is it?**\n\nThus.\n\n**How is it?**\n\nIt is.\n"
