@@ -124,6 +124,7 @@ class Questions:
       is_marked: bool, whether it ends in a question mark.
       opens_asking: bool, whether its first word asks.
       is_passage: bool, whether it is a paragraph of several sentences of which the last asks.
+      is_statement: bool, whether it is a numbered sentence that does not ask.
     """
 
     line: Int64s
@@ -139,6 +140,7 @@ class Questions:
     is_marked: Bools
     opens_asking: Bools
     is_passage: Bools
+    is_statement: Bools
 
     def where(self, keep: Bools) -> "Questions":
         """Those for which keep, bool [n], holds."""
@@ -255,6 +257,14 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
     end = lines.start[last] + stripped.str.len_bytes().to_numpy().astype(np.int64)
     end -= np.where(is_closed, emphasis.str.len_bytes().to_numpy().astype(np.int64), 0)
     asks = first_text.str.contains(ASKING_WORD).to_numpy()
+    is_shown = (n_numbers > 0) | (emphasis != "").to_numpy()
+    limit = np.where(is_shown, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
+    is_short = lines.start[last + 1] - lines.start[first] <= limit
+    # Steps have no letters, so that what has one may be a statement: "C2. It does not start."
+    unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short
+    unmarked |= count.str.contains(r"^[A-Z]\d").to_numpy() & is_short
+    # Among numbers that ask a statement may fill a gap: "It does not start."
+    is_statement = is_short & (n_numbers > 0) & ~unmarked & ~is_marked
     found = Questions(
         first,
         last,
@@ -270,18 +280,13 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
         is_marked,
         asks,
         np.zeros(len(first), np.bool_),
+        is_statement,
     )
     # What opens "**" and does not close it is no title; nor is a wrapped line with text below it,
     # or a paragraph whose last sentence asks.
     keep = is_closed & ((layout != Layout.FLAT) | (below <= indent))
     keep &= ~(found.is_wrapped & (shape == 0) & (layout == Layout.FLAT))
-    is_shown = (n_numbers > 0) | (emphasis != "").to_numpy()
-    limit = np.where(is_shown, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
-    is_short = lines.start[last + 1] - lines.start[first] <= limit
-    # Steps have no letters, so that what has one may be a statement: "C2. It does not start."
-    unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short
-    unmarked |= count.str.contains(r"^[A-Z]\d").to_numpy() & is_short
-    keep &= is_marked | (unmarked & (layout != Layout.FLAT) & lines.opens[first])
+    keep &= is_marked | ((unmarked | is_statement) & (layout != Layout.FLAT) & lines.opens[first])
     is_passage, goes_on = _read_paragraphs(lines, found)
     return dataclasses.replace(found, is_passage=is_passage).where(keep & ~goes_on)
 
@@ -310,10 +315,12 @@ def _read_paragraphs(lines: Lines, questions: Questions) -> tuple[Bools, Bools]:
 def _follows_title(lines: Lines, number: Int64s) -> Bools:
     """Bool [n], whether a title stands right above: a short line that opens a paragraph.
 
-    A line that opens like a question is none, but the first half of one.
+    A line that opens like a question is none, but the first half of one; so is what goes on in
+    lower case.
     """
     above = np.maximum(number - 1, 0)
     halves = lines.text.gather(above).str.contains(rf"{ASKING_WORD}|{_STARTS_ITEM}").to_numpy()
+    halves |= lines.text.gather(number).str.contains(r"^[ \t]*\p{Ll}").to_numpy()
     is_above: Bools = is_title(lines, above) & lines.opens[above] & ~halves
     return is_above & ~np.isin(number, lines.first_line)
 

@@ -63,7 +63,8 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     lines = candidates.lines
     questions = read_questions(candidates)
     passages = questions.where(questions.is_passage)
-    questions = questions.where(~questions.is_passage)
+    statements = questions.where(questions.is_statement)
+    questions = questions.where(~(questions.is_passage | questions.is_statement))
     if len(questions.line) == 0:
         return
     has_body = _has_body(candidates, questions)
@@ -84,6 +85,7 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
         return
     is_asked = _is_among(lines, passages, questions)
     questions = questions.beside(_kept(candidates, passages, is_asked, "a paragraph that asks"))
+    questions = questions.beside(statements.where(_fill_gaps(statements, questions)))
     ends = _ends(candidates, questions)
     answer_ends = candidates.once(AnswerEnds)
     places = (questions.line, questions.last, questions.start, questions.end, ends)
@@ -123,6 +125,29 @@ def _is_among(lines: Lines, passages: Questions, questions: Questions) -> Bools:
     ]
     is_among: Bools = is_apart & np.array(is_like, np.bool_)
     return is_among
+
+
+def _fill_gaps(statements: Questions, questions: Questions) -> Bools:
+    """Bool [n], whether the numbers of statements are all that is missing between two that ask."""
+    fills = np.zeros(len(statements.line), np.bool_)
+    by_key: dict[int, list[tuple[int, int, int]]] = {}
+    for ordinal, each in enumerate((statements, questions)):
+        for i, (key, line, number) in enumerate(
+            zip(each.key.tolist(), each.line.tolist(), each.number.tolist(), strict=True)
+        ):
+            if number:
+                by_key.setdefault(key, []).append((line, number, -1 if ordinal else i))
+    for items in by_key.values():
+        expected, filling = 0, list[int]()
+        for _, number, i in sorted(items):
+            if number == expected and i >= 0:
+                filling.append(i)
+                expected += 1
+            elif i < 0:
+                if number == expected:
+                    fills[filling] = True
+                expected, filling = number + 1, []
+    return fills
 
 
 def _width(lines: Lines, questions: Questions) -> Int64s:

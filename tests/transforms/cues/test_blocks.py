@@ -102,6 +102,20 @@ def test_a_paragraph_that_asks_is_a_question_where_others_are_wrapped_like_it():
     assert [question for question, _ in found] == [asked[0].replace("\n", " "), asked[2]]
 
 
+def test_what_goes_on_in_lower_case_starts_no_question():
+    asked = ["Must I put it off in order to\nuse it?", "How is it\nput on?", "Why is it so?"]
+    text = "".join(f"{question}\n\nIt is as it is.\n\n" for question in asked)
+    assert pairs(text) == [(question, "It is as it is.") for question in asked]
+
+
+def test_a_statement_fills_a_gap_between_numbers_that_ask():
+    asked = ["Why?", "It does not start.", "This is huge!", "How?", "First.", "Who?"]
+    numbers = [1, 2, 3, 4, 1, 5]
+    parts = [f"{n}. {said}\n\nSo.\n\n" for n, said in zip(numbers, asked, strict=True)]
+    found = [question for question, _ in pairs("".join(parts))]
+    assert found == ["Why?", "It does not start.", "This is huge!", "How?", "Who?"]
+
+
 def test_a_bold_question_without_a_mark_may_be_long():
     long = "What is the difference between " + "this and " * 12 + "that"
     text = f"**{long}**\n\nSo.\n\n**Why is it?**\n\nThus.\n\n**How is it?**\n\nIt is.\n"
