@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from transforms.lines import Int64s, Lines
-from transforms.outline import OUTLINE, Heading, read_outline
+from transforms.outline import OUTLINE, TERM, Heading, read_outline
 
 T = TypeVar("T")
 
@@ -62,8 +62,12 @@ class Refusal(NamedTuple):
     reason: str
 
 
-OUTLINE_LINES = LinePattern(
-    OUTLINE, opens=(*(mark * 2 for mark in "#=-~^\"'*+_:`."), "# ", "#\t", "= ", "=\t")
+OUTLINE_LINES = (
+    LinePattern(
+        OUTLINE,
+        opens=(*(mark * 2 for mark in "#=-~^\"'*+_:`."), "# ", "#\t", "= ", "=\t", *".\\@<;"),
+    ),
+    LinePattern(TERM, holds="?？"),
 )
 """Those that make up the outline."""
 
@@ -133,4 +137,4 @@ class Candidates:
     @functools.cached_property
     def outline(self) -> list[Heading]:
         """The headings that markup shows, of all documents, in order."""
-        return read_outline(self.lines, *self.matching(OUTLINE_LINES))
+        return read_outline(self.lines, *self.matching(*OUTLINE_LINES))

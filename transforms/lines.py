@@ -32,6 +32,7 @@ _NEWLINE = 10
 _TAB = 9
 _TAB_COLUMNS = 8
 _NOT_ASCII = 0x80
+_BYTE_ORDER_MARK = np.frombuffer("\ufeff".encode(), np.uint8)
 # A bit for each of MARKS; the highest is that of every byte that is not ASCII.
 _MARK_BIT = {mark: 1 << place for place, marks in enumerate(MARKS) for mark in marks}
 _MARK_BITS = bytes(
@@ -44,7 +45,8 @@ class Lines:
     """The lines of a table's documents, in order.
 
     A line ends with its newline, which belongs to it, or with its document. No line spans two
-    documents. Empty documents have no lines.
+    documents. Empty documents have no lines. A byte order mark that opens a document is a blank
+    line of its own, so that what follows it opens a line.
 
     Attributes:
       buffer: uint8 [n_bytes], the UTF-8 text of all documents, one after the other.
@@ -75,8 +77,16 @@ class Lines:
         return self._cut(self.start)
 
     def slices(self, start: Int64s, end: Int64s) -> pl.Series:
-        """String [n], the bytes [start, end) of each range; ascending, not overlapping."""
-        return self._cut(np.stack([start, end], axis=1).ravel()).gather_every(2)
+        """String [n], the bytes [start, end) of each range.
+
+        Raises:
+          ValueError: ranges do not ascend, or overlap.
+        """
+        edges = np.stack([start, end], axis=1).ravel()
+        # Arrow reads what offsets say, wherever that is.
+        if (np.diff(edges) < 0).any():
+            raise ValueError("ranges of bytes must ascend and not overlap")
+        return self._cut(edges).gather_every(2)
 
     def _cut(self, offsets: Int64s) -> pl.Series:
         """String [n - 1], what stands between each offset and the next, nothing copied."""
@@ -91,7 +101,10 @@ class Lines:
     def _filled_bytes(self) -> Int64s:
         """int64 [n_lines], the bytes from the first that is not white space; 0 in a blank line."""
         filled = self.text.str.strip_chars_start().str.len_bytes()
-        return filled.to_numpy().astype(np.int64)
+        n_bytes = filled.to_numpy().astype(np.int64)
+        heads = self.first_line[:-1][np.diff(self.first_line) > 0]
+        n_bytes[heads[_is_marked(self.buffer, self.start[heads])]] = 0
+        return n_bytes
 
     @functools.cached_property
     def is_blank(self) -> Bools:
@@ -247,9 +260,20 @@ def split_lines(text: pa.ChunkedArray) -> Lines:
     is_start = np.zeros(len(buffer) + 1, np.bool_)
     np.equal(buffer, _NEWLINE, out=is_start[1:])
     is_start[document_start] = True
+    marked = document_start[_is_marked(buffer, document_start)]
+    is_start[marked + len(_BYTE_ORDER_MARK)] = True
     start = np.flatnonzero(is_start).astype(np.int64, copy=False)
     first_line = np.searchsorted(start, document_start).astype(np.int64, copy=False)
     return Lines(buffer, document_start, start, first_line)
+
+
+def _is_marked(buffer: npt.NDArray[np.uint8], start: Int64s) -> Bools:
+    """Bool [n], whether a byte order mark stands at each offset."""
+    if len(buffer) < len(_BYTE_ORDER_MARK):
+        return np.zeros(len(start), np.bool_)
+    head = start[:, None] + np.arange(len(_BYTE_ORDER_MARK))
+    marked: Bools = (buffer.take(head, mode="clip") == _BYTE_ORDER_MARK).all(axis=1)
+    return marked
 
 
 def _text_buffer(array: pa.LargeStringArray) -> tuple[npt.NDArray[np.uint8], Int64s]:

@@ -1,11 +1,13 @@
 """The outline of documents: headings that markup shows, with their ranks.
 
-Two notations are read: a line that opens with up to six "#" (Markdown's ATX) or "=" (AsciiDoc, and
-MediaWiki, which closes it with the same), and a line underlined
+Three notations are read: a line that opens with up to six "#" (Markdown's ATX), "=" (AsciiDoc, and
+MediaWiki, which closes it with the same), or two "*" (Org; three are a bullet); a line underlined
 with a run of one punctuation mark, with or without the same run above it (Markdown's Setext, and
-reStructuredText).
+reStructuredText); and a command around the title (LaTeX, Texinfo, roff, HTML), or the mark of a
+term that asks (AsciiDoc's "Why?::", MediaWiki's ";Why?").
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,11 +17,39 @@ import polars as pl
 from transforms.lines import Bools, Int64s, Lines
 
 _RULE = r"""(?:={3,}|-{3,}|~{3,}|\^{3,}|"{3,}|'{3,}|\*{3,}|\+{3,}|#{3,}|_{3,}|:{3,}|`{3,})"""
-OUTLINE = rf"^(?:#{{1,6}}[ \t]+\S|={{1,6}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)|\.\. _[^\n]*:\s*$)"
+_ATX = r"^((?:#{1,6}|={1,6}|\*\*)[ \t]+)\S"
+# Commands, by the rank of their titles; below all others stand terms of lists.
+_TERM_RANK = 9
+_COMMAND_RANKS = {
+    **dict.fromkeys(("chapter", "unnumbered", "appendix", "SH"), 1),
+    **dict.fromkeys(("section", "unnumberedsec", "appendixsec", "heading", "SS"), 2),
+    **dict.fromkeys(("subsection", "unnumberedsubsec", "subheading"), 3),
+    **dict.fromkeys(("subsubsection", "unnumberedsubsubsec", "subsubheading"), 4),
+    **{f"h{depth}": depth for depth in range(1, 7)},
+}
+_NAMES = "|".join(name for name in _COMMAND_RANKS if name.islower() and name.isalpha())
+_COMMANDS = (
+    rf"\\(?:{_NAMES})\*?\{{[^{{}}\n]+\}}\s*$|@(?:{_NAMES})[ \t]+\S|\.(?:S[HS]|IP|BI?)[ \t]+\S"
+    r"|\.TP\b|[ \t]*(?:<details>[ \t]*)?<(?:h[1-6]|dt|summary)\b[^>\n]*>[^\n]+</"
+    r"|;[ \t]*[^ \t;][^\n]*[?？]\s*$"
+)
+_COMMAND = re.compile(
+    rf"""(?:\\(?P<latex>{_NAMES})\*?\{{|@(?P<texinfo>{_NAMES})[ \t]+|\.(?P<roff>S[HS])[ \t]+"?
+    |\.(?:IP|BI?)[ \t]+"?|[ \t]*(?:<details>[ \t]*)?<(?P<html>h[1-6]|dt|summary)\b[^>]*>|;[ \t]*|)
+    (?:<(?:b|strong|em|i|a)\b[^>]*>)*(?P<title>.+?)(?:</(?:b|strong|em|i|a)>)*
+    (?:(?<=[?？])::+|\}}|"(?:[ \t]+\d+)?|</(?:h[1-6]|dt|summary)>)?[ \t]*$""",
+    re.VERBOSE,
+)
+_TARGET = r"(?:\.\. _[^\n]*:\s*$|@node[ \t])"
+OUTLINE = (
+    rf"^(?:#{{1,6}}[ \t]+\S|={{1,6}}[ \t]+\S|\*\*[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)"
+    rf"|{_TARGET}|{_COMMANDS})"
+)
 """Rust regular expression of the lines that make up an outline: headings, rules, fences of code
-and reStructuredText's link targets."""
+and the link targets of reStructuredText and Texinfo."""
+TERM = r"^[ \t]{0,3}[^\s:][^\n]*[?？]::+\s*$"
+"""Rust regular expression of terms of AsciiDoc's lists that ask, which are in the outline too."""
 
-_ATX = r"^((?:#{1,6}|={1,6})[ \t]+)\S"
 _FENCE = r"^[ \t]*(```|~~~)"
 _VALUE_DEPTH = 4
 _MAX_TITLE = 200
@@ -58,7 +88,7 @@ def read_outline(lines: Lines, number: Int64s, text: pl.Series) -> list[Heading]
 
     Args:
       lines: all lines.
-      number: int64 [n], the lines that match OUTLINE, ascending.
+      number: int64 [n], the lines that match OUTLINE or TERM, ascending.
       text: String [n], these lines.
 
     Returns:
@@ -84,7 +114,7 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
     is_usual = hashes.is_null().to_numpy() | lines.opens[number] | follows
     documents = lines.document_of(number)
     is_shown = _fenced(text, documents)
-    is_marked = hashes.str.starts_with("#").fill_null(False).to_numpy() & ~is_shown
+    is_marked = hashes.str.contains("^[#*]").fill_null(False).to_numpy() & ~is_shown
     keep = ~is_shown & is_usual & ~_is_comment(lines, number, is_marked)
     kept = number[keep]
     places = zip(
@@ -92,6 +122,7 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
     )
     texts = zip(content.filter(keep).to_list(), hashes.filter(keep).to_list(), strict=True)
     pending: Heading | None = None
+    item = -1
     for (line, document, start), (shown, mark) in zip(places, texts, strict=True):
         if mark is not None:
             title = _without_hashes(shown[len(mark) :])
@@ -104,7 +135,13 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
                     yield pending
                 notation = mark.rstrip()
                 pending = Heading(document, line, line, line, notation, depth, start, end, title)
-        elif not shown.startswith(("..", " ", "\t")):
+        elif shown.startswith(".TP"):
+            item = line
+        elif (command := _commanded(lines, document, line, shown, item)) is not None:
+            if pending is not None:
+                yield pending
+            pending = command
+        elif len(set(shown)) == 1:
             heading = _underlined(lines, document, line, shown)
             if heading is None:
                 continue
@@ -118,8 +155,35 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
         yield pending
 
 
+def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) -> Heading | None:
+    """The heading that a command makes of a line, or a term that asks.
+
+    Args:
+      lines: of all documents.
+      document: ordinal of the document.
+      line: number of the line.
+      shown: its text.
+      item: the last line that opens an item of roff's lists; the next one is its term.
+    """
+    is_item = shown.startswith((".B", ".I"))
+    is_command = shown.lstrip().startswith(("\\", "@", ".S", "<", ";")) or shown.endswith("::")
+    if not (is_item or is_command) or (shown.startswith(".B") and item != line - 1):
+        return None
+    match = _COMMAND.match(shown)
+    if match is None or len(match["title"]) > _MAX_TITLE:
+        return None
+    name = match["latex"] or match["texinfo"] or match["roff"] or match["html"] or "::"
+    start, end = (
+        int(lines.start[line]) + len(shown[:at].encode())
+        for at in (match.start("title"), match.end("title"))
+    )
+    first = item if shown.startswith(".B") else line
+    rank = _COMMAND_RANKS.get(name, _TERM_RANK)
+    return Heading(document, first, line, line, name, rank, start, end, match["title"])
+
+
 def _is_comment(lines: Lines, number: Int64s, is_marked: Bools) -> Bools:
-    """Bool [n], whether each line that is marked "#" is a comment: few in its document open.
+    """Bool [n], whether each line marked "#" or "**" is a comment: few in its document open.
 
     A program's comments stand in blocks, or right below what they follow.
     """
@@ -184,9 +248,9 @@ def _underlined(lines: Lines, document: int, underline: int, run: str) -> Headin
 
 
 def link_targets(number: Int64s, text: pl.Series) -> Int64s:
-    """int64 [n], the lines that hold nothing but a reStructuredText link target.
+    """int64 [n], the lines that hold nothing but a link target of reStructuredText or Texinfo.
 
     They name what follows, so they do not belong to the answer before them.
     """
-    is_target = text.str.contains(r"^\.\. _[^\n]*:\s*$").to_numpy()
+    is_target = text.str.contains(rf"^{_TARGET}").to_numpy()
     return np.asarray(number[is_target], np.int64)

@@ -25,7 +25,7 @@ def candidates_of(*documents):
 
 def all_patterns():
     """Every LinePattern that a module of the families holds, those of a tuple together."""
-    found = {(OUTLINE_LINES,), *((form.candidate,) for form in FORMS)}
+    found = {OUTLINE_LINES, *((form.candidate,) for form in FORMS)}
     for info in pkgutil.iter_modules(transforms.cues.__path__):
         module = importlib.import_module(f"transforms.cues.{info.name}")
         for value in vars(module).values():

@@ -23,6 +23,7 @@ def split(*texts):
         (("a", "b"), ["a", "b"]),  # a document's end is a line's end
         (("a", "", None, "b\n"), ["a", "b\n"]),
         (("é\n…",), ["é\n", "…"]),
+        (("\ufeffa\n", "\ufeff", "b\ufeff"), ["\ufeff", "a\n", "\ufeff", "b\ufeff"]),
     ],
 )
 def test_lines_end_with_newlines_and_documents(texts, expected):
@@ -57,6 +58,12 @@ def test_indentation_counts_a_tab_as_eight():
     assert lines.indent[[0, 1, 2, 4]].tolist() == [0, 2, 8, 8]
     assert lines.is_blank.tolist() == [False, False, False, True, False]
     assert lines.content_start[[1, 2]].tolist() == [4, 7]
+
+
+def test_a_byte_order_mark_is_a_blank_line():
+    lines = split("\ufeffa\n", "\ufeff", "b")
+    assert lines.is_blank.tolist() == [True, False, True, False]
+    assert lines.opens.tolist() == [True, True, True, True]
 
 
 def test_paragraphs_open_and_close_at_document_ends():

@@ -48,6 +48,14 @@ _INPUTS = LinePattern(
     r"^[ \t]*[*_]{0,2}Input[*_]{0,2}[:：][*_]{0,2}(?:[ \t\r\n]|$)", words=("input",), holds=":："
 )
 _NUMBER = re.compile(r"\(?\d{1,3}[.):][ \t]+")
+# What an exercise opens with that asks nothing: it opens the text since the last final answer.
+_EXERCISE = re.compile(
+    r"\s*(?:\(?\d{1,3}[.):][ \t]+)?[*_]{0,2}(?:Solve|Find|Compute|Calculate|Evaluate|Simplify"
+    r"|Determine|Factor|Expand|Differentiate|Integrate|Express|Convert|Estimate|Prove|Show|If|Let"
+    r"|Given|Suppose"
+    r"|Löse|Berechne|Bestimme|Vereinfache|Résoudre|Résous|Calcule[rz]?|Déterminer?|Trouver?"
+    r"|Resuelve|Calcula|Determine|Encuentra|Risolvi|Calcola|Trova|Решите|Найдите|Вычислите|求|计算|解)"
+)
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
 _VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
 _MAX_QUESTION_BYTES = 4_000
@@ -98,10 +106,7 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     marks, _ = candidates.matching(label.FINAL_VALUE, _ANSWERS, _BOXES)
     # A sentence or a box is a final answer where its paragraph ends.
     asking = _asking(candidates)
-    may_ask = lines.shares_document(
-        np.array([*asking.labelled, *asking.marked, *asking.opens], np.int64)
-    )
-    says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank & may_ask), _SAYS)
+    says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank), _SAYS)
     marks = np.union1d(marks, says)
     if len(marks) == 0:
         return
@@ -223,6 +228,8 @@ def _find_asked(lines: Lines, mark: int, floor: int, asking: _Asking) -> tuple[i
             first in asking.starts or _first_in(asking.marked, last - 1, last) is not None
         ):
             asked = last - 1
+        if asked is None and _opens_exercise(lines, first, floor):
+            asked = last - 1 if n_above else first
         if asked is not None:
             return first, asked
         below = first
@@ -233,6 +240,12 @@ def _first_in(numbers: Sequence[int], low: int, high: int) -> int | None:
     """The first of ascending numbers in the range [low, high)."""
     at = bisect.bisect_left(numbers, low)
     return numbers[at] if at < len(numbers) and numbers[at] < high else None
+
+
+def _opens_exercise(lines: Lines, first: int, floor: int) -> bool:
+    """Whether a paragraph says what is to be done, and nothing stands above it."""
+    above, end = paragraph_above(lines, first, floor)
+    return above == end and _EXERCISE.match(line_text(lines, first)) is not None
 
 
 def _opening(first: int, last: int, asking: _Asking) -> int:

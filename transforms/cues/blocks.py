@@ -26,7 +26,7 @@ _BULLET = r"(?:[*+•◦‣●■▪○→»;-]|\*{3}|>>|==?>|o)[ \t]+"
 _EMPHASIS = r"(?:\*\*|__|\*|_)"
 # "Subject: 2.3." heads the entries of old lists of questions.
 _COUNT = (
-    rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?(?:{_NUMBER}[.):\]]{{0,2}}|{_LETTERED})[ \t]+"
+    rf"(?:(?:Subject|FAQ)?:?[ \t]?[\[(#]?(?:{_NUMBER}[.):\]]{{0,2}}|{_LETTERED})[ \t\u00a0]+"
     r"|Subject:[ \t]+"
     # Chinese and Japanese numbers have no space behind them.
     rf"|[\[(（]?{_NUMBER}[．、）][ \t\u3000]*)"
@@ -36,7 +36,7 @@ _FIRST = r"(?:«[ \u00a0]|[¿¡\"'“‘«(\[`])?[\p{Lu}\p{Lt}\p{Lo}\d_]"
 _STARTS = rf"^\f?[ \t]{{0,12}}{_PREFIX}{_FIRST}"
 # Inside a paragraph only a clear number or bullet starts something.
 _STARTS_ITEM = (
-    rf"^[ \t]{{0,12}}(?:{_BULLET}|[\[(]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t]+"
+    rf"^[ \t]{{0,12}}(?:{_BULLET}|[\[(]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t\u00a0]+"
     r"|\d{1,3}(?:\.\d{1,3}){1,3}[ \t]+\p{Lu})"
 )
 _ENDS = rf"{ASKS}[*_]{{0,2}}\s*$"
@@ -64,7 +64,9 @@ _INVERTED = (
 # "I have a laptop. Can I ...", "If it fails, what ...".
 _ASKS_LATER = rf"[.,;:!?…] +(?:and |so |but |then )?(?i:{_WORDS})\b"
 _UNMARKED = r"[^\s.,;:!?。，；：！？-]\s*$"
-_NUMBERED = rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t]+\S"
+_NUMBERED = (
+    rf"^[ \t]{{0,12}}(?:\*\*|__)?[\[(#]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t\u00a0]+\S"
+)
 _BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
 _MARKED = LinePattern(_ENDS, holds="?？؟")
 _STANDING = (
@@ -85,6 +87,7 @@ _STANDING = (
 _QUOTED = r"""^\s*["“«]"""
 _QUOTE_ENDS = r"""["”»]\s*$"""
 _SENTENCE_ENDS = r"""[.!?:;。！？：；][)\]"'”’»]?\s*$"""
+_CLAUSE_ENDS = rf"(?:{ASKS}|[;；])\s*$"
 _SENTENCES = r"\p{Ll}[.!?] +[\p{Lu}\"“]"
 _GOES_ON = r"^(?:And|But|So|Or|Then|Now|Und|Aber|Oder|Et|Mais|Ou|Y|Pero|O|E|Ma|Mas|И|Но|А)\b"
 _TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
@@ -92,7 +95,7 @@ _TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
 _MAX_QUESTION_BYTES = 400
 _MAX_UNMARKED_BYTES, _MAX_NUMBERED_BYTES = 120, 250
 _MAX_TITLE_BYTES = 80
-_MAX_LINES = 4
+_MAX_LINES, _MAX_PASSAGE_LINES = 4, 6
 
 
 class Layout(enum.IntEnum):
@@ -120,6 +123,8 @@ class Questions:
       end: int64, byte offset of its end, before markup that closes.
       is_marked: bool, whether it ends in a question mark.
       opens_asking: bool, whether its first word asks.
+      is_passage: bool, whether it is a paragraph of several sentences of which the last asks.
+      is_statement: bool, whether it is a numbered sentence that does not ask.
     """
 
     line: Int64s
@@ -134,11 +139,20 @@ class Questions:
     end: Int64s
     is_marked: Bools
     opens_asking: Bools
+    is_passage: Bools
+    is_statement: Bools
 
     def where(self, keep: Bools) -> "Questions":
         """Those for which keep, bool [n], holds."""
         fields = dataclasses.fields(self)
         return Questions(*(getattr(self, field.name)[keep] for field in fields))
+
+    def beside(self, others: "Questions") -> "Questions":
+        """These and others, ascending by line."""
+        order = np.argsort(np.append(self.line, others.line), kind="stable")
+        names = [field.name for field in dataclasses.fields(self)]
+        both = (np.append(getattr(self, name), getattr(others, name)) for name in names)
+        return Questions(*(column[order] for column in both))
 
     @property
     def key(self) -> Int64s:
@@ -157,14 +171,22 @@ def read_questions(candidates: Candidates) -> Questions:
     lines = candidates.lines
     last, text = candidates.matching(*_STANDING)
     is_marked = text.str.contains(_ENDS).to_numpy()
-    first = np.where(is_marked, _first_lines(lines, last), last)
+    near = np.where(is_marked, _first_lines(lines, last), last)
+    # A paragraph of several sentences may ask with its last.
+    first = np.where(near < 0, _paragraph_starts(lines, last), near)
     first_text = lines.text.gather(np.maximum(first, 0))
     titles = [heading.title_line for heading in candidates.outline]
     plain = ~(_is_other(lines, first, last, first_text, text) | np.isin(last, titles))
     keep = plain & (first >= 0)
     # "1. How do I" is no block of its own where the next line goes on with "do it?".
+    # Nor is "1. How?" where "And why?" follows.
     keep &= is_marked | ~np.isin(first, first[keep & is_marked])
-    return _as_questions(lines, first[keep], last[keep], is_marked[keep])
+    keep[:-1] &= (first[:-1] != first[1:]) | ~(keep[1:] & is_marked[1:] & (near[1:] >= 0))
+    # A paragraph in which something asks before its end is none.
+    rows = np.flatnonzero(keep)
+    is_over = np.append(-1, last[rows])[:-1] >= first[rows]
+    rows = rows[~(is_over & (near[rows] < 0))]
+    return _as_questions(lines, first[rows], last[rows], is_marked[rows])
 
 
 def _first_lines(lines: Lines, last: Int64s) -> Int64s:
@@ -175,9 +197,25 @@ def _first_lines(lines: Lines, last: Int64s) -> Int64s:
     for distance in range(1, _MAX_LINES):
         above = np.maximum(last - distance, 0)
         is_open &= (last - distance >= floor) & ~lines.is_blank[above]
-        # What comes after a sentence's end is no part of a title.
-        is_open &= ~lines.text.gather(above).str.contains(_SENTENCE_ENDS).to_numpy()
+        # What comes after a sentence's end is no part of a title, but an item may ask twice.
+        text = lines.text.gather(above)
+        goes_on = text.str.contains(_STARTS_ITEM) & text.str.contains(_CLAUSE_ENDS)
+        is_open &= (goes_on | ~text.str.contains(_SENTENCE_ENDS)).to_numpy()
         starts = is_open & _starts(lines, above)
+        first = np.where(starts, above, first)
+        is_open &= ~starts
+    return first
+
+
+def _paragraph_starts(lines: Lines, last: Int64s) -> Int64s:
+    """int64 [n], where the short paragraph starts that closes with each line; -1 without one."""
+    first = np.full(len(last), -1)
+    is_open = lines.closes[last]
+    floor = lines.first_line[lines.document_of(last)]
+    for distance in range(1, _MAX_PASSAGE_LINES):
+        above = np.maximum(last - distance, 0)
+        is_open &= (last - distance >= floor) & ~lines.is_blank[above]
+        starts = is_open & lines.opens[above]
         first = np.where(starts, above, first)
         is_open &= ~starts
     return first
@@ -223,6 +261,14 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
     end = lines.start[last] + stripped.str.len_bytes().to_numpy().astype(np.int64)
     end -= np.where(is_closed, emphasis.str.len_bytes().to_numpy().astype(np.int64), 0)
     asks = first_text.str.contains(ASKING_WORD).to_numpy()
+    is_shown = (n_numbers > 0) | (emphasis != "").to_numpy()
+    limit = np.where(is_shown, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
+    is_short = lines.start[last + 1] - lines.start[first] <= limit
+    # Steps have no letters, so that what has one may be a statement: "C2. It does not start."
+    unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short
+    unmarked |= count.str.contains(r"^[A-Z]\d").to_numpy() & is_short
+    # Among numbers that ask a statement may fill a gap: "It does not start."
+    is_statement = is_short & (n_numbers > 0) & ~unmarked & ~is_marked
     found = Questions(
         first,
         last,
@@ -237,19 +283,16 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
         end,
         is_marked,
         asks,
+        np.zeros(len(first), np.bool_),
+        is_statement,
     )
     # What opens "**" and does not close it is no title; nor is a wrapped line with text below it,
     # or a paragraph whose last sentence asks.
     keep = is_closed & ((layout != Layout.FLAT) | (below <= indent))
     keep &= ~(found.is_wrapped & (shape == 0) & (layout == Layout.FLAT))
-    is_counted = n_numbers > 0
-    limit = np.where(is_counted, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
-    is_short = lines.start[last + 1] - lines.start[first] <= limit
-    # Steps have no letters, so that what has one may be a statement: "C2. It does not start."
-    unmarked = last_text.str.contains(rf"{_UNMARKED}|[*_]{{2}}\s*$").to_numpy() & is_short
-    unmarked |= count.str.contains(r"^[A-Z]\d").to_numpy() & is_short
-    keep &= is_marked | (unmarked & (layout != Layout.FLAT) & lines.opens[first])
-    return found.where(keep & ~_is_paragraph(lines, found))
+    keep &= is_marked | ((unmarked | is_statement) & (layout != Layout.FLAT) & lines.opens[first])
+    is_passage, goes_on = _read_paragraphs(lines, found)
+    return dataclasses.replace(found, is_passage=is_passage).where(keep & ~goes_on)
 
 
 def _codes(marks: pl.Series) -> Int64s:
@@ -262,25 +305,26 @@ def _codes(marks: pl.Series) -> Int64s:
     )
 
 
-def _is_paragraph(lines: Lines, questions: Questions) -> Bools:
-    """Bool [n], whether each has several lines but no number, and several sentences or an "And"."""
-    is_long: Bools = questions.is_wrapped & (questions.shape == 0)
-    which = np.flatnonzero(is_long)
+def _read_paragraphs(lines: Lines, questions: Questions) -> tuple[Bools, Bools]:
+    """Bool [n] each, of those with several lines but no number: several sentences, or an "And"."""
+    is_passage, goes_on = np.zeros((2, len(questions.line)), np.bool_)
+    which = np.flatnonzero(questions.is_wrapped & (questions.shape == 0))
     text = lines.slices(questions.start[which], questions.end[which])
     flat = text.str.replace_all(r"\s+", " ")
-    is_long[which] = (
-        flat.str.contains(_SENTENCES).to_numpy() | flat.str.contains(_GOES_ON).to_numpy()
-    )
-    return is_long
+    is_passage[which] = flat.str.contains(_SENTENCES).to_numpy()
+    goes_on[which] = flat.str.contains(_GOES_ON).to_numpy()
+    return is_passage, goes_on
 
 
 def _follows_title(lines: Lines, number: Int64s) -> Bools:
     """Bool [n], whether a title stands right above: a short line that opens a paragraph.
 
-    A line that opens like a question is none, but the first half of one.
+    A line that opens like a question is none, but the first half of one; so is what goes on in
+    lower case.
     """
     above = np.maximum(number - 1, 0)
     halves = lines.text.gather(above).str.contains(rf"{ASKING_WORD}|{_STARTS_ITEM}").to_numpy()
+    halves |= lines.text.gather(number).str.contains(r"^[ \t]*\p{Ll}").to_numpy()
     is_above: Bools = is_title(lines, above) & lines.opens[above] & ~halves
     return is_above & ~np.isin(number, lines.first_line)
 

@@ -52,7 +52,7 @@ _EVENT = re.compile(
 # What closes a message in a chat's own markup; a title or rule with nothing below it, or a slot,
 # belongs to what follows.
 _CLOSES = re.compile(
-    rb"(?:\s*(?:<\|(?:im_end|end|eot_id|endoftext|end_of_text)\|>|</s>))++\s*\Z"
+    rb"(?:\s*(?:<\|(?:im_end|end|eot_id|endoftext|end_of_text)\|>|<end_of_turn>|</?s>))++\s*\Z"
     rb"|(?m:^)[ \t]*(?:\#{1,6}[ \t][^\n]{0,80}[^\n:?]|\[[A-Z][A-Z \d]+\]|[-=*_]{3,}"
     rb"|\{\{[^{}\n]*\}\})\s*\Z"
 )

@@ -17,8 +17,11 @@ from transforms.lines import Lines
 
 _WORDS = longest_first(FINAL_WORDS)
 LABELLED = (
-    rf"[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,2}}(?:the |final |correct |numerical ){{0,2}}(?:{_WORDS})"
+    rf"(?:[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,2}}(?:the |final |correct |numerical ){{0,2}}"
+    rf"(?:{_WORDS})"
     r"(?:[*_]{0,2}[ \t]*[:：][*_]{0,2}|[*_]{1,2}[ \t]*(?:\n|$))"
+    # A heading has a line of its own.
+    rf"|\#{{1,6}}[ \t]+(?:the |final |correct ){{0,2}}(?:{_WORDS})[ \t]*(?:\n|$))"
 )
 """Rust and Python regular expression of a label that announces a final answer, in any case."""
 
@@ -31,7 +34,10 @@ _SAID = (
     r"|het antwoord is|svaret är|odpowiedź to|ответ[ \t]*[—–-]|答案是|答案为|答案為|答えは"
     r"|정답은|답은)"
 )
-_SO = r"(?:(?:so|thus|hence|therefore|then|finally|consequently|donc|also|daher)\b,? ?|所以|因此)"
+_SO = (
+    r"(?:(?:in conclusion|in summary|overall|so|thus|hence|therefore|then|finally|consequently"
+    r"|donc|also|daher)\b,? ?|所以|因此)"
+)
 _LABEL_LINE = re.compile(rf"^{LABELLED}\s*(?P<answer>\S)", re.IGNORECASE | re.MULTILINE)
 _LABEL_INLINE = re.compile(
     r"(?<=[.!?。])[ \t]+[*_]{0,2}(?:the )?(?:final |correct )?(?:answer|ans|antwort|respuesta"
@@ -39,6 +45,15 @@ _LABEL_INLINE = re.compile(
     re.IGNORECASE,
 )
 _HASHES = re.compile(r"[ \t]*####[ \t]*(?P<answer>\S.*)")
+_TAGGED = re.compile(
+    r"(?P<label><(?P<tag>(?:final_)?answer)>|\[(?P<box>ANSWER)\])\s*(?P<answer>\S[^<\[]{0,299}?)\s*"
+    r"(?:</(?P=tag)>|\[/(?P=box)\])$",
+)
+# "So the answer is:" may have a line of its own.
+_ABOVE = re.compile(
+    rf"(?<![^\s.!?;,:。，])(?P<label>{_SO}?{_SAID}[:：])[*_]{{0,2}}\s*\n\s*[*_]{{0,2}}(?P<answer>\S[^\n]{{0,79}})$",
+    re.IGNORECASE,
+)
 # The last action of an agent that thinks and acts by turns.
 _FINISHES = re.compile(r"[ \t]*(?:Action(?: \d+)?: )?Finish\[(?P<answer>[^\[\]\n]+)\]$")
 # The sentence that gives the answer closes the response, and what it gives is short: "The answer is
@@ -57,7 +72,7 @@ _IS_RIGHT = re.compile(
 _CONCLUSION = re.compile(
     r"(?:^|(?<=[.!?:;$)\]])\s|\n)\s*(?P<label>(?:therefore|thus|hence|so|consequently|accordingly"
     r"|it follows that|we conclude that|daher|folglich|somit|donc|por (?:lo )?tanto|portanto|quindi"
-    r"|следовательно|поэтому|因此|所以)\b(?:,| that\b)?)[ \t]*"
+    r"|следовательно|поэтому|因此|所以)\b(?:[,:]| that\b)?|∴)[ \t]*"
     r"(?P<answer>\S(?:[^.!?。\n]|[.](?=\S)){0,79}?)[.!。]?$",
     re.IGNORECASE,
 )
@@ -77,7 +92,7 @@ _COURTESY = re.compile(
 # a slow automaton is left out: counted repetitions, and edges of words in any script.
 _QUICK = (
     rf"(?im)(?:{_SAID.replace('{1,60}', '+')}|^{LABELLED}|[.!?。][ \t]+[*_]*[\w ]*[*_]*[:：]|####"
-    r"|\\boxed|Finish\[|is (?:\w+ )?(?:the )?(?:correct|right|best)"
+    r"|\\boxed|Finish\[|answer>$|/ANSWER\]$|∴|is (?:\w+ )?(?:the )?(?:correct|right|best)"
     r"|(?:therefore|thus|hence|so|consequently"
     r"|accordingly|follows|conclude|daher|folglich|somit|donc|tanto|portanto|quindi|следовательно"
     r"|поэтому|因此|所以)(?-u:\b))"
@@ -168,6 +183,9 @@ def read_final(text: str) -> Final | None:
     hashes = _HASHES.match(text, line_at)
     if hashes is not None:
         return Final(line_at, hashes.start("answer"), len(text), "####")
+    tagged = _TAGGED.search(text, max(0, len(text) - _MAX_LABELLED - _MAX_AFTER_BOX))
+    if tagged is not None:
+        return Final(tagged.start(), *tagged.span("answer"), tagged["label"])
     finishes = _FINISHES.match(text, line_at)
     if finishes is not None:
         return Final(line_at, *finishes.span("answer"), "Finish")
@@ -175,7 +193,8 @@ def read_final(text: str) -> Final | None:
         said = pattern.search(text, line_at)
         if said is not None:
             return _said(text, said)
-    return _read_conclusion(text, line_at)
+    above = _ABOVE.search(text, text.rfind("\n", 0, len(text[:line_at].rstrip())) + 1)
+    return _read_conclusion(text, line_at) if above is None else _said(text, above)
 
 
 def _said(text: str, match: re.Match[str]) -> Final:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from transforms.candidates import Candidates, LinePattern
 from transforms.cues.words import ANSWERS, ASKS, THINKING, longest_first
+from transforms.lines import Lines
 
 _WORD = longest_first([*ASKS, *ANSWERS])
 # A file may open with a byte order mark, a paragraph with an ideographic space.
@@ -115,7 +116,7 @@ def read_labels(candidates: Candidates) -> list[Label]:
     labels = list(_read_capitals(candidates))
     for place, content in zip(places, text.to_list(), strict=True):
         match = _LABEL.match(content.rstrip())
-        if match is None or not _is_label(match):
+        if match is None or not _is_label(match) or _counts_on(lines, place[0], match):
             continue
         label = _label(*place, match)
         labels.append(label)
@@ -123,6 +124,15 @@ def read_labels(candidates: Candidates) -> list[Label]:
             _label(*place, inline) for inline in _read_inline(label, content, match.end())
         )
     return sorted(labels, key=lambda label: label.start)
+
+
+def _counts_on(lines: Lines, line: int, match: re.Match[str]) -> bool:
+    """Whether a label is an option by the line above it: "(P) ..., (Q) ..."."""
+    if match["word"] != "Q" or match["sep"] not in (")", "]", ".") or lines.opens[line]:
+        return False
+    above = int(lines.content_start[line - 1])
+    opening = (match.string[match.start("open") : match.end("sep")]).replace("Q", "P").encode()
+    return bytes(lines.data[above : above + len(opening)]) == opening
 
 
 def _read_capitals(candidates: Candidates) -> Iterator[Label]:

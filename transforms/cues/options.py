@@ -16,6 +16,9 @@ OPTION = re.compile(
 LABEL = re.compile(
     r"[ \t]*[*_]{0,2}[^\W\d_]{1,16}(?: [^\W\d_]{1,16})?[*_]{0,2}[ \t]*[:：][*_]{0,2}"
 )
+# What stands above options; then dashes are marks enough.
+_TITLE = re.compile(r"[ \t]*[*_]{0,2}(?:answer )?(?:options|choices)[*_]{0,2}[:：]?[*_]{0,2}", re.I)
+_DASH = re.compile(r"[ \t]*[-*•][ \t]+\S")
 # An option may go on over so many lines.
 _MAX_BETWEEN = 3
 _MIN_OPTIONS = 2
@@ -80,13 +83,15 @@ def options_below(lines: Lines, start: int, end: int) -> tuple[int, int] | None:
     first = int(np.searchsorted(lines.start, start))
     last = int(np.searchsorted(lines.start, end))
     expected, options_end = 0, first
+    is_titled = _TITLE.fullmatch(line_text(lines, first)) is not None
+    first += is_titled
     for line in range(first, min(last, first + _MAX_LINES)):
         if lines.is_blank[line]:
             continue
         text = line_text(lines, line)
         match = OPTION.match(text)
         found = -1 if match is None else place(match["in"] or match["bare"])
-        if found == expected:
+        if found == expected or (is_titled and _DASH.match(text)):
             expected, options_end = expected + 1, line + 1
         elif not expected or line - options_end >= _MAX_BETWEEN or LABEL.match(text):
             break

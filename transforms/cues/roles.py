@@ -12,7 +12,7 @@ from transforms.candidates import Candidates, LinePattern
 
 # Who asks at the left, who answers at the right.
 ROLES = (
-    ("user human", "assistant ai bot chatbot model gpt chatgpt claude"),
+    ("user human inst", "assistant ai bot chatbot model gpt chatgpt claude /inst"),
     ("customer client", "agent assistant representative support bot"),
 )
 SYSTEM = "system"
@@ -21,8 +21,14 @@ _PLAIN_WORDS = frozenset(["user", "human", "assistant", "ai"])
 
 _MAX_TITLE_INDENT = 3
 
-_WORDS = sorted({word for sides in ROLES for side in sides for word in side.split()} | {SYSTEM})
+_PLAYERS = {word for sides in ROLES for side in sides for word in side.split()}
+_WORDS = sorted({word for word in _PLAYERS if "inst" not in word} | {SYSTEM})
 _WORD = "|".join(_WORDS)
+# Templates: ChatML and its like, Gemma's, Llama's.
+_TAG = r"<(?:\|(?:im_start\|>|start_header_id\|>)?|start_of_turn>)"
+_CLOSED = r"<(?:\|(?:im_end|eot_id|begin_of_text)\||end_of_turn|bos|/?s)>"
+# Llama's first template: an answer may start in the middle of a line.
+_INST = rf"(?:(?:^|{_CLOSED})[ \t]*\[|\[/)INST\]"
 ROLE_LABELS = (
     LinePattern(
         rf"(?i:^[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,3}}\[?(?:{_WORD})\]?[*_]{{0,3}}[ \t]*[:：])",
@@ -31,17 +37,21 @@ ROLE_LABELS = (
     ),
     LinePattern(
         rf"(?i:^[ \t]*(?:\#{{1,6}}[ \t]+[*_]{{0,3}}(?:{_WORD})[*_]{{0,3}}\s*$"
-        rf"|<\|(?:im_start\|>)?(?:{_WORD})(?-u:\b)))",
+        rf"|{_TAG}(?:{_WORD})(?-u:\b)))",
         opens="#<",
     ),
+    # A template without newlines between messages has the next one's head where one ends.
+    LinePattern(rf"(?i:{_CLOSED}{_TAG}(?:{_WORD})(?-u:\b))", holds=">"),
+    LinePattern(_INST),
 )
 """Lines that open with a player's name."""
 
 _LABEL = re.compile(
-    rf"""[ \t]*(?P<mark>(?P<open>(?:\#{{1,6}}[ \t]+)?[*_]{{0,3}}\[?)(?P<word>{_WORD})\]?[*_]{{0,3}}
+    rf"""(?:[^\n]*{_CLOSED}(?={_TAG})|[ \t]*)
+    (?P<mark>(?P<open>(?:\#{{1,6}}[ \t]+)?[*_]{{0,3}}\[?)(?P<word>{_WORD})\]?[*_]{{0,3}}
     [ \t]*[:：][*_]{{0,3}}(?=\s|[^\W\d_a-z]|$)
     |(?P<hashes>\#{{1,6}})[ \t]+[*_]{{0,3}}(?P<title>{_WORD})[*_]{{0,3}}\s*$
-    |<\|(?:im_start\|>)?(?P<tag>{_WORD})(?:\|>|(?=\s*$)))""",
+    |{_TAG}(?P<tag>{_WORD})(?:\|>|<\|end_header_id\|>|(?=\s*$)))""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -71,6 +81,9 @@ def read_roles(candidates: Candidates) -> dict[int, list[RoleLabel]]:
     documents = lines.document_of(number).tolist()
     labels: dict[tuple[int, tuple[str, bool]], list[RoleLabel]] = {}
     for line, document, content in zip(number.tolist(), documents, text.to_list(), strict=True):
+        for inst in re.finditer(_INST, content):
+            label = _inst_label(int(lines.start[line]), line, inst)
+            labels.setdefault((document, label.form), []).append(label)
         match = _LABEL.match(content)
         # Deeper, "# User" is a comment of a program.
         if match is not None and not (match["title"] and lines.indent[line] > _MAX_TITLE_INDENT):
@@ -93,6 +106,15 @@ def _label(line_start: int, line: int, match: re.Match[str]) -> RoleLabel:
         line_start + len(match.string[:at].encode()) for at in (match.start("mark"), match.end())
     )
     return RoleLabel(line, start, body, form, word.casefold())
+
+
+def _inst_label(line_start: int, line: int, match: re.Match[str]) -> RoleLabel:
+    start, body = (
+        line_start + len(match.string[:at].encode())
+        for at in (match[0].rindex("[") + match.start(), match.end())
+    )
+    word = "/inst" if match[0].startswith("[/") else "inst"
+    return RoleLabel(line, start, body, ("[INST]", True), word)
 
 
 def _with_players(labels: list[RoleLabel]) -> Iterator[RoleLabel]:

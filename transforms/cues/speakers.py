@@ -329,8 +329,9 @@ def _is_spoken(form: Form) -> pl.Expr:
         last_asks >= (_MIN_ASKING_IN_LOG if form.is_log else _MIN_LAST_ASKING),
         changes >= (_MIN_CHANGES_IN_LOG if form.is_log else _MIN_CHANGES),
         (n_frequent <= _MIN_RECURRENCE) | (fixed_order < _MAX_FIXED_ORDER),
-        # "Q:" and "A:" are another family's.
+        # "Q:" and "A:" are another family's, and so is "Question: ... Options: ...".
         ~in_pairs,
+        ~first_word.is_in(["options", "choices"]).any(),
     ]
     if not form.is_log:
         is_plain = pl.col("layout").str.contains("^(?:true|false)[tf]").first() & form.is_bare

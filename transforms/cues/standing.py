@@ -5,6 +5,7 @@ indented deeper ("hanging"), or a body right below at the same indentation ("fla
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,6 +44,9 @@ GAME = "heading"
 _IDENTIFIER = re.compile(r"(?=.*[._])[^\W\d][\w.]*")
 _MIN_SPACED = 2
 _MIN_FLAT = 3
+# Of the questions beside a paragraph that asks, so many must be wrapped too.
+_MIN_WRAPPED = 0.2
+_MIN_ALIKE, _SLACK = 0.3, 4
 # Without a number, a question of several lines or without its mark is less sure, and a bullet
 # opens many things.
 _MIN_DOUBTFUL = 3
@@ -58,6 +62,9 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     """Questions in plain lines with what stands below them."""
     lines = candidates.lines
     questions = candidates.once(read_questions)
+    passages = questions.where(questions.is_passage)
+    statements = questions.where(questions.is_statement)
+    questions = questions.where(~(questions.is_passage | questions.is_statement))
     if len(questions.line) == 0:
         return
     has_body = _has_body(candidates, questions)
@@ -76,6 +83,9 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     questions = _kept(candidates, questions, ~is_within, "asks inside a numbered answer")
     if len(questions.line) == 0:
         return
+    is_asked = _is_among(lines, passages, questions)
+    questions = questions.beside(_kept(candidates, passages, is_asked, "a paragraph that asks"))
+    questions = questions.beside(statements.where(_fill_gaps(statements, questions)))
     ends = _ends(candidates, questions)
     answer_ends = candidates.once(AnswerEnds)
     places = (questions.line, questions.last, questions.start, questions.end, ends)
@@ -91,6 +101,61 @@ def _kept(candidates: Candidates, questions: Questions, keep: Bools, why_not: st
     """Those that are kept, [n] bools; says why the others are not."""
     candidates.refuse(questions.line[~keep], GAME, why_not)
     return questions.where(keep)
+
+
+def _is_among(lines: Lines, passages: Questions, questions: Questions) -> Bools:
+    """Bool [n], whether each paragraph that asks stands among more plain questions like it.
+
+    Like it are questions in as narrow a column, of which many are wrapped as well. Elsewhere it is
+    rhetoric.
+    """
+    n_alike, n_passages = Counter(questions.key.tolist()), Counter(passages.key.tolist())
+    wrapped = questions.where(questions.is_wrapped)
+    n_wrapped = Counter(wrapped.key.tolist())
+    column: dict[int, int] = {}
+    for key, width in zip(wrapped.key.tolist(), _width(lines, wrapped).tolist(), strict=True):
+        column[key] = max(column.get(key, 0), width)
+    is_apart = passages.layout == Layout.SPACED
+    is_apart &= ~np.isin(passages.body, np.append(questions.line, passages.line))
+    is_like = [
+        _MIN_ALIKE * n_passages[key] <= n_alike[key]
+        and n_wrapped[key] >= max(1, _MIN_WRAPPED * n_alike[key])
+        and width <= column[key] + _SLACK
+        for key, width in zip(passages.key.tolist(), _width(lines, passages).tolist(), strict=True)
+    ]
+    is_among: Bools = is_apart & np.array(is_like, np.bool_)
+    return is_among
+
+
+def _fill_gaps(statements: Questions, questions: Questions) -> Bools:
+    """Bool [n], whether the numbers of statements are all that is missing between two that ask."""
+    fills = np.zeros(len(statements.line), np.bool_)
+    by_key: dict[int, list[tuple[int, int, int]]] = {}
+    for ordinal, each in enumerate((statements, questions)):
+        for i, (key, line, number) in enumerate(
+            zip(each.key.tolist(), each.line.tolist(), each.number.tolist(), strict=True)
+        ):
+            if number:
+                by_key.setdefault(key, []).append((line, number, -1 if ordinal else i))
+    for items in by_key.values():
+        expected, filling = 0, list[int]()
+        for _, number, i in sorted(items):
+            if number == expected and i >= 0:
+                filling.append(i)
+                expected += 1
+            elif i < 0:
+                if number == expected:
+                    fills[filling] = True
+                expected, filling = number + 1, []
+    return fills
+
+
+def _width(lines: Lines, questions: Questions) -> Int64s:
+    """int64 [n], the bytes of the longest line of each but its last."""
+    sizes = np.append(np.diff(lines.start), 0)
+    ranges = np.stack([questions.line, questions.last], axis=1).ravel()
+    width = np.maximum.reduceat(sizes, ranges)[::2] if len(ranges) else ranges
+    return np.asarray(width, np.int64)
 
 
 def _has_body(candidates: Candidates, questions: Questions) -> Bools:

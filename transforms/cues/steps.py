@@ -28,11 +28,18 @@ def worked(question: Content, start: int, final: Final, opening: int, end: int) 
 
 
 def with_options(lines: Lines, episode: Episode) -> Episode:
-    """The options right below a question belong to it."""
+    """The options right below a question belong to it; where nothing else is, nobody reasons."""
     question, reasoning, *rest = episode.contents
     start = int(lines.start[lines.start.searchsorted(question.end - 1, side="right")])
-    found = options_below(lines, start, reasoning.end)
-    if found is None or trim(lines.data, found[1], reasoning.end)[0] >= reasoning.end:
+    # The line of the answer's label too, or nothing would be below the options.
+    found = options_below(lines, start, reasoning.end + 1)
+    if found is None:
         return episode
     asked, reasoned = question._replace(end=found[0]), reasoning._replace(start=found[1])
-    return episode._replace(contents=(asked, reasoned, *rest))
+    if trim(lines.data, found[1], reasoning.end)[0] < reasoning.end:
+        return episode._replace(contents=(asked, reasoned, *rest))
+    # "1. Add. 2. Divide." are steps.
+    is_counted = (
+        str(lines.data[start : found[0]], "utf-8", "ignore").lstrip(" \t>(*[-")[:1].isdigit()
+    )
+    return episode if is_counted else episode._replace(contents=(asked, *rest))

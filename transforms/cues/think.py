@@ -16,7 +16,7 @@ import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern
-from transforms.cues import label
+from transforms.cues import dialogue, label
 from transforms.cues.above import line_text, paragraph_above
 from transforms.cues.enclosed import STRINGS, closing, marks_in
 from transforms.cues.family import Content, CueFamily, Episode
@@ -102,6 +102,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     bare = [
         tag for tag, is_labelled in zip(tags, labelled.tolist(), strict=True) if not is_labelled
     ]
+    episodes.extend(_sessions(candidates, bare))
     thoughts = sorted([*_outermost(bare), *_left_open(bare)], key=lambda each: each.opening)
     return [*episodes, *_bare(lines, thoughts)]
 
@@ -203,6 +204,29 @@ def _labelled(lines: Lines, pair: Episode, tags: Sequence[_Tag]) -> Iterator[Epi
         yield _with_response(episode, (thoughts[0], final.label), (final.start, final.end))
     elif trim(lines.data, *thoughts)[0] < thoughts[1]:
         yield _with_response(episode, thoughts, None)
+
+
+def _sessions(candidates: Candidates, tags: Sequence[_Tag]) -> Iterator[Episode]:
+    """Chats with the thoughts taken apart that open their answers."""
+    lines = candidates.lines
+    thoughts = {each.opening: each for each in _outermost(tags)}
+    for session in candidates.once(dialogue.find):
+        contents: list[Content] = []
+        for said in session.contents:
+            start, end = trim(lines.data, said.start, said.end)
+            thought = thoughts.get(start)
+            if (
+                thought is None
+                or said.kind != SegmentKind.ANSWER
+                or trim(lines.data, thought.close, end)[0] >= end
+            ):
+                contents.append(said)
+                continue
+            contents.append(Content(SegmentKind.REASONING, said.turn, thought.start, thought.end))
+            answer = _unwrapped(lines, *trim(lines.data, thought.close, end))
+            contents.append(Content(SegmentKind.ANSWER, said.turn, *answer))
+        if len(contents) > len(session.contents):
+            yield session._replace(contents=tuple(contents))
 
 
 def _with_response(

@@ -132,7 +132,9 @@ def _refine_labelled(candidates: Candidates, pairs: Sequence[Episode]) -> Iterat
         if found is not None:
             yield found
         elif is_hopeful:
-            yield from _refine(lines, pair)
+            is_unlabelled = question.end == response.start
+            for refined in _refine(lines, pair):
+                yield with_options(lines, refined) if is_unlabelled else refined
 
 
 def _answer_label(asks: Label, labels: Sequence[Label]) -> Label | None:

@@ -44,6 +44,7 @@ EXPECTED = flat((question.format(""), answer) for question, answer in ASKED)
         listed("3.{n} "),
         listed("3.{n}) "),
         listed("#{n} "),
+        listed("{n}.\u00a0", wrap="   "),
         listed("Subject: 2.{n}. "),
         listed("* ", wrap="  ", indent="  "),
         listed("- ", wrap="  ", indent="  ", between="\n"),
@@ -80,6 +81,45 @@ def test_questions_over_several_lines(text):
 def test_questions_without_a_mark(text):
     text = text.replace("?", "").replace("tide\nrise", "tide rise").replace("tide\nand", "tide and")
     assert flat(pairs(text)) == [(question.rstrip("?"), answer) for question, answer in EXPECTED]
+
+
+def test_an_item_may_ask_twice_and_break_at_a_semicolon():
+    asked = ["Why is it?\n   And how is it?", "Some are high;\n   why is that?", "Who?"]
+    text = "".join(f"{n}. {question}\n\nSo.\n\n" for n, question in enumerate(asked, 1))
+    assert pairs(text) == [(question, "So.") for question in asked]
+
+
+def test_a_paragraph_that_asks_is_a_question_where_others_are_wrapped_like_it():
+    asked = [
+        "Why does the tide rise\ntwice a day?",
+        "I stood there. It was\nlow. Why?",
+        "How high is it?",
+    ]
+    text = "".join(f"{question}\n\nIt is as it is.\n\n" for question in asked)
+    assert pairs(text) == [(question, "It is as it is.") for question in asked]
+    # Beside questions of one line it is rhetoric.
+    found = pairs(text.replace("rise\ntwice", "rise twice"))
+    assert [question for question, _ in found] == [asked[0].replace("\n", " "), asked[2]]
+
+
+def test_what_goes_on_in_lower_case_starts_no_question():
+    asked = ["Must I put it off in order to\nuse it?", "How is it\nput on?", "Why is it so?"]
+    text = "".join(f"{question}\n\nIt is as it is.\n\n" for question in asked)
+    assert pairs(text) == [(question, "It is as it is.") for question in asked]
+
+
+def test_a_statement_fills_a_gap_between_numbers_that_ask():
+    asked = ["Why?", "It does not start.", "This is huge!", "How?", "First.", "Who?"]
+    numbers = [1, 2, 3, 4, 1, 5]
+    parts = [f"{n}. {said}\n\nSo.\n\n" for n, said in zip(numbers, asked, strict=True)]
+    found = [question for question, _ in pairs("".join(parts))]
+    assert found == ["Why?", "It does not start.", "This is huge!", "How?", "Who?"]
+
+
+def test_a_bold_question_without_a_mark_may_be_long():
+    long = "What is the difference between " + "this and " * 12 + "that"
+    text = f"**{long}**\n\nSo.\n\n**Why is it?**\n\nThus.\n\n**How is it?**\n\nIt is.\n"
+    assert pairs(text)[0] == (long, "So.")
 
 
 def test_a_number_among_numbers_that_ask_is_a_question_by_place():

@@ -39,6 +39,23 @@ def test_stems_options_and_keys(text, asked, answer):
     assert pairs(text) == [(asked, answer)]
 
 
+def test_options_reason_nothing_however_often_a_key_recurs():
+    text = "".join(f"{n}. How many?\nA. one\nB. two\nAnswer: B\n\n" for n in (1, 2, 3))
+    assert pairs(text) == [("How many?\nA. one\nB. two", "B")] * 3
+
+
+@pytest.mark.parametrize("options", ["(A) one\n(B) two", "- one\n- two"])
+def test_titled_options_belong_to_the_question(options):
+    item = f"Question: How many?\nOptions:\n{options}\nTwo are.\nSo the answer is two.\n\n"
+    assert pairs(item * 3) == [(f"How many?\nOptions:\n{options}", "Two are.", "two")] * 3
+
+
+def test_an_option_after_p_is_no_label_of_a_question():
+    options = "\n".join(f"({mark}) {mark}" for mark in "ABCDEFGHIJKLMNOPQR")
+    text = f"Q: Which?\n{options}\nA: It is the last.\n"
+    assert pairs(text) == [(f"Which?\n{options}", "It is the last.")]
+
+
 @pytest.mark.parametrize(
     ("below", "contents"),
     [

@@ -215,11 +215,20 @@ def test_long_documents(text, n_turns):
         "<|user|>\nName a pot.\n<|assistant|>\nA wok.\n",
         "System: Be brief.\nUser: Name a pot.\nAssistant: A wok.\n",
         "<|im_start|>user\nName a pot.<|im_end|>\n<|im_start|>assistant\nA wok.<|im_end|>\n",
+        "<start_of_turn>user\nName a pot.<end_of_turn>\n"
+        "<start_of_turn>model\nA wok.<end_of_turn>\n",
+        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nName a pot.<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\nA wok.<|eot_id|>",
+        "<s>[INST] Name a pot. [/INST] A wok. </s>\n",
         "A chat looks like this:\n\nUser: Name a pot.\nAssistant: A wok.\n\nThat was all.\n",
     ],
 )
 def test_one_exchange_between_named_players(text):
     assert pairs(text) == [("Name a pot.", "A wok.")]
+
+
+def test_a_template_that_is_spoken_of_is_no_chat():
+    assert pairs("Put [INST] before it and [/INST] behind it.\n") == []
 
 
 def test_a_chat_keeps_its_turns():

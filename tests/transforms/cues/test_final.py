@@ -20,6 +20,13 @@ from transforms.cues.final import read_final
         ("1 + 1 = 2.\n\n**Final Answer:** 2.", "2"),
         ("1 + 1 = 2.\n\n### Answer\n: 2".replace("\n:", ":"), "2"),
         ("1 + 1 = 2.\n\n**Answer**\n\n3/4", "3/4"),
+        ("1 + 1 = 2.\n\n### Final answer\n\n2", "2"),
+        ("1 + 1 = 2.\n<answer> 2 km </answer>", "2 km"),
+        ("1 + 1 = 2.\n[ANSWER]\n2\n[/ANSWER]", "2"),
+        ("1 + 1 = 2.\nSo the answer is:\n\n2", "2"),
+        ("1 + 1 = 2. In conclusion, the answer is 2.", "2"),
+        ("1 + 1 = 2.\nTherefore: 2", "2"),
+        ("2x = 10, 10 / 2 = 5.\n∴ x = 5", "x = 5"),
         (
             "So $x = \\boxed{2}$.\nFinal Answer: The final answer is $2$. I hope it is correct.",
             "2",

@@ -19,6 +19,15 @@ from tests.transforms.segmenting import games, pairs
         "== Why? ==\nSo.\n\n== How? ==\nThus.\n",
         "== Why?\n\nSo.\n\n== How?\n\nThus.\n",
         "## Q1: Why?\n\nSo.\n\n## Q2: How?\n\nThus.\n",
+        "\ufeff## Why?\n\nSo.\n\n## How?\n\nThus.\n",
+        "* On it\n\n** Why?\nSo.\n\n** How?\nThus.\n",
+        "== On it\n\nWhy?::\nSo.\n\nHow?::\nThus.\n\n== More\n\nEnd.\n",
+        "\\section{Why?}\nSo.\n\\subsection*{How?}\nThus.\n\\section{More}\nEnd.\n",
+        "@node a\n@section Why?\nSo.\n\n@node b\n@section How?\nThus.\n",
+        '.SH ON IT\n.SS Why?\nSo.\n.SS "How?"\nThus.\n.SH MORE\nEnd.\n',
+        ".TP\n.B Why?\nSo.\n.TP\n.B How?\nThus.\n",
+        '.IP "Why?"\nSo.\n.IP "How?" 4\nThus.\n',
+        "<h3 id=a>Why?</h3>\nSo.\n<h3><b>How?</b></h3>\nThus.\n",
     ],
 )
 def test_headings_that_ask(text):
@@ -46,6 +55,8 @@ def test_questions_right_above_their_answers():
         "* Why?\n\n* How?\n\n* Who?\n\ntext\n",
         "Why?\n\nHow?\n\nWho?\n",
         "## Title\n\ntext\n",
+        "/*\n** Why? See below.\n** Is it open?\n** It is.\n*/\nint f(void);\n",  # a comment
+        "std::\nfoo?bar::\nx = y ? a::b : c;\n.B why\n",
         "```\n\n## Why?\n\n```\n",  # code
         "    ## Why?\n\n    text\n",
         "# Why?\n",  # nothing below

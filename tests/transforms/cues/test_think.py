@@ -1,6 +1,6 @@
 import pytest
 
-from tests.transforms.segmenting import games, pairs, seen
+from tests.transforms.segmenting import contents, games, pairs, seen
 
 QCA = [("Why?", "1 + 1.", "2.")]
 
@@ -23,6 +23,16 @@ QCA = [("Why?", "1 + 1.", "2.")]
 def test_layouts(text):
     assert pairs(text) == QCA
     assert games(text) == {"think"}
+
+
+def test_each_turn_of_a_chat_has_thoughts_of_its_own():
+    turn = (
+        "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>{}</think>\n{}<|im_end|>\n"
+    )
+    text = turn.format("Two and two?", "Add.", "4") + turn.format("And three?", "More.", "7")
+    kinds = ["question", "reasoning", "answer"]
+    said = ["Two and two?", "Add.", "4", "And three?", "More.", "7"]
+    assert contents(text) == list(zip(kinds * 2, said, strict=True))
 
 
 def test_tags_are_markers():

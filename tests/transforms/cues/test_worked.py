@@ -29,6 +29,19 @@ def test_layouts(text):
     assert games(text) == {"worked"}
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        "{n}. Solve 2x = {n}.\nDivide by two.\nAnswer: 2\n\n",
+        "Solve 2x = {n}.\n\nDivide by two.\n\nSo the answer is 2.\n\n",
+    ],
+)
+def test_exercises_that_ask_nothing(item):
+    text = "".join(item.format(n=n) for n in (1, 2, 3))
+    asked = [f"Solve 2x = {n}." for n in (1, 2, 3)]
+    assert pairs(text) == [(question, "Divide by two.", "2") for question in asked]
+
+
 def test_markers_of_a_final_sentence():
     text = "Q: Why?\nA: So. The answer is 2.\n"
     assert [(span.kind, span.player, span.turn, span.text) for span in seen(text)][5:] == [
