@@ -85,7 +85,8 @@ class Lines:
         edges = np.stack([start, end], axis=1).ravel()
         # Arrow reads what offsets say, wherever that is.
         if (np.diff(edges) < 0).any():
-            raise ValueError("ranges of bytes must ascend and not overlap")
+            msg = "ranges of bytes must ascend and not overlap"
+            raise ValueError(msg)
         return self._cut(edges).gather_every(2)
 
     def _cut(self, offsets: Int64s) -> pl.Series:
