@@ -7,6 +7,7 @@ of one shape ask, a line of that shape without a mark may ask as well; which one
 
 import dataclasses
 import enum
+import string
 
 import numpy as np
 import polars as pl
@@ -76,9 +77,12 @@ _STANDING = (
     LinePattern(
         ASKING_WORD,
         opens=(
-            *("*+->=:;_[(#\"'" + DIGITS),
-            *("o ", "o\t", "Subj", "FAQ", *_LETTERS),
-            *_WORDS.split("|"),
+            *("*_:" + DIGITS),
+            *(bullet + space for bullet in "+-;o" for space in " \t"),
+            *(">>", "=>", "==>", "Subj", "FAQ", *_LETTERS),
+            *(mark + digit for mark in "[(#" for digit in string.digits),
+            *(mark + letter for mark in "[(#" for letter in _LETTERS),
+            *(quote + word for quote in ("", '"', "'") for word in _WORDS.split("|")),
         ),
     ),
 )
