@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from transforms.candidates import Candidates, LinePattern
+from transforms.lines import Int64s
 
 # Who asks at the left, who answers at the right.
 ROLES = (
@@ -29,6 +32,7 @@ _TAG = r"<(?:\|(?:im_start\|>|start_header_id\|>)?|start_of_turn>)"
 _CLOSED = r"<(?:\|(?:im_end|eot_id|begin_of_text)\||end_of_turn|bos|/?s)>"
 # Llama's first template: an answer may start in the middle of a line.
 _INST = rf"(?:(?:^|{_CLOSED})[ \t]*\[|\[/)INST\]"
+_INST_PROMPTS = LinePattern(rf"^(?:[ \t]*{_CLOSED})?[ \t]*\[INST\]", opens="[<")
 ROLE_LABELS = (
     LinePattern(
         rf"(?i:^[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,3}}\[?(?:{_WORD})\]?[*_]{{0,3}}[ \t]*[:：])",
@@ -42,7 +46,6 @@ ROLE_LABELS = (
     ),
     # A template without newlines between messages has the next one's head where one ends.
     LinePattern(rf"(?i:{_CLOSED}{_TAG}(?:{_WORD})(?-u:\b))", holds=">"),
-    LinePattern(_INST),
 )
 """Lines that open with a player's name."""
 
@@ -77,7 +80,8 @@ class RoleLabel(NamedTuple):
 def read_roles(candidates: Candidates) -> dict[int, list[RoleLabel]]:
     """The labels of each document that has the two sides of one game in one form."""
     lines = candidates.lines
-    number, text = candidates.matching(*ROLE_LABELS)
+    number = np.union1d(candidates.matching(*ROLE_LABELS)[0], _inst_lines(candidates))
+    text = lines.text.gather(number)
     documents = lines.document_of(number).tolist()
     labels: dict[tuple[int, tuple[str, bool]], list[RoleLabel]] = {}
     for line, document, content in zip(number.tolist(), documents, text.to_list(), strict=True):
@@ -96,6 +100,14 @@ def read_roles(candidates: Candidates) -> dict[int, list[RoleLabel]]:
         if len(players) > len(found.get(document, ())):
             found[document] = players
     return found
+
+
+def _inst_lines(candidates: Candidates) -> Int64s:
+    """The lines with a mark of Llama's first template, where one opens with a prompt."""
+    lines = candidates.lines
+    prompts, _ = candidates.matching(_INST_PROMPTS)
+    is_near = ~lines.is_blank & lines.shares_document(prompts)
+    return candidates.among(np.flatnonzero(is_near), _INST)[0]
 
 
 def _label(line_start: int, line: int, match: re.Match[str]) -> RoleLabel:
