@@ -34,6 +34,17 @@ def test_headings_that_ask(text):
     assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
 
 
+def test_a_term_that_asks_may_be_wrapped():
+    text = "Why is it\nas it is?::\nSo.\n\nHow?::\nThus.\n"
+    assert pairs(text) == [("Why is it\nas it is?", "So."), ("How?", "Thus.")]
+
+
+def test_a_paragraph_that_asks_above_a_deeper_answer_is_one_among_more_of_them():
+    asked = ["Why is it?", "It stood.\n   How was it?", "Who is it?", "What is it?"]
+    text = "".join(f"   {question}\n       It is so.\n\n" for question in asked)
+    assert pairs(text) == [(question, "It is so.") for question in asked]
+
+
 def test_questions_right_above_their_answers():
     text = "What is it?\nIt is.\n\nWho is it?\nHe is.\n\nWhy is it?\nIt is so.\n"
     assert pairs(text) == [
