@@ -181,13 +181,24 @@ def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) ->
     )
     first = item if shown.startswith(".B") else line
     if shown.endswith("::"):
-        # A term may be wrapped.
-        while not lines.opens[first] and line - first < _MAX_TERM_LINES:
-            first -= 1
-        start = int(lines.content_start[first])
+        first = _term_start(lines, line)
+        start = start if first == line else int(lines.content_start[first])
     title = str(lines.data[start:end], "utf-8")
     rank = _COMMAND_RANKS.get(name, _TERM_RANK)
     return Heading(document, first, line, line, name, rank, start, end, title)
+
+
+def _term_start(lines: Lines, line: int) -> int:
+    """The line that a term starts in: it may be wrapped, if it opens a paragraph."""
+    first = line
+    while not lines.opens[first] and line - first < _MAX_TERM_LINES:
+        first -= 1
+        above = bytes(lines.data[lines.start[first] : lines.start[first + 1]]).rstrip()
+        # Attributes, "[qanda]", and the term before are none of it.
+        is_other = above.startswith(b"[") or above.endswith(b"::")
+        if is_other or lines.indent[first] != lines.indent[line]:
+            return line
+    return first if lines.opens[first] else line
 
 
 def _is_comment(lines: Lines, number: Int64s, is_marked: Bools) -> Bools:

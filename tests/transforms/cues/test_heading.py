@@ -22,6 +22,8 @@ from tests.transforms.segmenting import games, pairs
         "\ufeff## Why?\n\nSo.\n\n## How?\n\nThus.\n",
         "* On it\n\n** Why?\nSo.\n\n** How?\nThus.\n",
         "== On it\n\nWhy?::\nSo.\n\nHow?::\nThus.\n\n== More\n\nEnd.\n",
+        "[qanda]\nWhy?::\n  So.\nHow?::\n  Thus.\n",
+        "Why?::\nSo.\nHow?::\nThus.\n",
         "\\section{Why?}\nSo.\n\\subsection*{How?}\nThus.\n\\section{More}\nEnd.\n",
         "@node a\n@section Why?\nSo.\n\n@node b\n@section How?\nThus.\n",
         '.SH ON IT\n.SS Why?\nSo.\n.SS "How?"\nThus.\n.SH MORE\nEnd.\n',
