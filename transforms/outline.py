@@ -184,6 +184,8 @@ def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) ->
         first = _term_start(lines, line)
         start = start if first == line else int(lines.content_start[first])
     title = str(lines.data[start:end], "utf-8")
+    if not any(map(str.isalpha, title)):
+        return None
     rank = _COMMAND_RANKS.get(name, _TERM_RANK)
     return Heading(document, first, line, line, name, rank, start, end, title)
 

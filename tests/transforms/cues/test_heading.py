@@ -69,6 +69,7 @@ def test_questions_right_above_their_answers():
         "Why?\n\nHow?\n\nWho?\n",
         "## Title\n\ntext\n",
         "/*\n** Why? See below.\n** Is it open?\n** It is.\n*/\nint f(void);\n",  # a comment
+        '.IP "$?"\nThe status.\n.IP "$!"\nThe error.\n',
         "std::\nfoo?bar::\nx = y ? a::b : c;\n.B why\n",
         "```\n\n## Why?\n\n```\n",  # code
         "    ## Why?\n\n    text\n",
