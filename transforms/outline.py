@@ -53,6 +53,7 @@ TERM = r"^[ \t]{0,3}[^\s:][^\n]*[?？]::+\s*$"
 _FENCE = r"^[ \t]*(```|~~~)"
 _VALUE_DEPTH = 4
 _MAX_TITLE = 200
+_MAX_TERM_LINES = 3
 # A title is about as long as the run under it; more than that and the run is a rule of its own.
 _SLACK = 3
 
@@ -122,7 +123,7 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
     )
     texts = zip(content.filter(keep).to_list(), hashes.filter(keep).to_list(), strict=True)
     pending: Heading | None = None
-    item = -1
+    item = -2
     for (line, document, start), (shown, mark) in zip(places, texts, strict=True):
         if mark is not None:
             title = _without_hashes(shown[len(mark) :])
@@ -167,7 +168,8 @@ def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) ->
     """
     is_item = shown.startswith((".B", ".I"))
     is_command = shown.lstrip().startswith(("\\", "@", ".S", "<", ";")) or shown.endswith("::")
-    if not (is_item or is_command) or (shown.startswith(".B") and item != line - 1):
+    is_term = item == line - 1 >= lines.first_line[document]
+    if not (is_item or is_command) or (shown.startswith(".B") and not is_term):
         return None
     match = _COMMAND.match(shown)
     if match is None or len(match["title"]) > _MAX_TITLE:
@@ -178,8 +180,27 @@ def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) ->
         for at in (match.start("title"), match.end("title"))
     )
     first = item if shown.startswith(".B") else line
+    if shown.endswith("::"):
+        first = _term_start(lines, line)
+        start = start if first == line else int(lines.content_start[first])
+    title = str(lines.data[start:end], "utf-8")
+    if not any(map(str.isalpha, title)):
+        return None
     rank = _COMMAND_RANKS.get(name, _TERM_RANK)
-    return Heading(document, first, line, line, name, rank, start, end, match["title"])
+    return Heading(document, first, line, line, name, rank, start, end, title)
+
+
+def _term_start(lines: Lines, line: int) -> int:
+    """The line that a term starts in: it may be wrapped, if it opens a paragraph."""
+    first = line
+    while not lines.opens[first] and line - first < _MAX_TERM_LINES:
+        first -= 1
+        above = bytes(lines.data[lines.start[first] : lines.start[first + 1]]).rstrip()
+        # Attributes, "[qanda]", and the term before are none of it.
+        is_other = above.startswith(b"[") or above.endswith(b"::")
+        if is_other or lines.indent[first] != lines.indent[line]:
+            return line
+    return first if lines.opens[first] else line
 
 
 def _is_comment(lines: Lines, number: Int64s, is_marked: Bools) -> Bools:

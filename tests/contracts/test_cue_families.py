@@ -76,6 +76,7 @@ MANUAL = "NAME\n       ls - list\n\nEXAMPLES\n       List all files:\n\n        
     ("before", "after"),
     [
         (">>> f(1) ", "... g\nWhy not? "),
+        (".TP\n", ".B Why is it?\nSo.\n"),
         (MANUAL, "           ls -l\nfoo\n"),
         (MANUAL, "              deep text\nfoo\n"),
         ("Q. Why?\nA. So it is.\n", "B. This\nis other.\n"),

@@ -55,6 +55,7 @@ _EXERCISE = re.compile(
     r"|Given|Suppose"
     r"|Löse|Berechne|Bestimme|Vereinfache|Résoudre|Résous|Calcule[rz]?|Déterminer?|Trouver?"
     r"|Resuelve|Calcula|Determine|Encuentra|Risolvi|Calcola|Trova|Решите|Найдите|Вычислите|求|计算|解)"
+    r"(?:\b|(?<=[求算解]))"
 )
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
 _VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
@@ -108,6 +109,8 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     asking = _asking(candidates)
     says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank), _SAYS)
     marks = np.union1d(marks, says)
+    # "answer := ..." is a program's.
+    marks = marks[~lines.text.gather(marks).str.contains(r"^[ \t]*\w+[ \t]*:=").to_numpy()]
     if len(marks) == 0:
         return
     is_value, is_label = (

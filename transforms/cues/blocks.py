@@ -177,7 +177,11 @@ def read_questions(candidates: Candidates) -> Questions:
     is_marked = text.str.contains(_ENDS).to_numpy()
     near = np.where(is_marked, _first_lines(lines, last), last)
     # A paragraph of several sentences may ask with its last.
-    first = np.where(near < 0, _paragraph_starts(lines, last), near)
+    passage = np.where(near < 0, _paragraph_starts(lines, last), -1)
+    # Where a question stands in it, what follows that answers.
+    asked = np.where(is_marked & (near >= 0), last, -1)
+    asked = np.maximum.accumulate(asked) if len(last) else asked
+    first = np.where(asked < passage, passage, near)
     first_text = lines.text.gather(np.maximum(first, 0))
     titles = [heading.title_line for heading in candidates.outline]
     plain = ~(_is_other(lines, first, last, first_text, text) | np.isin(last, titles))
@@ -186,11 +190,7 @@ def read_questions(candidates: Candidates) -> Questions:
     # Nor is "1. How?" where "And why?" follows.
     keep &= is_marked | ~np.isin(first, first[keep & is_marked])
     keep[:-1] &= (first[:-1] != first[1:]) | ~(keep[1:] & is_marked[1:] & (near[1:] >= 0))
-    # A paragraph in which something asks before its end is none.
-    rows = np.flatnonzero(keep)
-    is_over = np.append(-1, last[rows])[:-1] >= first[rows]
-    rows = rows[~(is_over & (near[rows] < 0))]
-    return _as_questions(lines, first[rows], last[rows], is_marked[rows])
+    return _as_questions(lines, first[keep], last[keep], is_marked[keep])
 
 
 def _first_lines(lines: Lines, last: Int64s) -> Int64s:
@@ -214,7 +214,8 @@ def _first_lines(lines: Lines, last: Int64s) -> Int64s:
 def _paragraph_starts(lines: Lines, last: Int64s) -> Int64s:
     """int64 [n], where the short paragraph starts that closes with each line; -1 without one."""
     first = np.full(len(last), -1)
-    is_open = lines.closes[last]
+    below = np.minimum(last + 1, lines.n_lines - 1)
+    is_open = lines.closes[last] | (lines.indent[below] > lines.indent[last])
     floor = lines.first_line[lines.document_of(last)]
     for distance in range(1, _MAX_PASSAGE_LINES):
         above = np.maximum(last - distance, 0)
@@ -295,8 +296,16 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
     keep = is_closed & ((layout != Layout.FLAT) | (below <= indent))
     keep &= ~(found.is_wrapped & (shape == 0) & (layout == Layout.FLAT))
     keep &= is_marked | ((unmarked | is_statement) & (layout != Layout.FLAT) & lines.opens[first])
+    found = _apart(found.where(keep))
     is_passage, goes_on = _read_paragraphs(lines, found)
-    return dataclasses.replace(found, is_passage=is_passage).where(keep & ~goes_on)
+    return dataclasses.replace(found, is_passage=is_passage).where(~goes_on)
+
+
+def _apart(questions: Questions) -> Questions:
+    """Those that reach into no later one: of two that overlap the longer is the question."""
+    following = np.append(questions.line[1:], np.iinfo(np.int64).max)[: len(questions.line)]
+    starts_below = np.minimum.accumulate(following[::-1])[::-1]
+    return questions.where(questions.last < starts_below)
 
 
 def _codes(marks: pl.Series) -> Int64s:

@@ -11,6 +11,7 @@ or where most of them ask.
 import bisect
 import itertools
 import re
+import string
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ GAME = "gathered"
 
 # Titles of such places; what else their lines may hold is in _FILLERS.
 _ANSWER_TITLES = (
-    "answers?|solutions?|answer keys?|key to|keys|lösungen|loesungen|antworten|lösungsteil"
+    "answers?|solutions?|answer keys?|key|key to|keys|lösungen|loesungen|antworten|lösungsteil"
     "|réponses|corrigés?|respuestas|soluciones|solucionario|respostas|soluções|gabarito|risposte"
     "|soluzioni|antwoorden|oplossingen|svar|facit|odpowiedzi|rozwiązania|ответы|решения|відповіді"
     "|答案|解答|回答|解答例|参考答案|정답|해답"
@@ -39,9 +40,9 @@ _QUESTION_TITLES = (
     "|pytania|zadania|вопросы|задачи|упражнения|питання|问题|問題|練習問題|练习|习题|練習|質問|문제"
 )
 _FILLERS = (
-    "to|for|of|the|all|selected|some|odd-numbered|numbered|odd|even|and|appendix|chapter|section"
+    "to|for|of|the|all|check|selected|some|odd-numbered|numbered|odd|even|and|appendix|chapter|section"
     "|part|unit|lesson|hints|sample|suggested|model|review|study|practice|quick|your|in|this|book"
-    "|zu|den|der|ausgewählte|anhang|kapitel|und|aux|des|de|du|les|et|annexe|corrigées?|a|las|los|y"
+    "|zu|zur|zum|auf|die|den|der|ausgewählte|anhang|kapitel|und|aux|des|de|du|les|et|annexe|corrigées?|a|las|los|y"
     "|del|capítulo|das|dos|aos|e|às|ai|agli|delle|degli|к|задачам|упражнениям|вопросам|на|\\d+|[a-z]"
     "|[ivxlc]+"
 )
@@ -72,14 +73,17 @@ LABELLED_ITEM = LinePattern(
     holds="0٠",
 )
 """Lines that open with a word and a number."""
-BARE_ITEM = LinePattern(rf"{_MARKUP}{_NUMBER}[.):\]]", opens="#*_[(" + DIGITS)
-"""Lines that open with a number."""
+BARE_ITEM = LinePattern(
+    rf"{_MARKUP}(?:{_NUMBER}(?:[.):\]．、）]|-[ \t])|[a-z]\))",
+    opens=(*("#*_[(" + DIGITS), *(letter + ")" for letter in string.ascii_lowercase)),
+)
+"""Lines that open with a number, or with a letter that counts: "b)"."""
 
 _ITEM = re.compile(
     rf"""{_SPACE}{{0,12}}(?:\#{{1,6}}[ \t]+)?(?P<open>[*_]{{0,2}})[\[(]?
-    (?:(?P<word>{_WORD})[ \t]*(?:no\.?|\#)?[ \t]*)?(?P<number>{_NUMBER})
-    (?P<close>[*_]{{0,2}}(?:[.):：\]]{{1,2}}|[ \t]+[-–—](?=[ \t]))?[*_]{{0,2}})
-    (?P<end>[ \t]+|\s*$)""",
+    (?:(?P<word>{_WORD})[ \t]*(?:no\.?|\#)?[ \t]*)?(?P<number>{_NUMBER}|[a-z](?=\)))
+    (?P<close>[*_]{{0,2}}(?:\.[-ªº]|[.):：\]．、）]{{1,2}}|[ \t]*[-–—](?=[ \t]))?[*_]{{0,2}})
+    (?P<end>[ \t\u00a0\u3000]+|(?<=[．、）：])|\s*$)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _MIN_PAIRS = 2
@@ -98,7 +102,7 @@ class Item(NamedTuple):
     Attributes:
       line: of its label.
       end: byte offset of what the label labels.
-      key: alike for peers: word, depth of number, indentation.
+      key: alike for peers: word, depth of number, none for letters, indentation.
       number: its number.
       emphasis: markup that the label opens and does not close.
     """
@@ -155,11 +159,13 @@ def _read_item(lines: Lines, line: int, indent: int, text: str) -> Item | None:
     word = (match["word"] or "").casefold()
     if not word and not match["close"].strip("*_ \t"):
         return None
-    number = tuple(map(int, match["number"].split(".")))
+    shown = match["number"]
+    is_letter = shown.isalpha()
+    number = (ord(shown) - ord("`"),) if is_letter else tuple(map(int, shown.split(".")))
     # "**3.** Why" closes its markup, "**3. Why**" does not.
     is_open = bool(match["open"]) and match["open"] not in match["close"]
     end = int(lines.start[line]) + len(text[: match.end("end")].encode())
-    key = (word, len(number), indent)
+    key = (word, 0 if is_letter else len(number), indent)
     return Item(line, end, key, number, match["open"] if is_open else "")
 
 

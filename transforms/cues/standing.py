@@ -106,8 +106,8 @@ def _kept(candidates: Candidates, questions: Questions, keep: Bools, why_not: st
 def _is_among(lines: Lines, passages: Questions, questions: Questions) -> Bools:
     """Bool [n], whether each paragraph that asks stands among more plain questions like it.
 
-    Like it are questions in as narrow a column, of which many are wrapped as well. Elsewhere it is
-    rhetoric.
+    Like it are questions in as narrow a column, of which many are wrapped as well, or some above
+    whose answers hang deeper too. Elsewhere it is rhetoric.
     """
     n_alike, n_passages = Counter(questions.key.tolist()), Counter(passages.key.tolist())
     wrapped = questions.where(questions.is_wrapped)
@@ -115,14 +115,24 @@ def _is_among(lines: Lines, passages: Questions, questions: Questions) -> Bools:
     column: dict[int, int] = {}
     for key, width in zip(wrapped.key.tolist(), _width(lines, wrapped).tolist(), strict=True):
         column[key] = max(column.get(key, 0), width)
-    is_apart = passages.layout == Layout.SPACED
-    is_apart &= ~np.isin(passages.body, np.append(questions.line, passages.line))
+    hanging = questions.where(questions.layout == Layout.HANGING)
+    n_hanging = Counter(hanging.key.tolist())
+    hangs = passages.layout == Layout.HANGING
+    is_apart = ~np.isin(passages.body, np.append(questions.line, passages.line))
+    widths = _width(lines, passages).tolist()
     is_like = [
-        _MIN_ALIKE * n_passages[key] <= n_alike[key]
-        and n_wrapped[key] >= max(1, _MIN_WRAPPED * n_alike[key])
-        and width <= column[key] + _SLACK
-        for key, width in zip(passages.key.tolist(), _width(lines, passages).tolist(), strict=True)
+        n_hanging[key] >= max(_MIN_FLAT, n_passages[key])
+        if is_hanging
+        else (
+            n_alike[key] >= _MIN_ALIKE * n_passages[key]
+            and n_wrapped[key] >= max(1, _MIN_WRAPPED * n_alike[key])
+            and width <= column[key] + _SLACK
+        )
+        for key, width, is_hanging in zip(
+            passages.key.tolist(), widths, hangs.tolist(), strict=True
+        )
     ]
+    is_apart &= hangs | (passages.layout == Layout.SPACED)
     is_among: Bools = is_apart & np.array(is_like, np.bool_)
     return is_among
 

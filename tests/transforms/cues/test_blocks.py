@@ -1,8 +1,14 @@
 """Layouts of plain questions: wrapped, numbered, bulleted, bold, without a mark."""
 
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.transforms.segmenting import games, pairs
+from transforms.candidates import Candidates
+from transforms.cues.blocks import read_questions
+from transforms.lines import split_lines
 
 ASKED = [
     ("Why does the tide\n{0}rise twice a day?", "The moon pulls.\n\nThe sun helps."),
@@ -201,3 +207,24 @@ def test_headings_that_open_with_a_word_that_asks():
     assert len(pairs(text)) == 3
     assert pairs(text.replace("## What it", "## Its")) == []
     assert games(text) == {"heading"}
+
+
+LINES = [
+    "",
+    "Why is it?",
+    "1. Why",
+    "2. It is.",
+    "so it was;",
+    "It was so. Why?",
+    "Who",
+    "   deep?",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(LINES), max_size=14))
+def test_blocks_ascend_and_do_not_overlap(parts):
+    lines = split_lines(pa.chunked_array([["\n".join(parts)]], pa.large_string()))
+    questions = read_questions(Candidates(lines))
+    assert (questions.line <= questions.last).all()
+    assert (questions.line[1:] > questions.last[:-1]).all()

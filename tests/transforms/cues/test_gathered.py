@@ -26,6 +26,10 @@ def gathered(question, answer, title, *, above="", between="\n"):
         gathered("Ejercicio {n}. ", "{n}. ", "Soluciones a los ejercicios\n\n"),
         gathered("Задача {n}. ", "{n}. ", "Ответы\n\n"),
         gathered("問題{n}. ", "{n}. ", "解答\n\n"),
+        gathered("{n}. ", "{n}. ", "Antworten auf die Fragen\n\n", above="Fragen\n\n"),
+        gathered("{n}．", "{n}．", "参考答案\n\n", above="练习\n\n"),
+        gathered("{n}- ", "{n}.- ", "Key:\n\n", above="Quiz\n\n"),
+        gathered("{n}.ª ", "{n}.ª ", "Respuestas\n\n", above="Preguntas\n\n"),
         gathered("Q{n}. ", "A{n}. ", ""),  # labels alone
         gathered("**Q{n}.** ", "**A{n}.** ", ""),
         gathered("**{n}. ", "**{n}.** ", "**Answers**\n\n").replace("?\n", "?**\n"),
@@ -36,6 +40,18 @@ def gathered(question, answer, title, *, above="", between="\n"):
 def test_far_answers_join_by_number(text):
     assert pairs(text) == ASKED
     assert games(text) == {"gathered"}
+
+
+def test_letters_join_too():
+    text = "Questions\n\na) Why?\nb) How?\nc) Who?\n\nAnswers\n\na) So.\nb) Thus.\nc) He.\n"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus."), ("Who?", "He.")]
+
+
+def test_letters_below_a_number_are_parts_of_its_item():
+    asked = "".join(f"{n}. Which?\na) one\nb) two\nc) three\n\n" for n in (1, 2, 3))
+    text = f"Exercises\n\n{asked}Answers\n\n1. Both:\na) x\nb) y\n2. a\n3. c\n"
+    question = "Which?\na) one\nb) two\nc) three"
+    assert pairs(text) == [(question, "Both:\na) x\nb) y"), (question, "a"), (question, "c")]
 
 
 def test_what_stands_between_is_text():

@@ -22,6 +22,8 @@ from tests.transforms.segmenting import games, pairs
         "\ufeff## Why?\n\nSo.\n\n## How?\n\nThus.\n",
         "* On it\n\n** Why?\nSo.\n\n** How?\nThus.\n",
         "== On it\n\nWhy?::\nSo.\n\nHow?::\nThus.\n\n== More\n\nEnd.\n",
+        "[qanda]\nWhy?::\n  So.\nHow?::\n  Thus.\n",
+        "Why?::\nSo.\nHow?::\nThus.\n",
         "\\section{Why?}\nSo.\n\\subsection*{How?}\nThus.\n\\section{More}\nEnd.\n",
         "@node a\n@section Why?\nSo.\n\n@node b\n@section How?\nThus.\n",
         '.SH ON IT\n.SS Why?\nSo.\n.SS "How?"\nThus.\n.SH MORE\nEnd.\n',
@@ -32,6 +34,17 @@ from tests.transforms.segmenting import games, pairs
 )
 def test_headings_that_ask(text):
     assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+
+
+def test_a_term_that_asks_may_be_wrapped():
+    text = "Why is it\nas it is?::\nSo.\n\nHow?::\nThus.\n"
+    assert pairs(text) == [("Why is it\nas it is?", "So."), ("How?", "Thus.")]
+
+
+def test_a_paragraph_that_asks_above_a_deeper_answer_is_one_among_more_of_them():
+    asked = ["Why is it?", "It stood.\n   How was it?", "Who is it?", "What is it?"]
+    text = "".join(f"   {question}\n       It is so.\n\n" for question in asked)
+    assert pairs(text) == [(question, "It is so.") for question in asked]
 
 
 def test_questions_right_above_their_answers():
@@ -56,6 +69,7 @@ def test_questions_right_above_their_answers():
         "Why?\n\nHow?\n\nWho?\n",
         "## Title\n\ntext\n",
         "/*\n** Why? See below.\n** Is it open?\n** It is.\n*/\nint f(void);\n",  # a comment
+        '.IP "$?"\nThe status.\n.IP "$!"\nThe error.\n',
         "std::\nfoo?bar::\nx = y ? a::b : c;\n.B why\n",
         "```\n\n## Why?\n\n```\n",  # code
         "    ## Why?\n\n    text\n",

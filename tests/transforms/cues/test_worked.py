@@ -96,6 +96,7 @@ def test_what_is_a_plain_answer(answer):
         "Prose.\n#### 42\n",  # nothing asked
         "Why?\n#### 42\n",  # no steps
         "#### 42\n",
+        "Find(m);\nx:=1;\nanswer:=x + 1;\n\nFind(n);\nx:=2;\nanswer:=x + 1;\n",
     ],
 )
 def test_a_bare_final_answer_needs_a_question_and_steps(text):
