@@ -19,6 +19,7 @@ from pipeline.output import read_manifest
 from pipeline.read_shards import mapped_shard, shards_of, tokenizer_of
 from schemas.errors import UserError
 from schemas.messages import CHAT
+from schemas.words import counted
 from transforms.messages import Chats, messages_of_rows
 from transforms.tokenize import SegmentTokenizer
 
@@ -69,13 +70,16 @@ def show_export(out: Path, exported: dict[str, Any]) -> None:
     """Print what was written, what was cut off or left out, and how to load it."""
     counts = exported["counts"]
     splits = ", ".join(f"{split} {file['rows']}" for split, file in exported["files"].items())
-    print(f"exported: {counts['episodes']} chat examples ({splits})")
+    print(f"exported: {counted(counts['episodes'], 'chat example')} ({splits})")
     if counts["questions_cut"]:
-        print(f"cut off: {counts['questions_cut']} last turns of player one, without an answer")
+        turns = counted(counts["questions_cut"], "last turn")
+        print(f"cut off: {turns} of player one, without an answer")
     if counts["answers_cut"]:
-        print(f"cut off: {counts['answers_cut']} first turns of player two, without a question")
+        turns = counted(counts["answers_cut"], "first turn")
+        print(f"cut off: {turns} of player two, without a question")
     if counts["episodes_left_out"]:
-        print(f"left out: {counts['episodes_left_out']} episodes without a question and its answer")
+        episodes = counted(counts["episodes_left_out"], "episode")
+        print(f"left out: {episodes} without a question and its answer")
     print(f'load it with datasets.load_dataset("{escape(str(out))}")')
 
 

@@ -22,6 +22,7 @@ from pipeline.write_shards import write_stream
 from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
+from schemas.words import counted
 from transforms.annotate import OBJECTIVES
 from transforms.fit import FittedRows, fit_rows
 from transforms.pack import BOS_TOKENS, Packed, pack_rows
@@ -120,7 +121,8 @@ def show_packing(out: Path, packing: dict[str, Any]) -> None:
         for split, of_split in _by_split(shards).items()
     )
     print(
-        f"packed: {rows} rows of {packing['context']} tokens, {packing['fill']:.1%} full ({splits})"
+        f"packed: {counted(rows, 'row')} of {packing['context']} tokens, "
+        f"{packing['fill']:.1%} full ({splits})"
     )
     print(
         f"trained: {trained} of {tokens} tokens, objective {packing['objective']}; "
@@ -133,13 +135,13 @@ def show_packing(out: Path, packing: dict[str, Any]) -> None:
         )
     if counts["episodes_dropped"]:
         print(
-            f"left out: {counts['episodes_dropped']} episodes with an exchange that does not fit, "
-            f"{counts['tokens_dropped']} tokens"
+            f"left out: {counted(counts['episodes_dropped'], 'episode')} with an exchange that "
+            f"does not fit, {counted(counts['tokens_dropped'], 'token')}"
         )
     if counts["rows_untrained"]:
         print(
-            f"left out: {counts['rows_untrained']} rows or pieces without a trained token, "
-            f"{counts['tokens_untrained']} tokens"
+            f"left out: {counted(counts['rows_untrained'], 'row')} (whole or a piece) without a "
+            f"trained token, {counted(counts['tokens_untrained'], 'token')}"
         )
     print(f'load it with datasets.load_dataset("{escape(str(out))}")')
 

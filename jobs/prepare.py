@@ -28,7 +28,17 @@ from pipeline.output import (
     read_config,
     unfinish,
 )
-from pipeline.plan import WHOLE, Plan, make_plan, read_plan, reader_for, usable_files, write_plan
+from pipeline.plan import (
+    WHOLE,
+    Plan,
+    by_suffix,
+    left_out_words,
+    make_plan,
+    read_plan,
+    reader_for,
+    usable_files,
+    write_plan,
+)
 from pipeline.readers import READER_OF_NAME, check_column
 from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
@@ -40,6 +50,7 @@ from pipeline.tokenizer import (
 from schemas.config import MIN_TEST_SOURCES, PrepareConfig
 from schemas.delimiters import SCHEMES
 from schemas.errors import UserError
+from schemas.words import counted
 
 PLAIN_PROGRESS_SECONDS = 10
 _TRAIN = re.compile(r"train:([0-9]+)")
@@ -76,10 +87,10 @@ class PrepareOptions:
 
 def list_files(
     inputs: list[str], out: Path, config: PrepareConfig, console: Console
-) -> tuple[list[InputFile], dict[str, int]]:
-    """The files to read, and the counts of those left out by suffix; columns are checked.
+) -> tuple[list[InputFile], list[InputFile]]:
+    """The files to read, and those that no reader takes; columns are checked.
 
-    What duologue wrote, other than `out`, is left out and named on the console.
+    The first of the latter, and what duologue wrote other than `out`, are named on the console.
 
     Raises:
       UserError: no such input, no usable file, or a column that is not there.
@@ -88,12 +99,13 @@ def list_files(
         msg = f"--format {config.format}: expected one of {[*READER_OF_NAME]}"
         raise UserError(msg)
 
-    def say(folder: Path) -> None:
-        words = f"left out: {escape(str(folder))}, which duologue wrote; name it to read it"
-        console.print(words, highlight=False, markup=False, soft_wrap=True)
+    def say_output(folder: Path) -> None:
+        _say(console, f"left out: {folder}, which duologue wrote; name it to read it")
 
-    listed = list_inputs(inputs, exclude=out, on_output=say)
-    files, skipped = usable_files(listed, reader=config.format)
+    listed = list_inputs(inputs, exclude=out, on_output=say_output)
+    files, left_out = usable_files(listed, reader=config.format)
+    if left_out:
+        _say(console, left_out_words(by_suffix(left_out), (file.relative for file in left_out)))
     checked = set()
     for file in files:
         reader = reader_for(file, config.format)
@@ -101,7 +113,12 @@ def list_files(
             # The first file of a format stands for all; records that differ are rejected singly.
             checked.add(reader.name)
             _check_columns(file, reader.columns(file), config)
-    return files, skipped
+    return files, left_out
+
+
+def _say(console: Console, words: str) -> None:
+    """Print a line that may name files: nothing in it is markup, and its end is the terminal's."""
+    console.print(escape(words), highlight=False, markup=False, soft_wrap=True)
 
 
 def _check_columns(file: InputFile, columns: list[str] | None, config: PrepareConfig) -> None:
@@ -140,12 +157,12 @@ def prepare(
     Raises:
       UserError: for anything that the person can mend; what is committed is kept.
     """
-    files, skipped = list_files(inputs, out, config, console)
+    files, left_out = list_files(inputs, out, config, console)
     check_free(out)
     _make_folder(out)
     with locked(out, is_slice=options.which is not None) as lock:
         tokenizer, config = _settle_tokenizer(files, out, config, options, console)
-        plan = make_plan(files, skipped, config)
+        plan = make_plan(files, left_out, config)
         _settle_output(out, plan, config, options, console)
         _settle_saved(out, tokenizer)
         _run(out, plan, options, lock, console)
@@ -191,12 +208,12 @@ def _settle_tokenizer(
     elif is_output(out) and (saved := _saved_tokenizer(out, is_repair=options.repair)):
         tokenizer = saved
     else:
-        console.print(f"training a tokenizer of {entries} entries on the corpus", highlight=False)
+        _say(console, f"training a tokenizer of {entries} entries on the corpus")
         tokenizer = trained_tokenizer(files, config, entries, eos=options.eos)
         if tokenizer.n_entries < entries:
-            console.print(
+            _say(
+                console,
                 f"the corpus is too small for that: the tokenizer has {tokenizer.n_entries}",
-                highlight=False,
             )
     tokenizer = tokenizer.for_delimiters(SCHEMES[config.delimiters], eos=options.eos)
     if not is_output(out):
@@ -237,13 +254,15 @@ def _settle_output(
         damaged = drop_damaged(out)
         if damaged:
             unfinish(out)
-        console.print(f"repair: {len(damaged)} damaged chunks will be made again", highlight=False)
+        console.print(
+            f"repair: {counted(len(damaged), 'damaged chunk')} to make again", highlight=False
+        )
     if options.update:
         stale = stale_chunks(out, plan, config)
         unfinish(out)
         for digest in stale:
             drop_chunk(out, digest)
-        console.print(f"update: {len(stale)} chunks are out of date", highlight=False)
+        _say(console, f"update: {counted(len(stale), 'chunk')} out of date")
     else:
         refuse_changes(out, plan, config)
     if options.which is None:
@@ -267,18 +286,20 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
     if lost := drop_incomplete(out, mine):
         unfinish(out)
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        console.print(
-            f"gone or cut short: {lost[0]}{more}; made again", highlight=False, soft_wrap=True
-        )
+        _say(console, f"gone or cut short: {lost[0]}{more}; made again")
     before = sum(is_committed(out, digest) for digest in mine)
     if not mine:
-        console.print("no chunk falls to this slice", highlight=False)
+        _say(console, "no chunk falls to this slice")
         return
     if before == len(mine):
-        console.print(f"all {len(mine)} chunks are committed already", highlight=False)
+        console.print(
+            f"committed already: {counted(len(mine), 'chunk')}, all there are", highlight=False
+        )
         return
     if before:
-        console.print(f"resuming: {before} of {len(mine)} chunks are committed", highlight=False)
+        console.print(
+            f"resuming: {before} of {counted(len(mine), 'chunk')} committed", highlight=False
+        )
     workers = options.workers or _n_cores()
     write_options(out, {"workers": workers, "options": dataclasses.asdict(options)})
     with _progress(out, mine, console) as tick:
@@ -289,7 +310,7 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
             workers=workers,
             lock=lock,
             tick=tick,
-            say=lambda line: console.print(line, highlight=False),
+            say=lambda line: _say(console, line),
         )
 
 
@@ -322,7 +343,9 @@ def _progress(out: Path, mine: list[str], console: Console) -> Iterator[Callable
         nonlocal spoken
         if time.monotonic() - spoken >= PLAIN_PROGRESS_SECONDS:
             spoken = time.monotonic()
-            console.print(f"prepare: {committed()} of {len(mine)} chunks", highlight=False)
+            console.print(
+                f"prepare: {committed()} of {counted(len(mine), 'chunk')}", highlight=False
+            )
 
     yield tick
 
@@ -340,17 +363,16 @@ def show_plan(
     Raises:
       UserError: as `prepare` would, before any work.
     """
-    files, skipped = list_files(inputs, out, config, console)
+    files, left_out = list_files(inputs, out, config, console)
     check_free(out)
     if not _TRAIN.fullmatch(options.tokenizer):
         given_tokenizer(Path(options.tokenizer), eos=options.eos)
-    plan = make_plan(files, skipped, config)
+    plan = make_plan(files, left_out, config)
     counts = Counter(part.reader for chunk in plan.chunks for part in chunk.ranges)
-    print(f"{len(plan.files)} files, {plan.n_bytes / 1e6:.1f} MB, {len(plan.chunks)} chunks")
+    n_files, n_chunks = counted(len(plan.files), "file"), counted(len(plan.chunks), "chunk")
+    print(f"{n_files}, {plan.n_bytes / 1e6:.1f} MB, {n_chunks}")
     for name, count in sorted(counts.items()):
-        print(f"  {name}: {count} files or parts of files")
-    for suffix, count in plan.skipped.items():
-        print(f"  left out: {count} files, no reader for {escape(suffix)}")
+        print(f"  {name}: {counted(count, 'range')} of files")
     for name in plan.uncut:
         print(f"  cannot be cut, read as one: {escape(name)}")
     workers = options.workers or _n_cores()
@@ -361,7 +383,7 @@ def show_plan(
     words = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute or less"
     print(
         f"about {size} tokens, at most {max(disk / 1e6, 1):.0f} MB on disk, "
-        f"{words} with {workers} workers (a rough estimate; nothing was written)"
+        f"{words} with {counted(workers, 'worker')} (a rough estimate; nothing was written)"
     )
 
 
@@ -372,11 +394,12 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
         rows, tokens = (sum(shard[key] for shard in shards) for key in ("rows", "tokens"))
         drops = ", ".join(f"{n} {why}" for why, n in sorted(manifest["drops"][name].items()))
         dropped = f" (documents without a row: {drops})" if drops else ""
-        print(f"{name}: {rows} rows, {tokens} tokens, {len(shards)} shards{dropped}")
+        sizes = ((rows, "row"), (tokens, "token"), (len(shards), "shard"))
+        print(f"{name}: {', '.join(counted(*size) for size in sizes)}{dropped}")
         for why, count in sorted(manifest["episode_drops"][name].items()):
-            print(f"{name}: {count} episodes left out, {why}")
+            print(f"{name}: {counted(count, 'episode')} left out, {why}")
     for why, count in sorted(manifest["rejected"].items()):
-        print(f"rejected: {count} documents, {why}; see {out / REJECTED}")
+        print(f"rejected: {counted(count, 'document')}, {why}; see {out / REJECTED}")
     damaged = manifest["damaged_inputs"]
     # Very many stand in a file of their own.
     listed = damaged if isinstance(damaged, list) else []
@@ -385,8 +408,8 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
     more = (len(damaged) if listed else damaged["rows"] if damaged else 0) - MAX_NAMED
     if more > 0:
         print(f"damaged: and {more} more; see {MANIFEST}")
-    for suffix, count in manifest["skipped_inputs"].items():
-        print(f"left out: {count} files, no reader for {escape(suffix)}")
+    if manifest["skipped_inputs"]:
+        print(escape(left_out_words(manifest["skipped_inputs"])))
     if hint := _holdout_hint(manifest):
         print(hint)
     print(f"shards: {out}")
@@ -407,6 +430,6 @@ def _holdout_hint(manifest: dict[str, Any]) -> str | None:
     share = math.ceil(100 * 2 * MIN_TEST_SOURCES / max(documents, 1)) / 100
     mend = f"prepare with --holdout {share}" if share <= 0.25 else "prepare a larger corpus"
     return (
-        f"test: {found} documents; duologue compare needs answers of {MIN_TEST_SOURCES} "
+        f"test: {counted(found, 'document')}; duologue compare needs answers of {MIN_TEST_SOURCES} "
         f"test sources: for it, {mend}"
     )

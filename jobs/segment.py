@@ -21,8 +21,17 @@ from rich.text import Text
 
 from jobs.view import Segment, escape, show_heading, show_legend, show_segments
 from pipeline.inputs import InputFile, list_inputs, printable
-from pipeline.plan import reader_for, usable_files
-from pipeline.readers import Document, InputRange, check_column, documents_of, reader_of, tables
+from pipeline.plan import by_suffix, left_out_words, reader_for, usable_files
+from pipeline.readers import (
+    INVALID_UTF8,
+    Document,
+    InputRange,
+    check_column,
+    documents_of,
+    reader_of,
+    reason_kind,
+    tables,
+)
 from pipeline.streams import DamagedInputError, ReadBytes, blocks, compression_of, open_input
 from schemas.config import PrepareConfig
 from schemas.episode import CONTENT_KINDS, Player, SegmentKind
@@ -76,13 +85,12 @@ def undecodable_as_json_line(document: str, size_bytes: int, out: BinaryIO) -> N
 
 
 def view_documents(documents: pa.Table, console: Console) -> None:
-    """Prints documents with their players told apart.
+    """Prints documents with their players told apart; `show_legend` says how.
 
     Args:
       documents: columns `source`, `text` and `spans`; a document without text is left out.
       console: where to.
     """
-    show_legend(console)
     for _, source, text, spans in _rows(documents):
         show_heading(console, source)
         show_segments(
@@ -207,6 +215,8 @@ def segment_files(
         tokenizer_sha256="", eos="", text_column=text_column, max_document_bytes=1 << 40
     )
     console = Console()
+    if view:
+        show_legend(console)
     is_whole = True
     for path in paths:
         with _files(path, reader) as files:
@@ -241,8 +251,9 @@ def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
     elif Path(given).is_dir():
         listed = list_inputs([given], on_output=_say_left_out)
         files, left_out = usable_files(listed, reader=reader)
-        for suffix, count in left_out.items():
-            print(escape(f"left out: {count} files, no reader for {suffix}"), file=sys.stderr)
+        if left_out:
+            words = left_out_words(by_suffix(left_out), (file.relative for file in left_out))
+            print(escape(words), file=sys.stderr)
         above = printable(given.rstrip("/"))
         yield [dataclasses.replace(each, relative=f"{above}/{each.relative}") for each in files]
     elif Path(given).is_file():
@@ -279,14 +290,16 @@ def _say_rejected(documents: pa.Table) -> bool:
 
 
 def _print_lines(documents: pa.Table, file: InputFile) -> None:
-    """One table's spans; a rejected document is one span of text over its bytes."""
+    """One table's spans; a file that is not UTF-8 is one span of text over its bytes.
+
+    What else is rejected, such as a record or a damaged file, has no bytes of text to speak of.
+    """
     out = io.BytesIO()
     usable = pc.is_valid(documents["text"])
     spans_as_json_lines(documents.filter(usable), out)
-    for row in documents.filter(pc.invert(usable)).to_pylist():
-        is_file = row["source"] == file.relative and file.is_readable
-        size_bytes = _text_bytes(file.path) if is_file else len(row["raw"] or b"")
-        undecodable_as_json_line(row["source"], size_bytes, out)
+    for row in documents.filter(pc.invert(usable)).select(["source", "reason"]).to_pylist():
+        if row["source"] == file.relative and reason_kind(row["reason"]) == INVALID_UTF8:
+            undecodable_as_json_line(row["source"], _text_bytes(file.path), out)
     sys.stdout.buffer.write(out.getbuffer())
     sys.stdout.buffer.flush()
 

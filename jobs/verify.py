@@ -42,17 +42,20 @@ def verify(out: Path) -> Iterator[str]:
         for path in out.glob(f"{name}/*/*.arrow")
     }
     yield from (f"{path}: no shard of the manifest" for path in sorted(found - named))
+    n_read = 0
     for shard in manifest["shards"]:
         if not (out / shard["path"]).is_file():
             yield f"{shard['path']}: is missing"
         elif not has_sha256(out / shard["path"], shard["sha256"]):
             yield f"{shard['path']}: its sha256 is not the manifest's"
         else:
+            n_read += 1
             for fault in _shard_faults(out, shard, tokenizer, config, with_row):
                 yield f"{shard['path']}: {fault}"
     yield from _rejected_faults(out, manifest)
-    if config.source_column is None:
-        # Else several documents may share a source, and rows do not tell them apart.
+    if n_read == len(manifest["shards"]) and config.source_column is None:
+        # Else not all documents were seen, or several may share a source, and rows do not tell
+        # them apart.
         yield from _account_faults(manifest, with_row)
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from pipeline.streams import compression_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import digest
+from schemas.words import counted
 
 WHOLE = (0, 1)
 """The slice (I, N) that is everything."""
@@ -27,6 +29,12 @@ PLAN_INPUTS = "inputs.json"
 
 OPEN_COST_BYTES = 4096
 """What opening a file costs beside reading it, so that tiny files do not make huge bundles."""
+
+OPEN_COST_SHARE = 8192
+"""That part of a chunk is the most it costs, so that small chunks are filled with text too."""
+
+NAMED = 3
+"""How many files, and kinds of files, a line about them names."""
 
 COMPRESSED_COST = 4
 """How much text a compressed byte is taken for."""
@@ -70,8 +78,8 @@ class Plan:
 
 def usable_files(
     files: Iterable[InputFile], *, reader: str | None
-) -> tuple[list[InputFile], dict[str, int]]:
-    """Split off the files that no reader takes, counted by suffix.
+) -> tuple[list[InputFile], list[InputFile]]:
+    """Split off the files that no reader takes.
 
     Args:
       files: as listed.
@@ -89,23 +97,48 @@ def usable_files(
         )
         raise UserError(msg)
     usable = [file for file in files if reader is not None or reader_of(file.path)]
-    skipped = Counter(
-        PurePosixPath(file.path).suffix or "(no suffix)"
-        for file in files
-        if reader is None and not reader_of(file.path)
-    )
+    left_out = [file for file in files if reader is None and not reader_of(file.path)]
     if not usable:
         known = ", ".join(suffix for each in READERS for suffix in each.suffixes)
-        found = f"{len(files)} files, none of them readable" if files else "no files"
+        found = "no files"
+        if files:
+            such_as = ", ".join(file.relative for file in files[:NAMED])
+            found = f"{counted(len(files), 'file')} that no reader takes, such as {such_as}"
         msg = (
-            f"no usable file: found {found}; readable are {known} (and .gz, .zst), or say --format"
+            f"no usable file: found {found}; readable are {known} (and .gz, .zst), others with "
+            "--format text"
         )
         raise UserError(msg)
     if not any(file.size_bytes for file in usable):
         why = "empty" if all(file.is_readable for file in usable) else "empty or cannot be read"
         msg = f"no usable file: all {len(usable)} are {why}, such as {usable[0].relative}"
         raise UserError(msg)
-    return usable, dict(sorted(skipped.items()))
+    return usable, left_out
+
+
+def by_suffix(files: Iterable[InputFile]) -> dict[str, int]:
+    """Count of files by suffix."""
+    suffixes = Counter(PurePosixPath(file.path).suffix or "(no suffix)" for file in files)
+    return dict(sorted(suffixes.items()))
+
+
+def left_out_words(skipped: dict[str, int], names: Iterable[str] = ()) -> str:
+    """What `by_suffix` counted as a line, with the mend.
+
+    Example:
+      >>> left_out_words({".1": 2, ".py": 1}, ["a.1", "b.py"])
+      'left out: 3 files that no reader takes (2 .1, 1 .py), a.1, b.py: --format text reads them'
+    """
+    commonest = Counter(skipped).most_common()
+    kinds = [f"{count} {suffix}" for suffix, count in commonest[:NAMED]]
+    kinds += ["..."] * (len(commonest) > NAMED)
+    n_files = sum(skipped.values())
+    named = ", ".join(islice(names, NAMED))
+    such_as = f", {'such as ' if n_files > NAMED else ''}{named}" if named else ""
+    return (
+        f"left out: {counted(n_files, 'file')} that no reader takes ({', '.join(kinds)}){such_as}: "
+        f"--format text reads {'it' if n_files == 1 else 'them'}"
+    )
 
 
 def cut_ranges(
@@ -132,25 +165,25 @@ def reader_for(file: InputFile, name: str | None) -> Reader:
     return chosen
 
 
-def make_plan(files: list[InputFile], skipped: dict[str, int], config: PrepareConfig) -> Plan:
+def make_plan(files: list[InputFile], left_out: Iterable[InputFile], config: PrepareConfig) -> Plan:
     """Cut usable files into chunks.
 
     Args:
       files: sorted by relative path.
-      skipped: kept in the plan, for people.
+      left_out: without a reader; counted in the plan, for people.
       config: its digest is part of every chunk's.
     """
     cuts = list(cut_ranges(files, reader=config.format, chunk_bytes=config.chunk_bytes))
     uncut = [
         file.relative
         for file, _, is_part in cuts
-        if not is_part and _cost(file) > config.chunk_bytes + OPEN_COST_BYTES
+        if not is_part and _text_bytes(file) > config.chunk_bytes
     ]
     chunks = tuple(
         Chunk(_chunk_digest(ranges, config.digest), cost, ranges)
         for cost, ranges in _bundles(cuts, config.chunk_bytes)
     )
-    return Plan(files=tuple(files), chunks=chunks, skipped=skipped, uncut=tuple(uncut))
+    return Plan(files=tuple(files), chunks=chunks, skipped=by_suffix(left_out), uncut=tuple(uncut))
 
 
 def _bundles(
@@ -165,9 +198,9 @@ def _bundles(
                 yield total, tuple(bundle)
                 bundle, total = [], 0
             # Readers cut where the text allows it, as near to a chunk's size as they can.
-            yield min(chunk_bytes, _cost(file)), (part,)
+            yield min(chunk_bytes, _text_bytes(file)), (part,)
             continue
-        cost = _cost(file)
+        cost = _text_bytes(file) + min(OPEN_COST_BYTES, chunk_bytes // OPEN_COST_SHARE)
         if bundle and total + cost > chunk_bytes:
             yield total, tuple(bundle)
             bundle, total = [], 0
@@ -182,9 +215,8 @@ def _bundles(
         yield total, tuple(bundle)
 
 
-def _cost(file: InputFile) -> int:
-    factor = COMPRESSED_COST if compression_of(file.path) else 1
-    return file.size_bytes * factor + OPEN_COST_BYTES
+def _text_bytes(file: InputFile) -> int:
+    return file.size_bytes * (COMPRESSED_COST if compression_of(file.path) else 1)
 
 
 def _chunk_digest(ranges: Iterable[InputRange], config_digest: str) -> str:

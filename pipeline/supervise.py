@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.commit import CHUNKS, RUN, write_json
 from schemas.errors import UserError
+from schemas.words import counted
 
 EXIT_USER_ERROR = 3
 """The driver's last line on stdout is the text of a UserError."""
@@ -93,7 +94,7 @@ def run_driver(
         if restarts > MAX_RESTARTS:
             break
         say(
-            f"a worker process died; resuming after {done} committed chunks "
+            f"a worker process died; resuming after {counted(done, 'committed chunk')} "
             f"(restart {restarts} of at most {MAX_RESTARTS} without a new chunk)"
         )
     msg = (

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from schemas.config import CONFIGS
+from schemas.keys import SPLITS
 from transforms.annotate import OBJECTIVES
 
 EXIT_FAILED = 1
 EXIT_DAMAGED = 3
 
 Config = StrEnum("Config", {name: name for name in CONFIGS})
+Split = StrEnum("Split", {name: name for name in SPLITS})
 Objective = StrEnum("Objective", {name: name for name in OBJECTIVES})
 PreparedFolder = Annotated[Path, typer.Argument(help="Output of duologue prepare.")]
 

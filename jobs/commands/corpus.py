@@ -10,6 +10,7 @@ import typer
 from jobs.commands.app import app, beam_argv, exit_by
 from schemas.config import CONFIGS, ENCODING_ERRORS, PrepareConfig
 from schemas.delimiters import SCHEMES
+from schemas.words import counted
 
 Delimiters = StrEnum("Delimiters", {name: name for name in SCHEMES})
 EncodingErrors = StrEnum("EncodingErrors", {name: name for name in ENCODING_ERRORS})
@@ -27,9 +28,9 @@ def sample_corpus(
 
     written = write_sample_corpus(out)
     n_files, n_bytes = sum(written.files.values()), sum(written.size_bytes.values())
-    print(f"{out}: {n_files} files, {n_bytes / 1e6:.1f} MB")
+    print(f"{out}: {counted(n_files, 'file')}, {n_bytes / 1e6:.1f} MB")
     for part, count in written.files.items():
-        print(f"  {part}: {count} files, {written.size_bytes[part] / 1e6:.1f} MB")
+        print(f"  {part}: {counted(count, 'file')}, {written.size_bytes[part] / 1e6:.1f} MB")
 
 
 @app.command(epilog="Example: **duologue segment --view FAQ.md**")
@@ -108,6 +109,7 @@ def prepare(
     from jobs.prepare import prepare as run
 
     _check_format(format)
+    _check_tokenizer(tokenizer)
     config = PrepareConfig(
         tokenizer_sha256="",
         eos=eos or "",
@@ -162,6 +164,13 @@ def _check_format(name: str | None) -> None:
         if name not in READER_OF_NAME:
             msg = f"{name!r} is not one of {', '.join(READER_OF_NAME)}."
             raise typer.BadParameter(msg, param_hint="--format")
+
+
+def _check_tokenizer(given: str) -> None:
+    name, colon, entries = given.partition(":")
+    if name == "train" and colon and not entries.isdecimal():
+        msg = f"{given!r} is not train:N, N entries, such as train:32768."
+        raise typer.BadParameter(msg, param_hint="--tokenizer")
 
 
 def _configs(given: list[str] | None) -> tuple[str, ...]:

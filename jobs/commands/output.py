@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.app import Config, Objective, PreparedFolder, app
+from jobs.commands.app import Config, Objective, PreparedFolder, Split, app
 from schemas.errors import UserError
+from schemas.words import counted
 
 ExportFormat = StrEnum("ExportFormat", ["messages"])
 
@@ -16,8 +17,8 @@ ExportFormat = StrEnum("ExportFormat", ["messages"])
 @app.command(epilog="Example: **duologue inspect shards --config episodes -n 5**")
 def inspect(
     folder: PreparedFolder,
-    config: Annotated[str | None, typer.Option(help="documents or episodes.")] = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    config: Annotated[Config | None, typer.Option(help="Whose rows are shown.")] = None,
+    split: Annotated[Split, typer.Option(help="Of which split.")] = "train",
     n: Annotated[int, typer.Option("-n", "--rows", min=0, help="How many rows to show.")] = 3,
     seed: Annotated[int, typer.Option(help="Which rows are drawn.")] = 0,
 ) -> None:
@@ -26,7 +27,8 @@ def inspect(
 
     from jobs.inspect import inspect as run
 
-    run(folder, console=Console(), config=config, split=split, n_rows=n, seed=seed)
+    chosen = None if config is None else str(config)
+    run(folder, console=Console(), config=chosen, split=str(split), n_rows=n, seed=seed)
 
 
 @app.command(epilog="Example: **duologue verify shards**")
@@ -42,8 +44,8 @@ def verify(
         print(escape(fault), file=sys.stderr)
     if faults:
         msg = (
-            f"{folder}: {len(faults)} faults, named above; its duologue prepare with --repair "
-            "makes missing and damaged shards again"
+            f"{folder}: {counted(len(faults), 'fault')}, named above; its duologue prepare with "
+            "--repair makes missing and damaged shards again"
         )
         raise UserError(msg)
     print(f"{folder}: no faults")

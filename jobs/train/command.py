@@ -30,6 +30,7 @@ from pipeline.tokenizer import OutputTokenizer
 from schemas.episode import Player
 from schemas.errors import UserError
 from schemas.keys import SPLITS
+from schemas.words import counted
 from transforms.tokenize import SegmentTokenizer
 
 MODEL = "model"
@@ -225,12 +226,12 @@ class _Training:
         self._say(
             f"{n_parameters(self.learner.policy) / 1e6:.2f} M parameters on "
             f"{self.ranks.n_ranks} x {self.ranks.device.type}, {config.precision}; "
-            f"{n_contexts} packed rows of {config.context}, "
+            f"{counted(n_contexts, 'packed row')} of {config.context}, "
             f"{data.n_tokens.sum() / (n_contexts * config.context):.0%} full; "
-            f"{config.steps} steps, {epochs:.2g} epochs"
+            f"{counted(config.steps, 'step')}, {epochs:.2g} epochs"
         )
         if dropped := self.data.episodes_dropped:
-            self._say(f"{dropped} episodes do not fit into --context {config.context}: left out")
+            self._say(f"{counted(dropped, 'episode')} beyond --context {config.context}: left out")
         if done:
             self._say(f"going on after step {done}, the last checkpoint")
         elif (self.out / METRICS).exists():

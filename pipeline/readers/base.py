@@ -15,6 +15,9 @@ from schemas.errors import UserError
 DAMAGED = "damaged input: "
 """Begins the reason of what an unreadable file lost; such a file is named in the manifest."""
 
+INVALID_UTF8 = "invalid UTF-8"
+"""The kind of reason of bytes that are no text."""
+
 DOCUMENT_OVERHEAD_BYTES = 256
 """What a row costs beside its text, so that a million empty documents are not one table."""
 
@@ -83,7 +86,7 @@ def decoded(source: str, offset: int, data: bytes, config: PrepareConfig) -> Doc
     except UnicodeDecodeError as error:
         if config.encoding_errors == "replace":
             return Document(source, offset, None, data.decode("utf-8", "replace"))
-        return rejected(source, offset, f"invalid UTF-8: at byte {error.start}", data)
+        return rejected(source, offset, f"{INVALID_UTF8}: at byte {error.start}", data)
 
 
 def too_long(config: PrepareConfig) -> str:

@@ -1,4 +1,7 @@
-"""JSON lines: a line is a record, one of its fields the text, or a chat. Cut by byte ranges."""
+"""JSON lines: a line is a record, one of its fields the text, or a chat. Cut by byte ranges.
+
+A record without `text` that has a question and its answer is read as a chat of the two.
+"""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -9,6 +12,7 @@ import orjson
 from pipeline.inputs import InputFile
 from pipeline.readers.base import (
     DAMAGED,
+    INVALID_UTF8,
     Document,
     InputRange,
     Reader,
@@ -28,6 +32,15 @@ from schemas.config import PrepareConfig
 _BOM = b"\xef\xbb\xbf"
 _COLUMNS_LINE_BYTES = 64 << 20
 
+_PAIRS = (
+    (("question",), "answer"),
+    (("prompt",), "completion"),
+    (("instruction", "input"), "output"),
+    (("instruction",), "output"),
+    (("input",), "output"),
+)
+"""Columns that ask, and the one that answers; the first that are all there are taken."""
+
 
 def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
     """Even ranges; a record belongs to the one that its first byte lies in."""
@@ -45,7 +58,7 @@ def _columns(file: InputFile) -> list[str] | None:
             for _, line in _lines(blocks(stream, compression, ReadBytes()), _COLUMNS_LINE_BYTES):
                 record = _parsed(line)
                 if isinstance(record, dict):
-                    return list(record)
+                    return list(_with_text(record))
     except (DamagedInputError, OSError):
         return None  # Reading proper says what is wrong with the file.
     return None
@@ -158,6 +171,7 @@ def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) ->
     if not isinstance(record, dict):
         why = record if isinstance(record, ValueError) else f"a {type(record).__name__}"
         return rejected(source, offset, _not_a_record(line, why), line)
+    record = _with_text(record)
     text = record.get(config.text_column)
     text = _chat(text) if isinstance(text, list) else text
     if not isinstance(text, str):
@@ -170,6 +184,24 @@ def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) ->
     id_key = None if config.id_column is None else str(record[config.id_column])
     named = source if config.source_column is None else str(record[config.source_column])
     return Document(named, offset, id_key, text)
+
+
+def _with_text(record: dict[str, Any]) -> dict[str, Any]:
+    r"""The record; one that has no `text` gets its question and answer, if it has them, as such.
+
+    Example:
+      >>> _with_text({"question": "Who?", "answer": "Me."})["text"]
+      'User: Who?\n\nAssistant: Me.\n'
+    """
+    pair = next((pair for pair in _PAIRS if {*pair[0], pair[1]} <= record.keys()), None)
+    if pair is None or "text" in record:
+        return record
+    asking, answering = [record[name] for name in pair[0]], record[pair[1]]
+    if not all(isinstance(each, str) for each in (*asking, answering)):
+        return record
+    question = "\n\n".join(filter(None, asking))
+    turns = (("user", question), ("assistant", answering))
+    return {**record, "text": _chat([{"role": role, "content": text} for role, text in turns])}
 
 
 def _chat(messages: list[Any]) -> str | None:
@@ -193,7 +225,7 @@ def _not_a_record(line: bytes, why: object) -> str:
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
-        return f"invalid UTF-8: at byte {error.start}"
+        return f"{INVALID_UTF8}: at byte {error.start}"
     return f"invalid JSON: {why}" if isinstance(why, ValueError) else f"no JSON object: {why}"
 
 

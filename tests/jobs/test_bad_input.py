@@ -290,6 +290,7 @@ def here(tmp_path, tokenizer_file):
     (tmp_path / "pictures/a.png").touch()
     (tmp_path / "data.bin").write_text(GOOD)
     (tmp_path / "body.jsonl").write_text('{"body": "x", "title": "y"}\n')
+    (tmp_path / "faq.jsonl").write_text('{"question": "x", "reply": "y"}\n')
     (tmp_path / "chat.jsonl").write_text('{"messages": []}\n')
     pq.write_table(pa.table({"body": ["x"], "title": ["y"]}), tmp_path / "body.parquet")
     (tmp_path / "bare/tokenizer.json").write_text(tiny_tokenizer(eos=None))
@@ -317,6 +318,7 @@ def here(tmp_path, tokenizer_file):
         # Columns, before any work starts.
         ("body.jsonl", 1, ["body.jsonl has no column 'text'", "body, title", "--text-column"]),
         ("body.parquet", 1, ["no column 'text'", "body, title", "--text-column"]),
+        ("faq.jsonl", 1, ["faq.jsonl has no column 'text'", "question, reply", "--text-column"]),
         ("chat.jsonl", 1, ["no column 'text'", "Its chats are read with --text-column messages"]),
         ("body.jsonl --text-column body --id-column no", 1, ["no column 'no'", "--id-column"]),
         # Tokenizers.
@@ -331,6 +333,7 @@ def here(tmp_path, tokenizer_file):
             1,
             ["gaps.json cannot be used: the ids of the vocabulary have gaps", "would both be"],
         ),
+        ("good.txt --tokenizer train:abc", 2, ["--tokenizer", "'train:abc' is not train:N"]),
         ("good.txt --tokenizer train:9", 1, ["train:9", "at least 256"]),
         # Outputs.
         ("good.txt --out other", 1, ["other is not empty", "choose another --out"]),
@@ -408,6 +411,34 @@ def test_chats_are_read_as_their_turns(here):
     assert reasons == {
         "no text: column 'messages' holds a list that is no chat of role and content"
     }
+
+
+def test_questions_with_their_answers_are_read_as_turns(here):
+    lines = [
+        {"question": 'What is "it"?', "answer": "One\nline."},
+        {"prompt": "Who?", "completion": "Me."},
+        {"instruction": "Add.", "input": "1 and 2", "output": "3"},
+        {"instruction": "Sing.", "output": "La."},
+        {"input": "2", "output": "4"},
+        # A text of its own is what is read.
+        {"text": "Mine.", "question": "Who?", "answer": "Me."},
+        {"question": "Who?", "answer": None},
+    ]
+    (here / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    argv = ["prepare", "pairs.jsonl", "--out", "out", "--tokenizer", "tokenizer.json"]
+    ran = duologue(*argv, cwd=here)
+    assert ran.code == 3, ran.err
+    tokenizer = Tokenizer.from_file(str(here / "out/tokenizer.json"))
+    assert sorted(text_of(row, tokenizer) for row in rows_of(here / "out", "documents")) == [
+        "Mine.",
+        "User: 2\n\nAssistant: 4\n",
+        "User: Add.\n\n1 and 2\n\nAssistant: 3\n",
+        "User: Sing.\n\nAssistant: La.\n",
+        'User: What is "it"?\n\nAssistant: One\nline.\n',
+        "User: Who?\n\nAssistant: Me.\n",
+    ]
+    assert "episodes: 5 rows" in ran.out
+    assert "rejected: 1 document, no text" in ran.out
 
 
 def test_an_output_of_another_config_is_refused_by_option(corpus, prepared, tokenizer_file):
@@ -575,7 +606,7 @@ def test_an_output_below_its_input_is_not_read(tmp_path, tokenizer_file):
     argv = ["prepare", ".", "--out", "./out", "--tokenizer", tokenizer_file, "--workers", 1]
     first = duologue(*argv, cwd=tmp_path)
     assert first.code == 0, first.err
-    assert "left out: 1 files, no reader for .dat" in first.out
+    assert "left out: 1 file that no reader takes (1 .dat): --format text reads it" in first.out
     made = tree(tmp_path / "out")
     # By any name: OUT holds a README.md now, which a reader would take.
     again = [*argv[:3], f"../{tmp_path.name}/out", *argv[4:]]

@@ -10,6 +10,7 @@ from jobs.inspect import draw_rows, inspect
 from schemas.episode import row_schema
 from schemas.errors import UserError
 from schemas.keys import digest
+from tests.running import duologue
 
 EOS = "<eos>"
 
@@ -250,3 +251,10 @@ def test_what_is_not_a_finished_output_is_refused_with_the_mend(output, spoil, w
 def test_a_split_without_rows_names_those_that_have_some(output):
     with pytest.raises(UserError, match="documents/train, episodes/train"):
         printed(output, config="documents", split="test")
+
+
+@pytest.mark.parametrize("options", [("--config", "rows"), ("--split", "dev")])
+def test_no_such_config_or_split_is_a_usage_error(tmp_path, options):
+    ran = duologue("inspect", tmp_path, *options)
+    assert ran.code == 2
+    assert f"'{options[1]}' is not one of" in ran.said

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -68,7 +69,9 @@ def test_an_interrupted_prepare_says_so_and_goes_on(corpus, prepared, tokenizer_
     argv = ["prepare", corpus, "--out", out, "--tokenizer", tokenizer_file, *COMMON]
     code, err = interrupted(argv, lambda: list(out.glob("_chunks/*.json")))
     assert code == 130
-    assert err == "duologue: interrupted; the same command goes on where it stopped\n"
+    left_out, said = err.splitlines()
+    assert left_out.startswith("left out: 1 file")
+    assert said == "duologue: interrupted; the same command goes on where it stopped"
     assert "Traceback" not in (out / "_run/driver.log").read_text()
     assert duologue(*argv).code == 0
     assert tree(out) == tree(prepared)
@@ -82,3 +85,30 @@ def test_libraries_that_swallow_or_convert_it_do_not_matter(script, goes_on):
     assert err.startswith("duologue: interrupted")
     assert err.count("\n") == 1
     assert ("goes on where it stopped" in err) == goes_on
+
+
+def test_ctrl_c_at_a_terminal_is_one_line_and_the_same_command_goes_on(
+    corpus, prepared, tokenizer_file, tmp_path
+):
+    """Typed, so that the terminal gives the signal to every process in its foreground."""
+    out = tmp_path / "out"
+    argv = ["prepare", corpus, "--out", out, "--tokenizer", tokenizer_file, *COMMON]
+    child, terminal = pty.fork()
+    if not child:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.execv(sys.executable, list(map(os.fspath, command(*argv))))
+    shown = b""
+    with contextlib.suppress(OSError):  # How a terminal says that all have left it.
+        while data := os.read(terminal, 1 << 16):
+            # The bar is up: its chunks are being worked on.
+            if b"chunks" in data and b"chunks" not in shown:
+                os.write(terminal, b"\x03")
+            shown += data
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    said = shown.decode().splitlines()
+    assert said[-1] == "duologue: interrupted; the same command goes on where it stopped"
+    assert b"Traceback" not in shown
+    assert duologue(*argv).code == 0
+    assert tree(out) == tree(prepared)

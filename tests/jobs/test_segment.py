@@ -125,8 +125,7 @@ def test_a_file_that_is_not_utf8_is_one_span_of_text():
 
 def test_view_shows_each_document_by_player():
     documents = table(("a.txt", TEXT, SPANS), ("bad", None, None), ("b", "x", [span("text", 0, 1)]))
-    legend, *shown = printed(view_documents, documents)
-    assert "[Q] question" in legend
+    shown = printed(view_documents, documents)
     assert shown == [
         "── a.txt ──",
         "[text] Über alles.",
@@ -207,13 +206,32 @@ def test_a_folder_gives_its_files_and_standard_input_is_a_file(tmp_path):
     assert ran.code == 0, ran.err
     lines = [json.loads(line) for line in ran.out.splitlines()]
     assert list(dict.fromkeys(line["document"] for line in lines)) == ["in/a.jsonl#0", "in/b.txt"]
-    assert ran.err == "left out: 1 files, no reader for .png\n"
+    assert ran.err == (
+        "left out: 1 file that no reader takes (1 .png), c.png: --format text reads it\n"
+    )
     with (tmp_path / "in/b.txt").open() as piped:
         done = subprocess.run(
             command("segment", "-"), stdin=piped, capture_output=True, text=True, check=True
         )
     of_file = [line | {"document": "-"} for line in lines if line["document"] == "in/b.txt"]
     assert [json.loads(line) for line in done.stdout.splitlines()] == of_file
+
+
+def test_view_says_its_legend_once(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(TEXT)
+    ran = duologue("segment", "--view", "a.txt", "b.txt", cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("player one asks: [Q] question")
+    assert ran.out.count("player one asks") == 1
+
+
+def test_a_rejected_record_is_told_and_has_no_span(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": 5}\n')
+    ran = duologue("segment", "a.jsonl", cwd=tmp_path)
+    assert ran.code == 3
+    assert [json.loads(line)["document"] for line in ran.out.splitlines()] == ["a.jsonl#0"]
+    assert ran.err == "a.jsonl#14: rejected, no text: column 'text' holds a int\n"
 
 
 def test_segment_goes_on_after_a_file_without_the_column(tmp_path):

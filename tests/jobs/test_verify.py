@@ -58,7 +58,7 @@ def flip_byte(out):
 def lose_shard(out):
     path = shard_of(out)
     path.unlink()
-    return [f"documents/train/{path.name}: is missing", "documents with a row"]
+    return [f"documents/train/{path.name}: is missing"]
 
 
 def add_shard(out):
@@ -157,6 +157,13 @@ def test_damage_is_named(out, damage):
     faults = "\n".join(verify(out))
     for words in says:
         assert words in faults
+
+
+@pytest.mark.parametrize("damage", [lose_shard, flip_byte])
+def test_a_shard_that_is_not_read_is_the_only_fault(out, damage):
+    says = damage(out)
+    [fault] = verify(out)
+    assert says[0] in fault
 
 
 def test_a_whole_output_has_no_faults(prepared):

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pipeline.inputs import InputFile
 from pipeline.plan import (
     Chunk,
+    by_suffix,
+    left_out_words,
     make_plan,
     planned_chunks,
     read_chunk,
@@ -44,7 +46,7 @@ listings = st.dictionaries(
 @given(listings)
 def test_every_byte_of_every_file_is_planned_once(sizes):
     seen = {}
-    for part in ranges_of(make_plan(files_of(sizes), {}, BIG)):
+    for part in ranges_of(make_plan(files_of(sizes), (), BIG)):
         # In order, each range begins where the one before it ended.
         assert part.start == seen.get(part.relative, 0)
         seen[part.relative] = part.end
@@ -54,7 +56,7 @@ def test_every_byte_of_every_file_is_planned_once(sizes):
 @settings(max_examples=30)
 @given(listings)
 def test_chunk_names_are_unique_and_the_same_wherever_the_files_lie(sizes):
-    plans = [make_plan(files_of(sizes, root), {}, BIG) for root in ("/a", "s3://b/c")]
+    plans = [make_plan(files_of(sizes, root), (), BIG) for root in ("/a", "s3://b/c")]
     here, there = ([chunk.digest for chunk in plan.chunks] for plan in plans)
     assert here == there
     assert len(set(here)) == len(here)
@@ -64,14 +66,14 @@ def test_chunk_names_are_unique_and_the_same_wherever_the_files_lie(sizes):
 @given(listings.filter(bool))
 def test_another_config_names_all_chunks_anew(sizes):
     other = dataclasses.replace(BIG, delimiters="tags")
-    one, two = (make_plan(files_of(sizes), {}, config) for config in (BIG, other))
+    one, two = (make_plan(files_of(sizes), (), config) for config in (BIG, other))
     assert not {chunk.digest for chunk in one.chunks} & {chunk.digest for chunk in two.chunks}
 
 
 @settings(max_examples=30)
 @given(listings)
 def test_a_chunk_is_about_as_large_as_asked(sizes):
-    for chunk in make_plan(files_of(sizes), {}, BIG).chunks:
+    for chunk in make_plan(files_of(sizes), (), BIG).chunks:
         whole = [part.end - part.start for part in chunk.ranges]
         assert len(whole) == 1 or sum(whole) <= BIG.chunk_bytes
         if not chunk.ranges[0].relative.endswith((".txt", ".gz", ".zst")):
@@ -86,12 +88,12 @@ MANY = {f"{i // 100:02d}/{i:04d}.txt": 500 + 37 * i % 4000 for i in range(600)}
 def test_a_file_that_comes_or_goes_changes_few_chunks(name, size_bytes):
     config = dataclasses.replace(CONFIG, chunk_bytes=32 << 10)
     without = {each: size for each, size in MANY.items() if each != name}
-    before = {chunk.digest for chunk in make_plan(files_of(without), {}, config).chunks}
+    before = {chunk.digest for chunk in make_plan(files_of(without), (), config).chunks}
     after = {
         chunk.digest
-        for chunk in make_plan(files_of({**without, name: size_bytes}), {}, config).chunks
+        for chunk in make_plan(files_of({**without, name: size_bytes}), (), config).chunks
     }
-    assert len(before) > 100
+    assert len(before) > 90
     assert 1 <= len(after - before) <= 6
     assert len(before - after) <= 6
 
@@ -117,21 +119,38 @@ def test_half_a_plan_is_refused(tmp_path):
 
 def test_unknown_suffixes_are_counted_and_left_out():
     files = files_of({"a.txt": 1, "b.PNG": 1, "c.png": 1, "d": 1, "e.parquet.gz": 1})
-    usable, skipped = usable_files(files, reader=None)
+    usable, left_out = usable_files(files, reader=None)
     assert [each.relative for each in usable] == ["a.txt"]
-    assert skipped == {".PNG": 1, ".png": 1, "(no suffix)": 1, ".gz": 1}
+    assert by_suffix(left_out) == {".PNG": 1, ".png": 1, "(no suffix)": 1, ".gz": 1}
 
 
 def test_a_named_reader_takes_every_file():
-    usable, skipped = usable_files(files_of({"a.dat": 1, "b": 1}), reader="text")
-    assert (len(usable), skipped) == (2, {})
+    usable, left_out = usable_files(files_of({"a.dat": 1, "b": 1}), reader="text")
+    assert (len(usable), left_out) == (2, [])
+
+
+def test_very_many_files_left_out_are_one_line():
+    files = files_of({f"{i:04d}.{i % 9}": 1 for i in range(3000)})
+    words = left_out_words(by_suffix(files), (each.relative for each in files))
+    assert words == (
+        "left out: 3000 files that no reader takes (334 .0, 334 .1, 334 .2, ...), "
+        "such as 0000.0, 0001.1, 0002.2: --format text reads them"
+    )
+
+
+def test_small_chunks_are_filled_with_small_files():
+    sizes = {f"{i:03d}.txt": 500 for i in range(400)}
+    config = dataclasses.replace(CONFIG, chunk_bytes=20_000)
+    plan = make_plan(files_of(sizes), (), config)
+    # Half a chunk is what the cuts by hash leave, about.
+    assert len(plan.chunks) < 400 * 500 / 20_000 * 4
 
 
 @pytest.mark.parametrize(
     ("sizes", "says"),
     [
         ({}, "no usable file: found no files"),
-        ({"a.png": 1, "b.png": 1}, "found 2 files, none of them readable"),
+        ({"a.png": 1, "b.png": 1}, "found 2 files that no reader takes, such as a.png, b.png"),
         # Alone it was meant: the mend is another.
         ({"a.png": 1}, "no reader for a.png"),
         ({"a.txt": 0, "b.txt": 0}, "all 2 are empty, such as a.txt"),
@@ -143,5 +162,5 @@ def test_nothing_usable_is_refused(sizes, says):
 
 
 def test_big_inputs_that_cannot_be_cut_are_named():
-    plan = make_plan(files_of({"a.txt": 9 << 20, "b.jsonl.gz": 9 << 20, "c.txt": 5}), {}, BIG)
+    plan = make_plan(files_of({"a.txt": 9 << 20, "b.jsonl.gz": 9 << 20, "c.txt": 5}), (), BIG)
     assert plan.uncut == ("a.txt", "b.jsonl.gz")

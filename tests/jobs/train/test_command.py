@@ -56,7 +56,7 @@ def test_a_person_reads_a_line_a_step(trained):
     assert re.search(
         r"0\.48 M parameters on 1 x cpu, float32; \d+ packed rows of 64, \d+% full", err
     )
-    assert "episodes do not fit into --context 64: left out" in err
+    assert "beyond --context 64: left out" in err
     assert f"model: {trained / 'model'}" in err
 
 
