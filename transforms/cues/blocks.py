@@ -186,6 +186,7 @@ def read_questions(candidates: Candidates) -> Questions:
     # Nor is "1. How?" where "And why?" follows.
     keep &= is_marked | ~np.isin(first, first[keep & is_marked])
     keep[:-1] &= (first[:-1] != first[1:]) | ~(keep[1:] & is_marked[1:] & (near[1:] >= 0))
+    last = np.where(is_marked, last, _unmarked_end(lines, last, text))
     return _as_questions(lines, first[keep], last[keep], is_marked[keep], (near < 0)[keep])
 
 
@@ -205,6 +206,14 @@ def _first_lines(lines: Lines, last: Int64s) -> Int64s:
         first = np.where(starts, above, first)
         is_open &= ~starts
     return first
+
+
+def _unmarked_end(lines: Lines, first: Int64s, text: pl.Series) -> Int64s:
+    """int64 [n], the last line of a numbered question without a mark: its short paragraph's."""
+    asks = text.str.contains(ASKING_WORD) & text.str.contains(_NUMBERED)
+    end = np.minimum(lines.next_blank(first), lines.first_line[lines.document_of(first) + 1]) - 1
+    is_short = lines.opens[first] & (end - first < _MAX_LINES) & asks.to_numpy()
+    return np.where(is_short, np.maximum(end, first), first)
 
 
 def _paragraph_starts(lines: Lines, last: Int64s) -> Int64s:

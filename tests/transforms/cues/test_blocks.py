@@ -134,6 +134,12 @@ def test_a_bold_question_without_a_mark_may_be_long():
     assert pairs(text)[0] == (long, "So.")
 
 
+def test_a_numbered_question_without_a_mark_may_be_wrapped():
+    asked = ["How is it", "What is meant by that and\n   by this", "Why is it", "Where is it"]
+    text = "".join(f"{n}. {question}\n\nSo.\n\n" for n, question in enumerate(asked, 1))
+    assert pairs(text) == [(question, "So.") for question in asked]
+
+
 def test_a_number_among_numbers_that_ask_is_a_question_by_place():
     text = "1. Why?\n\nSo.\n\n2. Books\n\nOne.\n\n3. How?\n\nThus.\n\n4. Who?\n\nHe.\n"
     assert pairs(text)[1] == ("Books", "One.")
