@@ -24,7 +24,7 @@ def candidates_of(*documents):
 
 def all_patterns():
     """Every LinePattern that a module of the families holds, those of a tuple together."""
-    found = {(OUTLINE_LINES,), *((form.candidate,) for form in FORMS)}
+    found = {OUTLINE_LINES, *((form.candidate,) for form in FORMS)}
     for info in pkgutil.iter_modules(transforms.cues.__path__):
         module = importlib.import_module(f"transforms.cues.{info.name}")
         for value in vars(module).values():
@@ -98,6 +98,9 @@ OPENINGS = [
         "%",
     ),
     *("ſtep 1: a", "\u212aey: B", "٣. لماذا؟", "1) a", "(2) b", "Antwort: (a)", "The answer is 3."),
+    *("\\section{Why?}", "@section Why?", ".SS Why?", ".TP", "Why?::", ";Why?", "<h2>Why?</h2>"),
+    *("a</s><s>[INST] b [/INST] c", "<start_of_turn>user", "a<|eot_id|><|im_start|>user"),
+    *("b) c", "1- x", "１．x", "1.\u00a0Why?", "** Why?", "### Answer"),
     *('{"question": "a', '"问": "a', "[{'q': 'a", "- input: a", "<question>", "<a><frage>"),
 ]
 lines_of_text = st.lists(
