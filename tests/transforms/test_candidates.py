@@ -99,6 +99,9 @@ OPENINGS = [
         "%",
     ),
     *("ſtep 1: a", "\u212aey: B", "٣. لماذا؟", "1) a", "(2) b", "Antwort: (a)", "The answer is 3."),
+    *("\\section{Why?}", "@section Why?", ".SS Why?", ".TP", "Why?::", ";Why?", "<h2>Why?</h2>"),
+    *("a</s><s>[INST] b [/INST] c", "<start_of_turn>user", "a<|eot_id|><|im_start|>user"),
+    *("b) c", "1- x", "１．x", "1.\u00a0Why?", "** Why?", "### Answer"),
     *('{"question": "a', '"问": "a', "[{'q': 'a", "- input: a", "<question>", "<a><frage>"),
 ]
 lines_of_text = st.lists(

@@ -190,7 +190,8 @@ def read_questions(candidates: Candidates) -> Questions:
     # Nor is "1. How?" where "And why?" follows.
     keep &= is_marked | ~np.isin(first, first[keep & is_marked])
     keep[:-1] &= (first[:-1] != first[1:]) | ~(keep[1:] & is_marked[1:] & (near[1:] >= 0))
-    return _as_questions(lines, first[keep], last[keep], is_marked[keep])
+    last = np.where(is_marked, last, _unmarked_end(lines, last, text))
+    return _as_questions(lines, first[keep], last[keep], is_marked[keep], (near < 0)[keep])
 
 
 def _first_lines(lines: Lines, last: Int64s) -> Int64s:
@@ -209,6 +210,14 @@ def _first_lines(lines: Lines, last: Int64s) -> Int64s:
         first = np.where(starts, above, first)
         is_open &= ~starts
     return first
+
+
+def _unmarked_end(lines: Lines, first: Int64s, text: pl.Series) -> Int64s:
+    """int64 [n], the last line of a numbered question without a mark: its short paragraph's."""
+    asks = text.str.contains(ASKING_WORD) & text.str.contains(_NUMBERED)
+    end = np.minimum(lines.next_blank(first), lines.first_line[lines.document_of(first) + 1]) - 1
+    is_short = lines.opens[first] & (end - first < _MAX_LINES) & asks.to_numpy()
+    return np.where(is_short, np.maximum(end, first), first)
 
 
 def _paragraph_starts(lines: Lines, last: Int64s) -> Int64s:
@@ -242,7 +251,9 @@ def _is_other(
     return is_other.to_numpy() | (size > _MAX_QUESTION_BYTES)
 
 
-def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -> Questions:
+def _as_questions(
+    lines: Lines, first: Int64s, last: Int64s, is_marked: Bools, is_passage: Bools
+) -> Questions:
     first_text, last_text = lines.text.gather(first), lines.text.gather(last)
     parts = first_text.str.extract_groups(_STARTS).struct
     bullet, count = (parts.field(name).fill_null("") for name in ("bullet", "count"))
@@ -288,7 +299,7 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
         end,
         is_marked,
         asks,
-        np.zeros(len(first), np.bool_),
+        is_passage,
         is_statement,
     )
     # What opens "**" and does not close it is no title; nor is a wrapped line with text below it,
@@ -297,8 +308,11 @@ def _as_questions(lines: Lines, first: Int64s, last: Int64s, is_marked: Bools) -
     keep &= ~(found.is_wrapped & (shape == 0) & (layout == Layout.FLAT))
     keep &= is_marked | ((unmarked | is_statement) & (layout != Layout.FLAT) & lines.opens[first])
     found = _apart(found.where(keep))
-    is_passage, goes_on = _read_paragraphs(lines, found)
-    return dataclasses.replace(found, is_passage=is_passage).where(~goes_on)
+    has_sentences, goes_on = _read_paragraphs(lines, found)
+    # An item of several sentences is a thing to do that ends in doubt.
+    is_item = found.is_passage & (found.shape > 0)
+    is_passage = found.is_passage | has_sentences
+    return dataclasses.replace(found, is_passage=is_passage).where(~goes_on & ~is_item)
 
 
 def _apart(questions: Questions) -> Questions:

@@ -108,6 +108,12 @@ def test_a_paragraph_that_asks_is_a_question_where_others_are_wrapped_like_it():
     assert [question for question, _ in found] == [asked[0].replace("\n", " "), asked[2]]
 
 
+def test_an_item_of_several_sentences_that_ends_in_doubt_is_no_question():
+    items = "".join(f"{n}. Why is {n} slow?\n\n   It waits.\n\n" for n in (1, 2, 3))
+    doubt = "7. It runs in the root.\n   It cannot write there.\n   Add an option?\n\n   Later.\n"
+    assert len(pairs(items + doubt)) == 3
+
+
 def test_what_goes_on_in_lower_case_starts_no_question():
     asked = ["Must I put it off in order to\nuse it?", "How is it\nput on?", "Why is it so?"]
     text = "".join(f"{question}\n\nIt is as it is.\n\n" for question in asked)
@@ -126,6 +132,12 @@ def test_a_bold_question_without_a_mark_may_be_long():
     long = "What is the difference between " + "this and " * 12 + "that"
     text = f"**{long}**\n\nSo.\n\n**Why is it?**\n\nThus.\n\n**How is it?**\n\nIt is.\n"
     assert pairs(text)[0] == (long, "So.")
+
+
+def test_a_numbered_question_without_a_mark_may_be_wrapped():
+    asked = ["How is it", "What is meant by that and\n   by this", "Why is it", "Where is it"]
+    text = "".join(f"{n}. {question}\n\nSo.\n\n" for n, question in enumerate(asked, 1))
+    assert pairs(text) == [(question, "So.") for question in asked]
 
 
 def test_a_number_among_numbers_that_ask_is_a_question_by_place():
