@@ -23,7 +23,8 @@ _ATX = r"^((?:#{1,6}|={1,6})[ \t]+)\S"
 _FENCE = r"^[ \t]*(```|~~~)"
 # A line of a program or a configuration: a setting, a statement, a command with its options.
 _CODE = (
-    r"^[ \t]*(?:[$@%&]?[\w.:$@%&*-]+(?:[\[({][^\n]*[\])}])?[ \t]*[-+*/|.:?]?=|[\w.:>-]+\(|[<\[{}$@%&]"
+    r"^[ \t]*(?:[$@%&]?[\w.:$@%&*-]+(?:[\[({][^\n]*[\])}])?[ \t]*[-+*/|.:?]?="
+    r"|[\w.:>-]+\(|[<\[{}$@%&]"
     r"|(?:set|unset|export|let|local|my|our|use|sub|def|class|import|from \S+ import|return|if|elif"
     r"|else|fi|done|esac|for|while|case|do|then|function|alias|bind|source|include|sudo|echo|cd) "
     r"|[a-z][\w.-]*: |[a-z][\w.-]*(?: [^\s]+)* -{1,2}\w)|[;{}\\]\s*$"
@@ -161,7 +162,7 @@ def _is_comment(lines: Lines, number: Int64s, is_marked: Bools, is_single: Bools
 
 
 def _in_blocks(lines: Lines, number: Int64s, is_single: Bools) -> Bools:
-    """Bool [n], whether right above or below each line with one "#" stands another or a bare "#"."""
+    """Bool [n], whether beside each line with one "#" stands another, or a bare "#"."""
     which = number[is_single]
     document = lines.document_of(which)
     beside = np.zeros(len(which), np.bool_)

@@ -87,7 +87,10 @@ _QUOTE_ENDS = r"""["”»]\s*$"""
 _SENTENCE_ENDS = r"""[.!?:;。！？：；][)\]"'”’»]?\s*$"""
 _SENTENCES = r"\p{Ll}[.!?] +[\p{Lu}\"“]"
 _GOES_ON = r"^(?:And|But|So|Or|Then|Now|Und|Aber|Oder|Et|Mais|Ou|Y|Pero|O|E|Ma|Mas|И|Но|А)\b"
-_TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
+_TITLE = (
+    r"^[ \t]{0,6}(?:\d{1,2}(?:\.\d{1,2})*\.[ \t]+)?"
+    r"[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
+)
 # Lengths are looked at apart: counted repetition of a class makes a slow automaton.
 _MAX_QUESTION_BYTES = 400
 _MAX_UNMARKED_BYTES, _MAX_NUMBERED_BYTES = 120, 250
