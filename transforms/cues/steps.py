@@ -30,6 +30,8 @@ def worked(question: Content, start: int, final: Final, opening: int, end: int) 
 def with_options(lines: Lines, episode: Episode) -> Episode:
     """The options right below a question belong to it."""
     question, reasoning, *rest = episode.contents
+    if reasoning.kind != SegmentKind.REASONING:
+        return episode
     start = int(lines.start[lines.start.searchsorted(question.end - 1, side="right")])
     found = options_below(lines, start, reasoning.end)
     if found is None or trim(lines.data, found[1], reasoning.end)[0] >= reasoning.end:
