@@ -34,7 +34,7 @@ _SAYS = r"(?i:answer is[ :])"
 _RESPONSES = "answer|solution|explanation|reasoning|rationale|thought"
 _OPENS = LinePattern(
     rf"(?i:^[ \t]*[*_]{{0,2}}(?:(?:{_RESPONSES})[a-z ]{{0,20}}"
-    r"|output|target)(?:\d+[ \t]*)?[*_]{0,2}[:：.][*_]{0,2})",
+    r"|output|target)(?:\d+[ \t]*|\([^()\n]{1,40}\))?[*_]{0,2}[:：.][*_]{0,2})",
     words=(*_RESPONSES.split("|"), "output", "target"),
 )
 """Lines that open a response."""
@@ -59,6 +59,8 @@ _EXERCISE = re.compile(
 )
 # What a final answer is where only the sentence before it says so: a value, a choice, a few words.
 _VALUE = re.compile(r"\(?[A-Ja-j]\)?|.*[\d$\\].*|(?:\S+ ){0,2}\S+")
+_GIVEN_RULE = re.compile(r"\s*+(?:={3,}|-{3,})[ \t]*\n")
+_SPEAKER = re.compile(r"^(?:Person|Speaker|User|AI|Human|Assistant)(?: #?\d)?:", re.MULTILINE)
 _MAX_QUESTION_BYTES = 4_000
 _MAX_STEPS = 200
 _MAX_PARAGRAPHS = 12
@@ -141,12 +143,20 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
         final = find_final(lines, body, end)
         if final is None or body - opening > _MAX_QUESTION_BYTES:
             continue
+        if is_given(lines, body, final.label):
+            continue
         at = int(steps.searchsorted(last, side="right"))
         is_sure = value or (at < len(steps) and int(steps[at]) <= mark)
         answer = str(lines.data[final.start : final.end], "utf-8", "ignore")
         if is_sure or _VALUE.fullmatch(answer):
             episode = with_options(lines, worked(question, body, final, opening, end))
             yield _Bare(episode, document, is_sure)
+
+
+def is_given(lines: Lines, start: int, end: int) -> bool:
+    """Whether what stands below a question is what it is about: a text between rules, a chat."""
+    text = str(lines.data[start:end], "utf-8", "ignore")
+    return _GIVEN_RULE.match(text) is not None or len(_SPEAKER.findall(text)) > 0
 
 
 def _within(starts: Int64s, episodes: Sequence[Episode]) -> Bools:

@@ -33,8 +33,10 @@ _COUNT = (
     rf"|[\[(（]?{_NUMBER}[．、）][ \t\u3000]*)"
 )
 _PREFIX = rf"(?:(?P<bullet>{_BULLET})?(?P<em>{_EMPHASIS})?(?P<count>{_COUNT})?(?P<em2>\*\*|__)?)"
-_FIRST = r"(?:«[ \u00a0]|[¿¡\"'“‘«(\[`])?[\p{Lu}\p{Lt}\p{Lo}\d_]"
-_STARTS = rf"^\f?[ \t]{{0,12}}{_PREFIX}{_FIRST}"
+_QUOTE = r"(?:«[ \u00a0]|[¿¡\"'“‘«(\[`])?"
+_STARTS = rf"^\f?[ \t]{{0,12}}{_PREFIX}{_QUOTE}[\p{{L}}\d_]"
+_STARTS_BIG = rf"^\f?[ \t]{{0,12}}{_PREFIX}{_QUOTE}[\p{{Lu}}\p{{Lt}}\p{{Lo}}\d_]"
+_COUNTED = rf"^\f?[ \t]{{0,12}}(?:{_BULLET})?{_EMPHASIS}?{_COUNT}"
 # Inside a paragraph only a clear number or bullet starts something.
 _STARTS_ITEM = (
     rf"^[ \t]{{0,12}}(?:{_BULLET}|[\[(]?(?:{_NUMBER}[.):\]]{{1,2}}|{_LETTERED})[ \t\u00a0]+"
@@ -94,7 +96,10 @@ _SENTENCE_ENDS = r"""[.!?:;。！？：；][)\]"'”’»]?\s*$"""
 _CLAUSE_ENDS = rf"(?:{ASKS}|[;；])\s*$"
 _SENTENCES = r"\p{Ll}[.!?] +[\p{Lu}\"“]"
 _GOES_ON = r"^(?:And|But|So|Or|Then|Now|Und|Aber|Oder|Et|Mais|Ou|Y|Pero|O|E|Ma|Mas|И|Но|А)\b"
-_TITLE = r"^[ \t]{0,6}[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
+_TITLE = (
+    r"^[ \t]{0,6}(?:\d{1,2}(?:\.\d{1,2})*\.[ \t]+)?"
+    r"[\p{Lu}\p{Lt}\p{Lo}\d][^\n.,;!?<>]*[\p{L}\p{N})]\s*$"
+)
 # Lengths are looked at apart: counted repetition of a class makes a slow automaton.
 _MAX_QUESTION_BYTES = 400
 _MAX_UNMARKED_BYTES, _MAX_NUMBERED_BYTES = 120, 250
@@ -185,6 +190,9 @@ def read_questions(candidates: Candidates) -> Questions:
     first_text = lines.text.gather(np.maximum(first, 0))
     titles = [heading.title_line for heading in candidates.outline]
     plain = ~(_is_other(lines, first, last, first_text, text) | np.isin(last, titles))
+    # "2. stable: what is it?" asks under its number, other small letters go on with a sentence.
+    is_counted = first_text.str.contains(_COUNTED).to_numpy() & is_marked
+    plain &= is_counted | first_text.str.contains(_STARTS_BIG).to_numpy()
     keep = plain & (first >= 0)
     # "1. How do I" is no block of its own where the next line goes on with "do it?".
     # Nor is "1. How?" where "And why?" follows.

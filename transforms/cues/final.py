@@ -60,6 +60,8 @@ _FINISHES = re.compile(r"[ \t]*(?:Action(?: \d+)?: )?Finish\[(?P<answer>[^\[\]\n
 # no. Then ..." goes on, and prose about an answer is long.
 _SENTENCE = re.compile(
     rf"(?<![^\s.!?;,:。，])(?P<label>{_SO}?{_SAID}[:：]?)[ \t]*[*_]{{0,2}}"
+    # "The answer is missing" speaks of the answer.
+    r"(?!(?:not|also|missing|incomplete|incorrect|unclear|wrong|given|in|based|provided|that|what)\b)"
     r"(?P<answer>[^\s*_](?:[^.!?。\n]|[.!?](?=\S)){0,59}?)[*_]{0,2}(?:です|입니다)?[.!。]?$",
     re.IGNORECASE,
 )

@@ -43,6 +43,9 @@ _MIN_WORDED = 3
 _MOSTLY = 2 / 3
 _MAX_TITLE_LINES = 3
 _MAX_PREAMBLE_LINES = 60
+# Of the answers before the last, so many are compared with it, and so many paragraphs of each.
+_MIN_COMPARED, _MAX_COMPARED, _MAX_PARAGRAPHS = 3, 50, 30
+_ITEM = re.compile(r"\s*(?:[-*+•]|[(\[]?(?:\d{1,3}|[a-z])[.)\]])\s")
 _SURE_WORDS = frozenset(
     [
         "q",
@@ -135,7 +138,7 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
     headings = {heading.first_line for heading in candidates.outline}
     others = (values + 1, completed, candidates.once(partings))
     stops = sorted([*(headings - answering), *(line for each in others for line in each.tolist())])
-    pairs = list(_find_answered(candidates.lines, stops, labels))
+    pairs = _without_rest(candidates.lines, list(_find_answered(candidates.lines, stops, labels)))
     answered = {found.question.document for found in pairs}
     unanswered = (label for label in labels if label.asks and label.document not in answered)
     for _, group in itertools.groupby(unanswered, lambda label: label.document):
@@ -183,6 +186,52 @@ def _pair(
     if limit is not None:
         end = min(end, int(lines.start[limit]))
     return Pair(question, answer.start, answer, answer.end, end)
+
+
+def _without_rest(lines: Lines, pairs: Sequence[Pair]) -> list[Pair]:
+    """Ends the last answers of documents where the text goes on with something else.
+
+    An answer that no label follows has as many paragraphs as the longest of those that one does.
+    Where there is none to compare with, and the document has prose above the question, it has one
+    paragraph, with what its last line points at or what is set deeper.
+    """
+    kept = []
+    for _, group in itertools.groupby(pairs, lambda found: found.question.document):
+        *others, last = group
+        sizes = [len(_paragraphs(lines, found)) for found in others[-_MAX_COMPARED:]]
+        paragraphs = _paragraphs(lines, last)
+        floor = int(lines.first_line[last.question.document])
+        is_opening = last.question.line - floor <= _MAX_TITLE_LINES
+        n_kept = max(sizes) if len(sizes) >= _MIN_COMPARED else 0 if sizes or is_opening else 1
+        end = last.answer_end
+        if n_kept and len(paragraphs) > n_kept:
+            indent = int(lines.indent[last.question.line])
+            for line in paragraphs[n_kept:]:
+                above = int(lines.filled[lines.filled.searchsorted(line) - 1])
+                is_shown = line_text(lines, above).endswith((":", "："))
+                if (
+                    not is_shown
+                    and lines.indent[line] <= indent
+                    and not _ITEM.match(line_text(lines, line))
+                ):
+                    end = int(lines.start[line])
+                    break
+        kept += [*others, last._replace(answer_end=end)]
+    return kept
+
+
+def _paragraphs(lines: Lines, found: Pair) -> list[int]:
+    """The first lines of an answer's paragraphs, but for so many of a very long one."""
+    line = int(lines.start.searchsorted(found.answer_start, side="right")) - 1
+    end = int(lines.start.searchsorted(found.answer_end))
+    paragraphs = [line]
+    while len(paragraphs) < _MAX_PARAGRAPHS:
+        blank = int(lines.next_blank(np.array([paragraphs[-1]]))[0])
+        below = int(lines.next_filled(np.array([blank]))[0])
+        if below >= end:
+            break
+        paragraphs.append(below)
+    return paragraphs
 
 
 def _preamble(lines: Lines, question: Label) -> str:

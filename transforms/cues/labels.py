@@ -52,6 +52,10 @@ _INLINE = re.compile(
     r"(?P<close>[*_]{0,2})(?P<sep>[:：.)])[*_]{0,2}(?P<after>[ \t]*)\S",
     re.IGNORECASE,
 )
+# What stands behind the name of a field, in a program or in a file of settings.
+_DECLARES = re.compile(
+    r"[\w.]+(?:\[[\w., |\[\]]*\])?[ \t]+=[ \t]*\S|[a-z\d]+(?:[_/.][\w./-]+)+\s*$"
+)
 _TITLES = frozenset(["PROBLEM", "QUESTION", "EXERCISE"])
 _MAX_INLINE = 20
 _EMPHASIS = ("**", "__", "*", "_")
@@ -116,7 +120,8 @@ def read_labels(candidates: Candidates) -> list[Label]:
     labels = list(_read_capitals(candidates))
     for place, content in zip(places, text.to_list(), strict=True):
         match = _LABEL.match(content.rstrip())
-        if match is None or not _is_label(match) or _counts_on(lines, place[0], match):
+        is_label = match is not None and _is_label(match) and not _is_field(match)
+        if match is None or not is_label or _counts_on(lines, place[0], match):
             continue
         label = _label(*place, match)
         labels.append(label)
@@ -216,6 +221,13 @@ def _is_label(match: re.Match[str]) -> bool:
     # "A." and "A)" count things unless the question has the same mark, which pairing looks at.
     is_head = separator == "." and word[0].isupper()
     return follows_space and (is_marked or is_head or len(word) == 1 or not match["next"])
+
+
+def _is_field(match: re.Match[str]) -> bool:
+    """Whether a word in small letters names a field: "question: str = Field()", "task: a_b"."""
+    if match["sep"] != ":" or not match["word"].islower() or len(match["word"]) == 1:
+        return False
+    return _DECLARES.match(match.string, match.start("next")) is not None
 
 
 def without_label(text: str) -> str:

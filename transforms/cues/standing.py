@@ -4,6 +4,7 @@ Three layouts are told apart by what follows the question: a blank line ("spaced
 indented deeper ("hanging"), or a body right below at the same indentation ("flat").
 """
 
+import bisect
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from transforms.candidates import CAPITALS, Candidates, LinePattern
+from transforms.candidates import CAPITALS, DIGITS, Candidates, LinePattern
 from transforms.cues.blocks import ASKS as ASKS
 from transforms.cues.blocks import (
     Layout,
@@ -41,6 +42,14 @@ _FAQ_TITLE = (
 
 GAME = "heading"
 
+_ENTRY = LinePattern(
+    r"^[ \t]{0,12}[\[(#]?\d{1,3}(?:\.\d{1,3}){0,3}[a-z]?[.):\]]{0,2}(?:[ \t]+\S|\s*$)",
+    opens="[(#" + DIGITS,
+)
+"""Lines that open with a number, or hold nothing else: entries of a list, or numbered titles."""
+_KEY = r"[\"'`‘“<(\[][?？][\"'`’”>)\]]\s*$"
+"""Lines that end in a question mark that is itself what is meant: a key, a character."""
+
 _IDENTIFIER = re.compile(r"(?=.*[._])[^\W\d][\w.]*")
 _MIN_SPACED = 2
 _MIN_FLAT = 3
@@ -69,6 +78,10 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
         return
     has_body = _has_body(candidates, questions)
     questions = _kept(candidates, questions, has_body, "nothing below that answers")
+    is_key = lines.text.gather(questions.last).str.contains(_KEY).to_numpy()
+    questions = _kept(candidates, questions, ~is_key, "a question mark in quotes")
+    is_entry = _is_entry(candidates, questions)
+    questions = _kept(candidates, questions, ~is_entry, "an entry of a list that seldom asks")
     is_other = _is_summary(candidates, questions)
     questions = _kept(candidates, questions, ~is_other, "says what the name above it is")
     # An entry of a table of contents is one that the next may follow, and no question itself. To
@@ -219,6 +232,48 @@ def _is_summary(candidates: Candidates, questions: Questions) -> Bools:
     return np.isin(questions.line, below[is_inside])
 
 
+def _is_entry(candidates: Candidates, questions: Questions) -> Bools:
+    """Bool [n], whether each is an entry of a numbered list of things to do.
+
+    More of its entries have nothing below them, and do not ask, than ask. An entry's number may
+    stand in the line above it, alone.
+    """
+    lines = candidates.lines
+    number, text = candidates.matching(_ENTRY)
+    is_opening = lines.opens[number]
+    is_alone = text.str.contains(r"^\D*\d+\W*$").to_numpy()[is_opening]
+    number = number[is_opening]
+    filled = np.searchsorted(lines.filled, questions.line) - 1
+    above = lines.filled[np.maximum(filled, 0)]
+    is_below = np.isin(above, number[is_alone]) & (filled >= 0)
+    is_below &= lines.document_of(above) == questions.document
+    head = np.where(is_below, above, questions.line)
+    is_headed = np.isin(head, number) & (is_below | (questions.number > 0))
+    is_entry = np.zeros(len(head), np.bool_)
+    entry_key = lines.document_of(number) * 256 + np.minimum(lines.indent[number], 255)
+    question_key = questions.document * 256 + np.minimum(lines.indent[head], 255)
+    asks = is_headed & (questions.is_marked | questions.opens_asking)
+    openers = np.flatnonzero(lines.opens & ~lines.is_blank)
+    by_key, by_entry_key = (np.argsort(each, kind="stable") for each in (question_key, entry_key))
+    for key in np.unique(question_key[asks]).tolist():
+        which, chosen = (
+            order[slice(*np.searchsorted(keys[order], [key, key + 1]))]
+            for keys, order in ((question_key, by_key), (entry_key, by_entry_key))
+        )
+        which = which[is_headed[which]]
+        among, alone = number[chosen], is_alone[chosen]
+        # Below an entry without a body stands the next; below a bare number, one paragraph.
+        is_bodyless = np.diff(np.searchsorted(openers, among)) <= 1 + alone[:-1]
+        is_bodyless &= ~np.isin(among[:-1], head[asks])
+        # What a table of contents lists comes again.
+        shown = lines.text.gather(among).str.replace_all(r"\s+", " ")
+        is_new = (shown.is_unique() | pl.Series(alone)).to_numpy()
+        n_bodyless = int((is_bodyless & is_new[:-1]).sum())
+        if n_bodyless > asks[which].sum():
+            is_entry[which] = True
+    return is_entry
+
+
 def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     """Bool [n], whether enough peers in the same document ask as often as a list of questions."""
     if len(questions.line) == 0:
@@ -348,12 +403,43 @@ def _ends(candidates: Candidates, questions: Questions) -> Int64s:
     capitals, _ = candidates.matching(_IN_CAPITALS)
     capitals = capitals[lines.opens[capitals]]
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
+    following = _next_entries(candidates, questions)
     stops = np.sort(
         np.concatenate([_with_titles(lines, questions), capitals, headings, [lines.n_lines]])
     )
     after = stops[np.searchsorted(stops, questions.body, side="right")]
     end = np.minimum(after, lines.first_line[questions.document + 1])
-    return _until_dedent(lines, questions, end)
+    return _until_dedent(lines, questions, np.minimum(end, following))
+
+
+def _next_entries(candidates: Candidates, questions: Questions) -> Int64s:
+    """int64 [n], the line of the entry that counts on from each numbered question.
+
+    It has the same indentation and stands alone, and need not ask; n_lines where there is none.
+    """
+    lines = candidates.lines
+    number, text = candidates.matching(_ENTRY)
+    count = text.str.extract(r"^\D*(\d[\d.]*)", 1).str.strip_chars_end(".")
+    count = count.set(~pl.Series(lines.opens[number] & lines.closes[number]), "")
+    indents = np.minimum(lines.indent[number], 255).tolist()
+    documents = lines.document_of(number).tolist()
+    places: dict[tuple[int, int, str], list[int]] = {}
+    for key, line in zip(zip(documents, indents, count, strict=True), number.tolist(), strict=True):
+        places.setdefault(key, []).append(line)
+    own = lines.text.gather(questions.line).str.extract(r"^\W*(?:Subject:|FAQ)?\W*(\d[\d.]*)", 1)
+    own = own.fill_null("").str.strip_chars_end(".")
+    found = np.full(len(questions.line), lines.n_lines)
+    rows = (questions.document, np.minimum(questions.indent, 255), questions.body)
+    for i, (mark, document, indent, body) in enumerate(
+        zip(own, *(each.tolist() for each in rows), strict=True)
+    ):
+        if mark and questions.number[i] > 0:
+            before, dot, last = mark.rpartition(".")
+            key = (document, indent, f"{before}{dot}{int(last) + 1}")
+            below = places.get(key, [])
+            at = bisect.bisect_right(below, body)
+            found[i] = below[at] if at < len(below) else lines.n_lines
+    return found
 
 
 def _with_titles(lines: Lines, questions: Questions) -> Int64s:

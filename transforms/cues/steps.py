@@ -30,6 +30,8 @@ def worked(question: Content, start: int, final: Final, opening: int, end: int) 
 def with_options(lines: Lines, episode: Episode) -> Episode:
     """The options right below a question belong to it; where nothing else is, nobody reasons."""
     question, reasoning, *rest = episode.contents
+    if reasoning.kind != SegmentKind.REASONING:
+        return episode
     start = int(lines.start[lines.start.searchsorted(question.end - 1, side="right")])
     # The line of the answer's label too, or nothing would be below the options.
     found = options_below(lines, start, reasoning.end + 1)

@@ -16,7 +16,7 @@ import numpy as np
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates, LinePattern
 from transforms.cues import dialogue, heading, label
-from transforms.cues.bare import find_bare
+from transforms.cues.bare import find_bare, is_given
 from transforms.cues.enclosed import FENCES, STRINGS
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.final import Final, find_final, may_conclude
@@ -159,7 +159,14 @@ def _refine(lines: Lines, pair: Episode) -> Iterator[Episode]:
     question, response = pair.contents
     start, end = _closing(lines, response.start, response.end)
     final = find_final(lines, start, end)
-    if final is not None:
+    if final is None:
+        return
+    if is_given(lines, start, final.label):
+        # What the question is about stands between the two, and nobody reasons.
+        asked = question._replace(end=final.label)
+        answer = Content(SegmentKind.ANSWER, 1, final.start, final.end)
+        yield Episode(pair.start, max(pair.end, final.end), (asked, answer), final.cue)
+    else:
         yield worked(question, start, final, pair.start, pair.end)
 
 

@@ -74,6 +74,15 @@ def test_questions_right_above_their_answers():
         "```\n\n## Why?\n\n```\n",  # code
         "    ## Why?\n\n    text\n",
         "# Why?\n",  # nothing below
+        "#!/bin/sh\n\n# Is it on?\n\nls /on\n",  # comments of a program
+        "# Be loud?\nset loud = no\n\n# Be quick?\nset quick = yes\n",  # of a configuration
+        "Text.\n\n# It is long (why is it,\n# one asks?)\n\nset a\n",  # of an example
+        "Back '?'\n   Goes back.\n\nOn '?'\n   Goes on.\n\nUp '?'\n   Up.\n",  # keys
+        # Things to do.
+        "1) Mend it. Or not?\n\n2) Add more.\n\n3) Why? Ask Ann.\n\n4) Sort it?\n\n5) Do less.\n\n"
+        "6) Clean up.\n\n7) Drop it.\n",
+        "1.\n\nMend it.\n\n2.\n\nShould it go on?\n\n3.\n\nAdd.\n\n4.\n\nIs it worth it?\n\n"
+        "5.\n\nStop it.\n\n6.\n\nSort it.\n",
     ],
 )
 def test_what_is_no_question(text):
@@ -311,3 +320,13 @@ def test_questions_counted_by_a_letter_and_a_number_may_be_statements():
         "What is it for?",
         "How is it tested?",
     ]
+
+
+def test_an_answer_ends_at_the_entry_that_counts_on():
+    text = "1) Why is it?\n\nSo.\n\n2) You want two\n\nTake two.\n\n3) How is it?\n\nThus.\n"
+    assert pairs(text)[0] == ("Why is it?", "So.")
+
+
+def test_a_numbered_title_above_the_next_question_is_not_in_the_answer():
+    text = "1.1.  Why is it?\n\nSo.\n\n2.  Usage\n\n2.1.  How is it?\n\nThus.\n"
+    assert pairs(text) == [("Why is it?", "So."), ("How is it?", "Thus.")]

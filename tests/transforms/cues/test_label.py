@@ -123,3 +123,34 @@ def test_colons_after_spaces_that_do_not_break_and_full_width_labels(text):
 
 def test_choices_answer_nothing():
     assert pairs("Q1. Which pot?\nA. A wok\nB. A pan\n\nQ2. Which lid?\nA. Steel\nB. Glass\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        # Prose above, so prose may follow.
+        ("One.\n\nTwo.\n\nQ. Why?\n\nA. So.\nIt is.\n\nTo go on, do it.\n", "So.\nIt is."),
+        (
+            "One.\n\nTwo.\n\nQ. Why?\nA. Like this:\n\n  b\n\nGo on.\n",
+            "Like this:\n\n  b",
+        ),
+        # As long as the others.
+        ("".join(f"Q: Why {i}?\nA: So.\n\n" for i in range(4)) + "It was late.\n", "So."),
+        # All of the document.
+        ("Q: Why?\nA: So.\n\nThus it is.\n", "So.\n\nThus it is."),
+    ],
+)
+def test_the_last_answer_ends_where_other_text_goes_on(text, answer):
+    assert pairs(text)[-1][1] == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class A(B):\n    question: str = f()\n    answer: str = g()\n",
+        "task: one_two\nsamples:\n  context: here\n\nanswer: So.\n",
+    ],
+)
+def test_fields_of_programs_and_settings_are_no_labels(text):
+    assert "label" not in games(text)
+    assert "worked" not in games(text)

@@ -334,3 +334,13 @@ def test_templates_and_what_leaves_a_string_or_a_fence_are_not_worked(text):
 def test_a_final_answer_behind_a_labelled_question_is_not_the_headings():
     text = "## What is it?\n\nThree.\n\nQuestion: Can I?\nAnswer: No, sorry.\n\n## Is it?\n\nYes.\n"
     assert all(span.game != "worked" for span in seen(text))
+
+
+def test_what_a_question_is_about_is_no_reasoning():
+    text = "QUESTION: Who rules?\n=====\nContent: Ann rules.\n=====\nFINAL ANSWER: Ann\n"
+    assert [span.kind for span in seen(text) if span.kind == "reasoning"] == []
+
+
+def test_a_sentence_about_the_answer_announces_none():
+    text = "Q: Why?\nA: 1 + 1 = 2 is shown. The answer is missing.\n"
+    assert games(text) == {"label"}
