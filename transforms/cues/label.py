@@ -45,6 +45,7 @@ _MAX_TITLE_LINES = 3
 _MAX_PREAMBLE_LINES = 60
 # Of the answers before the last, so many are compared with it, and so many paragraphs of each.
 _MIN_COMPARED, _MAX_COMPARED, _MAX_PARAGRAPHS = 3, 50, 30
+_RULE = re.compile(r"-{10,}|={10,}|_{10,}|\*{10,}")
 _ITEM = re.compile(r"\s*(?:[-*+•]|[(\[]?(?:\d{1,3}|[a-z])[.)\]])\s")
 _SURE_WORDS = frozenset(
     [
@@ -95,6 +96,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     episodes = []
     for found in find_pairs(candidates):
         start, end = trim(data, found.answer_start, found.answer_end)
+        end = _without_rule(candidates.lines, start, end)
         if end - start < _TAIL_BYTES and _BEGINS.fullmatch(str(data[start:end], "utf-8", "ignore")):
             # The prompt's end: the answer is left to its reader.
             continue
@@ -115,6 +117,14 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     unanswered = [label.line for label in labels if label.asks and label.start not in taken]
     candidates.refuse(unanswered, GAME, "no label of an answer goes with it")
     return episodes
+
+
+def _without_rule(lines: Lines, start: int, end: int) -> int:
+    """The end of an answer without the rule below it that parts it from the next question."""
+    line = int(lines.start.searchsorted(end)) - 1
+    is_rule = _RULE.fullmatch(line_text(lines, line)) is not None
+    at = int(lines.start[line])
+    return trim(lines.data, start, at)[1] if is_rule and start < at and lines.opens[line] else end
 
 
 def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:

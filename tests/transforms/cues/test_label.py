@@ -136,6 +136,8 @@ def test_choices_answer_nothing():
         ),
         # As long as the others.
         ("".join(f"Q: Why {i}?\nA: So.\n\n" for i in range(4)) + "It was late.\n", "So."),
+        # A rule parts it from the next.
+        ("Q: Why?\nA: So.\n\n" + "-" * 20 + "\n", "So."),
         # All of the document.
         ("Q: Why?\nA: So.\n\nThus it is.\n", "So.\n\nThus it is."),
     ],
