@@ -17,7 +17,7 @@ from tests.running import tiny_tokenizer
 from transforms.segment import segment_documents
 from transforms.tokenize import tokenize_documents, with_control_tokens
 
-CONFIG = PrepareConfig(tokenizer_sha256="0" * 64, eos="<eos>", holdout=0.2, chunk_bytes=16_384)
+CONFIG = PrepareConfig(tokenizer_sha256="0" * 64, eos="<eos>", holdout=0.2, chunk_bytes=1_500)
 
 NAMES = {"eos": "<eos>", "bos": "<eos>", "pad": "<pad>"}
 TOKENIZER = OutputTokenizer(json=with_control_tokens(tiny_tokenizer(), **NAMES), **NAMES)
