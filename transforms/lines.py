@@ -200,6 +200,11 @@ class Lines:
         return opens
 
     @functools.cached_property
+    def openers(self) -> Int64s:
+        """int64 [n], the lines that open a paragraph, ascending."""
+        return np.flatnonzero(self.opens & ~self.is_blank)
+
+    @functools.cached_property
     def closes(self) -> Bools:
         """Bool [n_lines], whether a line's document ends there or a blank line stands below."""
         closes = np.roll(self.is_blank, -1)

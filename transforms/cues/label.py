@@ -234,14 +234,8 @@ def _paragraphs(lines: Lines, found: Pair) -> list[int]:
     """The first lines of an answer's paragraphs, but for so many of a very long one."""
     line = int(lines.start.searchsorted(found.answer_start, side="right")) - 1
     end = int(lines.start.searchsorted(found.answer_end))
-    paragraphs = [line]
-    while len(paragraphs) < _MAX_PARAGRAPHS:
-        blank = int(lines.next_blank(np.array([paragraphs[-1]]))[0])
-        below = int(lines.next_filled(np.array([blank]))[0])
-        if below >= end:
-            break
-        paragraphs.append(below)
-    return paragraphs
+    low, high = lines.openers.searchsorted([line + 1, end])
+    return [line, *lines.openers[low : min(high, low + _MAX_PARAGRAPHS - 1)].tolist()]
 
 
 def _preamble(lines: Lines, question: Label) -> str:

@@ -292,7 +292,7 @@ def _with_speech(lines: Lines, labels: pl.DataFrame) -> pl.DataFrame:
     last = np.maximum(np.minimum(lines.next_blank(first), following), line + 1)
     body = labels["body"].to_numpy()
     speech = lines.slices(body, np.maximum(body, lines.start[last]))
-    openers = np.flatnonzero(lines.opens & ~lines.is_blank)
+    openers = lines.openers
     between = openers.searchsorted(following) - openers.searchsorted(line, side="right")
     is_apart = ~has_speech & lines.closes[line]
     labels = labels.with_columns(

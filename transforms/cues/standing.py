@@ -249,28 +249,27 @@ def _is_entry(candidates: Candidates, questions: Questions) -> Bools:
     is_below &= lines.document_of(above) == questions.document
     head = np.where(is_below, above, questions.line)
     is_headed = np.isin(head, number) & (is_below | (questions.number > 0))
-    is_entry = np.zeros(len(head), np.bool_)
-    entry_key = lines.document_of(number) * 256 + np.minimum(lines.indent[number], 255)
-    question_key = questions.document * 256 + np.minimum(lines.indent[head], 255)
     asks = is_headed & (questions.is_marked | questions.opens_asking)
-    openers = np.flatnonzero(lines.opens & ~lines.is_blank)
-    by_key, by_entry_key = (np.argsort(each, kind="stable") for each in (question_key, entry_key))
-    for key in np.unique(question_key[asks]).tolist():
-        which, chosen = (
-            order[slice(*np.searchsorted(keys[order], [key, key + 1]))]
-            for keys, order in ((question_key, by_key), (entry_key, by_entry_key))
-        )
-        which = which[is_headed[which]]
-        among, alone = number[chosen], is_alone[chosen]
-        # Below an entry without a body stands the next; below a bare number, one paragraph.
-        is_bodyless = np.diff(np.searchsorted(openers, among)) <= 1 + alone[:-1]
-        is_bodyless &= ~np.isin(among[:-1], head[asks])
-        # What a table of contents lists comes again.
-        shown = lines.text.gather(among).str.replace_all(r"\s+", " ")
-        is_new = (shown.is_unique() | pl.Series(alone)).to_numpy()
-        n_bodyless = int((is_bodyless & is_new[:-1]).sum())
-        if n_bodyless > asks[which].sum():
-            is_entry[which] = True
+    question_key = questions.document * 256 + np.minimum(lines.indent[head], 255)
+    key = lines.document_of(number) * 256 + np.minimum(lines.indent[number], 255)
+    is_near = np.isin(key, question_key[asks])
+    number, alone = number[is_near], is_alone[is_near]
+    # What a table of contents lists comes again.
+    shown = lines.text.gather(number).str.replace_all(r"\s+", " ")
+    paragraph = pl.Series(np.searchsorted(lines.openers, number))
+    frame = pl.DataFrame({"key": key[is_near], "alone": alone, "shown": shown})
+    frame = frame.with_columns(paragraph=paragraph, asks=pl.Series(np.isin(number, head[asks])))
+    is_new = pl.col("alone") | (pl.len().over("key", "shown") == 1)
+    # Below an entry without a body stands the next; below a bare number, one paragraph.
+    n_below = pl.col("paragraph").shift(-1).over("key") - pl.col("paragraph")
+    is_bodyless = (n_below <= 1 + pl.col("alone").cast(pl.Int64)) & ~pl.col("asks") & is_new
+    bodyless = frame.filter(is_bodyless)["key"].to_numpy()
+    counted, n_bodyless = np.unique(bodyless, return_counts=True)
+    asking, n_asking = np.unique(question_key[asks], return_counts=True)
+    n_asked = np.zeros(len(counted), np.int64)
+    known = np.isin(counted, asking)
+    n_asked[known] = n_asking[np.searchsorted(asking, counted[known])]
+    is_entry: Bools = is_headed & np.isin(question_key, counted[known & (n_bodyless > n_asked)])
     return is_entry
 
 
