@@ -116,6 +116,7 @@ def _is_among(lines: Lines, passages: Questions, questions: Questions) -> Bools:
     for key, width in zip(wrapped.key.tolist(), _width(lines, wrapped).tolist(), strict=True):
         column[key] = max(column.get(key, 0), width)
     is_apart = passages.layout == Layout.SPACED
+    is_apart &= passages.body < lines.first_line[passages.document + 1]
     is_apart &= ~np.isin(passages.body, np.append(questions.line, passages.line))
     is_like = [
         _MIN_ALIKE * n_passages[key] <= n_alike[key]

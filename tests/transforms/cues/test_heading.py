@@ -297,3 +297,13 @@ def test_questions_counted_by_a_letter_and_a_number_may_be_statements():
         "What is it for?",
         "How is it tested?",
     ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n", ""])
+def test_a_paragraph_that_asks_at_the_end_of_all_documents_has_no_answer(end):
+    text = (
+        "Why is it that everything\nis so here?\n\nBecause it is.\n\nWhat is it now for them\n"
+        "that it is?\n\nIt is so.\n\nWho is it that is\nout there?\n\nIt is he.\n\n"
+        "It is a word. But why\nis it so?"
+    )
+    assert len(pairs(text + end)) == 3
