@@ -167,7 +167,8 @@ def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) ->
     """
     is_item = shown.startswith((".B", ".I"))
     is_command = shown.lstrip().startswith(("\\", "@", ".S", "<", ";")) or shown.endswith("::")
-    if not (is_item or is_command) or (shown.startswith(".B") and item != line - 1):
+    is_term = item == line - 1 >= lines.first_line[document]
+    if not (is_item or is_command) or (shown.startswith(".B") and not is_term):
         return None
     match = _COMMAND.match(shown)
     if match is None or len(match["title"]) > _MAX_TITLE:
