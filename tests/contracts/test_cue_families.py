@@ -69,6 +69,9 @@ ENCODED = "On Monday, Ann wrote:\n> Why?\n\nSo.\n\nOn Monday, Ben wrote:\n>" + "
 FENCED = "```\nUser: hi there\nAssistant: hello you\n```\nfoo bar\nbaz\n\nfin\n"
 QUESTIONS = "What is it?\n\nIt is this.\n\nWhy is it?\n\nIt is that.\n"
 TITLED = "1. Why is it so?\n\nfoo is this.\n\n2. Why not?\n\nIt goes on.\n\nThe Title\n"
+REPLY = "Subject: Re: foo\n\n> Why is it so?\n\nBecause it is so.\n"
+GATHERED = "1. one\n2. two\n3. three\n\nAnswers\n\n1. a\n2. b\n3. c\n"
+NAMELESS = "EXAMPLES\n       List all files:\n\n           ls -a\n\nNAME\n"
 MANUAL = "NAME\n       ls - list\n\nEXAMPLES\n       List all files:\n\n           ls -a\n"
 
 
@@ -85,6 +88,10 @@ MANUAL = "NAME\n       ls - list\n\nEXAMPLES\n       List all files:\n\n        
         ("Some text.\n\n# foo.bar\n", QUESTIONS),
         (TITLED, QUESTIONS),
         (ENCODED, "> Who?\n"),
+        (".SH A\n\n.TP\n", ".B Why is it?\nBecause it is so.\n"),
+        ("Exercises\n\n1. x\n", GATHERED),
+        ("From: ann@example.org\n", REPLY),
+        (NAMELESS, "ls - lists files\n"),
     ],
 )
 def test_documents_that_would_go_on_in_the_next_do_not(before, after):

@@ -201,7 +201,8 @@ class _Layout:
     def is_titled(self, line: int) -> bool:
         """Whether a title not far above a line says that questions follow."""
         at = bisect.bisect_right(self.questions, line) - 1
-        return at >= 0 and line - self.questions[at] <= _MAX_TITLE_LINES
+        begin = self.lines.first_line[self.lines.document_of(np.array([line]))[0]]
+        return at >= 0 and self.questions[at] >= max(begin, line - _MAX_TITLE_LINES)
 
 
 def _join(layout: _Layout, document: int, items: Sequence[Item]) -> Iterator[Episode]:

@@ -52,7 +52,8 @@ def _names(candidates: Candidates) -> dict[int, re.Pattern[bytes]]:
     below = lines.next_filled(headings)
     names = {}
     for document, line in zip(lines.document_of(headings).tolist(), below.tolist(), strict=True):
-        match = _NAMED.match(line_bytes(lines, line)) if line < lines.n_lines else None
+        is_inside = line < lines.first_line[document + 1]
+        match = _NAMED.match(line_bytes(lines, line)) if is_inside else None
         if match is not None:
             name = re.escape(match["name"])
             names[document] = re.compile(

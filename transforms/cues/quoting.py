@@ -140,8 +140,9 @@ def _edges(candidates: Candidates) -> tuple[Int64s, Int64s, Int64s]:
     """Lines that close a message, that open one's headers, and headers of a reply."""
     closers, _ = candidates.matching(_CLOSER)
     headers, text = candidates.matching(_HEADER)
-    follows = np.isin(headers - 1, headers)
-    is_followed = np.isin(headers + 1, headers)
+    # Another document's last line is not above the first of this one.
+    follows = np.isin(headers - 1, headers) & ~np.isin(headers, candidates.lines.first_line)
+    is_followed = np.isin(headers + 1, headers[follows])
     is_mbox = text.str.contains(_MBOX).to_numpy()
     openers = headers[(is_followed | is_mbox) & ~follows]
     replies = headers[text.str.contains(_IN_REPLY).to_numpy() & (follows | is_followed)]

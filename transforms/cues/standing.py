@@ -132,6 +132,7 @@ def _is_among(lines: Lines, passages: Questions, questions: Questions) -> Bools:
     n_hanging = Counter(hanging.key.tolist())
     hangs = passages.layout == Layout.HANGING
     is_apart = ~np.isin(passages.body, np.append(questions.line, passages.line))
+    is_apart &= passages.body < lines.first_line[passages.document + 1]
     widths = _width(lines, passages).tolist()
     is_like = [
         n_hanging[key] >= max(_MIN_FLAT, n_passages[key])

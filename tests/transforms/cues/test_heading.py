@@ -330,3 +330,13 @@ def test_an_answer_ends_at_the_entry_that_counts_on():
 def test_a_numbered_title_above_the_next_question_is_not_in_the_answer():
     text = "1.1.  Why is it?\n\nSo.\n\n2.  Usage\n\n2.1.  How is it?\n\nThus.\n"
     assert pairs(text) == [("Why is it?", "So."), ("How is it?", "Thus.")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n", ""])
+def test_a_paragraph_that_asks_at_the_end_of_all_documents_has_no_answer(end):
+    text = (
+        "Why is it that everything\nis so here?\n\nBecause it is.\n\nWhat is it now for them\n"
+        "that it is?\n\nIt is so.\n\nWho is it that is\nout there?\n\nIt is he.\n\n"
+        "It is a word. But why\nis it so?"
+    )
+    assert len(pairs(text + end)) == 3
