@@ -330,3 +330,16 @@ def test_an_answer_ends_at_the_entry_that_counts_on():
 def test_a_numbered_title_above_the_next_question_is_not_in_the_answer():
     text = "1.1.  Why is it?\n\nSo.\n\n2.  Usage\n\n2.1.  How is it?\n\nThus.\n"
     assert pairs(text) == [("Why is it?", "So."), ("How is it?", "Thus.")]
+
+
+def test_what_stands_as_deep_as_the_questions_above_less_deep_answers_is_a_title():
+    text = (
+        "    Why is it?\n\n   It is so:\n\n    Set a\n\n   or so.\n\n    How is it?\n\n   Well.\n\n"
+        "  On files\n\n    It does not open\n\n   Ask them.\n\n    Who is it?\n\n   He is.\n\n"
+        '    "ls" shows none\n\n   It does.\n'
+    )
+    assert pairs(text) == [
+        ("Why is it?", "It is so:\n\n    Set a\n\n   or so."),
+        ("How is it?", "Well."),
+        ("Who is it?", "He is."),
+    ]
