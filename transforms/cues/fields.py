@@ -2,8 +2,9 @@ r"""Records whose fields ask, reason and answer: members of JSON, items of YAML,
 
 `{"question": "Why?", "answer": "So."}`, also as a dictionary of Python; `- question: Why?` with
 `answer: So.` below it; `<question>Why?</question><answer>So.</answer>`. Fields are called as labels
-are. A record of "input" and "target" counts only if it reasons, because many others are called
-that. What a field holds is read as it stands, with its escapes.
+are. The context that opens an item of YAML is the question's. A record of "input" and "target"
+counts only if it reasons, because many others are called that. What a field holds is read as it
+stands, with its escapes.
 """
 
 import re
@@ -22,6 +23,7 @@ from transforms.episodes import trim
 GAME = "fields"
 
 _COMMON = "input"
+_GIVEN = ("context", "passage")
 _ANSWERS_COMMON = frozenset(["target", "output"])
 _ASKING = frozenset(word for word in ASKS if len(word) > 1 or word == "q") | {_COMMON}
 _ASK = longest_first(_ASKING).replace(r"\ ", "[ _-]")
@@ -31,7 +33,9 @@ _MEMBERS = LinePattern(
     holds=":",
 )
 _ITEMS = LinePattern(
-    rf"(?i:^[ \t]*-[ \t]+[\"']?(?:{_ASK})[\"']?[ \t]*:[ \t\r\n])", opens="-", holds=":"
+    rf"(?i:^[ \t]*-[ \t]+[\"']?(?:{_ASK}|{'|'.join(_GIVEN)})[\"']?[ \t]*:[ \t\r\n])",
+    opens="-",
+    holds=":",
 )
 _ELEMENTS = LinePattern(rf"(?i:^[ \t]*<(?:.*<)?(?:{_ASK})(?:[ \t][^<>]*)?>)", opens="<", holds=">")
 
@@ -207,6 +211,8 @@ def _contents(text: str, fields: Sequence[_Field]) -> list[Content] | None:
     if not filled or filled[0] != fields[0]:
         return None
     asked, *others = filled
+    if others and _word(asked.name) in _GIVEN and _word(others[0].name) in ASKS:
+        asked = others.pop(0)._replace(start=asked.start)
     if others and _word(others[0].name) == _COMMON:
         asked = asked._replace(end=others.pop(0).end)
     word = _word(asked.name)

@@ -35,6 +35,9 @@ _COMPLETED = LinePattern(
 )
 """Lines that close an answer whose label is "[[ ## answer ## ]]"."""
 
+_LONG_RULE = LinePattern(r"^(?:-{40,}|={40,}|_{40,}|\*{40,})\s*$", opens="-=_*")
+"""Rules across the page, that part what stands above from what stands below."""
+
 _SURE_LETTERS = "q问問문"
 _MAX_QUESTION_BYTES = 20_000
 _TAIL_BYTES = 64
@@ -43,8 +46,10 @@ _MIN_WORDED = 3
 _MOSTLY = 2 / 3
 _MAX_TITLE_LINES = 3
 _MAX_PREAMBLE_LINES = 60
-# Of the answers before the last, so many are compared with it, and so many paragraphs of each.
-_MIN_COMPARED, _MAX_COMPARED, _MAX_PARAGRAPHS = 3, 50, 30
+# So many of a document's last answers are compared, and so many paragraphs of each.
+_MIN_COMPARED, _MAX_COMPARED, _MAX_PARAGRAPHS = 3, 51, 30
+# An answer this many times as long as the longest other runs on into what follows.
+_MUCH = 8
 _RULE = re.compile(r"-{10,}|={10,}|_{10,}|\*{10,}")
 _ITEM = re.compile(r"\s*(?:[-*+•]|[(\[]?(?:\d{1,3}|[a-z])[.)\]])\s")
 _SURE_WORDS = frozenset(
@@ -146,11 +151,18 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
     # of its own.
     answering = {label.line for label in labels if label.answers and not label.asks}
     headings = {heading.first_line for heading in candidates.outline}
-    others = (values + 1, completed, candidates.once(partings))
+    rules, _ = candidates.matching(_LONG_RULE)
+    rules = rules[candidates.lines.opens[rules] & candidates.lines.closes[rules]]
+    others = (values + 1, completed, candidates.once(partings), rules)
     stops = sorted([*(headings - answering), *(line for each in others for line in each.tolist())])
     pairs = _without_rest(candidates.lines, list(_find_answered(candidates.lines, stops, labels)))
     answered = {found.question.document for found in pairs}
-    unanswered = (label for label in labels if label.asks and label.document not in answered)
+    # "EXAMPLE 2" inside a block is an entry of a table of contents.
+    unanswered = (
+        label
+        for label in labels
+        if label.asks and label.document not in answered and (label.separator or label.is_head)
+    )
     for _, group in itertools.groupby(unanswered, lambda label: label.document):
         found = list(_find_unanswered(candidates.lines, stops, list(group)))
         if len(found) >= _MIN_UNANSWERED:
@@ -199,7 +211,7 @@ def _pair(
 
 
 def _without_rest(lines: Lines, pairs: Sequence[Pair]) -> list[Pair]:
-    """Ends the last answers of documents where the text goes on with something else.
+    """Ends answers, the last of documents above all, where the text goes on with something else.
 
     An answer that no label follows has as many paragraphs as the longest of those that one does.
     Where there is none to compare with, and the document has prose above the question, it has one
@@ -207,27 +219,32 @@ def _without_rest(lines: Lines, pairs: Sequence[Pair]) -> list[Pair]:
     """
     kept = []
     for _, group in itertools.groupby(pairs, lambda found: found.question.document):
-        *others, last = group
-        sizes = [len(_paragraphs(lines, found)) for found in others[-_MAX_COMPARED:]]
-        paragraphs = _paragraphs(lines, last)
+        *others, last = some = list(group)
+        sizes = [len(_paragraphs(lines, found)) for found in some[-_MAX_COMPARED:]]
+        usual = [size for size in sizes if size < _MAX_PARAGRAPHS]
+        if len(usual) > 1 and _MUCH * max(usual) <= _MAX_PARAGRAPHS:
+            # What has the length of a chapter among short ones runs on as well.
+            for i, size in enumerate(sizes, len(some) - len(sizes)):
+                if size == _MAX_PARAGRAPHS:
+                    some[i] = _cut(lines, some[i], max(usual))
         floor = int(lines.first_line[last.question.document])
         is_opening = last.question.line - floor <= _MAX_TITLE_LINES
-        n_kept = max(sizes) if len(sizes) >= _MIN_COMPARED else 0 if sizes or is_opening else 1
-        end = last.answer_end
-        if n_kept and len(paragraphs) > n_kept:
-            indent = int(lines.indent[last.question.line])
-            for line in paragraphs[n_kept:]:
-                above = int(lines.filled[lines.filled.searchsorted(line) - 1])
-                is_shown = line_text(lines, above).endswith((":", "："))
-                if (
-                    not is_shown
-                    and lines.indent[line] <= indent
-                    and not _ITEM.match(line_text(lines, line))
-                ):
-                    end = int(lines.start[line])
-                    break
-        kept += [*others, last._replace(answer_end=end)]
+        before = sizes[:-1]
+        n_kept = max(before) if len(before) >= _MIN_COMPARED else 0 if others or is_opening else 1
+        kept += [*some[:-1], _cut(lines, some[-1], n_kept)]
     return kept
+
+
+def _cut(lines: Lines, found: Pair, n_kept: int) -> Pair:
+    """A pair whose answer has so many paragraphs, and what is shown, listed or set deeper below."""
+    indent = int(lines.indent[found.question.line])
+    for line in _paragraphs(lines, found)[n_kept:] if n_kept else []:
+        above = int(lines.filled[lines.filled.searchsorted(line) - 1])
+        is_shown = line_text(lines, above).endswith((":", "："))
+        is_item = _ITEM.match(line_text(lines, line)) is not None
+        if not is_shown and lines.indent[line] <= indent and not is_item:
+            return found._replace(answer_end=int(lines.start[line]))
+    return found
 
 
 def _paragraphs(lines: Lines, found: Pair) -> list[int]:
@@ -346,7 +363,7 @@ def _opens(label: Label) -> bool:
     """
     if not label.asks:
         return False
-    if label.word in ("q", "question") and label.cue[0].isupper():
+    if label.word in _SURE_WORDS and label.separator and label.cue[0].isupper():
         return True
     if any(map(str.isdigit, label.cue)) or label.emphasis:
         return True

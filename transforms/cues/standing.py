@@ -50,6 +50,9 @@ _ENTRY = LinePattern(
 _KEY = r"[\"'`‘“<(\[][?？][\"'`’”>)\]]\s*$"
 """Lines that end in a question mark that is itself what is meant: a key, a character."""
 
+_ASKS_OR_QUOTES = rf"{ASKS}\s*$|^[ \t]*[\"“‘`][^\n.,:;!?]{{1,80}}[\p{{L}}\p{{N}}]\s*$"
+"""Titles of a list of questions that ask, or open with the name of what fails."""
+
 _IDENTIFIER = re.compile(r"(?=.*[._])[^\W\d][\w.]*")
 _MIN_SPACED = 2
 _MIN_FLAT = 3
@@ -404,9 +407,10 @@ def _ends(candidates: Candidates, questions: Questions) -> Int64s:
     capitals = capitals[lines.opens[capitals]]
     headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
     following = _next_entries(candidates, questions)
-    stops = np.sort(
-        np.concatenate([_with_titles(lines, questions), capitals, headings, [lines.n_lines]])
-    )
+    titles = _outdented_titles(lines, questions)
+    peers = np.append(questions.line, titles)
+    opened = _with_titles(lines, peers, questions.body)
+    stops = np.sort(np.concatenate([opened, capitals, headings, [lines.n_lines]]))
     after = stops[np.searchsorted(stops, questions.body, side="right")]
     end = np.minimum(after, lines.first_line[questions.document + 1])
     return _until_dedent(lines, questions, np.minimum(end, following))
@@ -442,17 +446,55 @@ def _next_entries(candidates: Candidates, questions: Questions) -> Int64s:
     return found
 
 
-def _with_titles(lines: Lines, questions: Questions) -> Int64s:
-    """int64 [n], the line of each question, or of the title that stands right above it."""
-    before = np.searchsorted(lines.filled, questions.line) - 1
+def _outdented_titles(lines: Lines, questions: Questions) -> Int64s:
+    """int64 [n], the lines that stand as questions do whose answers are less indented.
+
+    What stands alone, deeper than the text below it and as deep as those questions, is a title
+    even where it does not ask.
+    """
+    body = lines.indent[questions.body]
+    is_outdented = body < questions.indent
+    key = _indents_key(questions.document, questions.indent, body)
+    keys, counts = np.unique(key[is_outdented], return_counts=True)
+    keys = keys[counts >= _MIN_FLAT]
+    if len(keys) == 0:
+        return np.zeros(0, np.int64)
+    is_alone = lines.opens & lines.closes & ~lines.is_blank
+    is_alone &= lines.shares_document(questions.line[is_outdented])
+    alone = np.flatnonzero(is_alone)
+    below = np.minimum(lines.next_filled(alone), lines.n_lines - 1)
+    key = _indents_key(lines.document_of(alone), lines.indent[alone], lines.indent[below])
+    alone = alone[np.isin(key, keys)]
+    text = lines.text.gather(alone)
+    above = lines.filled[np.maximum(np.searchsorted(lines.filled, alone) - 1, 0)]
+    is_shown = lines.text.gather(above).str.contains(r"[:：]\s*$").to_numpy()
+    asks_or_names = is_title(lines, alone) | text.str.contains(_ASKS_OR_QUOTES).to_numpy()
+    return alone[asks_or_names & ~is_shown]
+
+
+def _indents_key(document: Int64s, indent: Int64s, below: Int64s) -> Int64s:
+    key: Int64s = (document * 256 + np.minimum(indent, 255)) * 256 + np.minimum(below, 255)
+    return key
+
+
+def _with_titles(lines: Lines, line: Int64s, bodies: Int64s) -> Int64s:
+    """int64 [n], each of the lines that open a peer, or the title that stands right above it.
+
+    Args:
+      lines: of all documents.
+      line: the lines.
+      bodies: the first lines of answers.
+    """
+    before = np.searchsorted(lines.filled, line) - 1
     above = lines.filled[np.maximum(before, 0)]
-    is_alone = lines.opens[above] & (lines.closes[above] | (above == questions.line - 1))
-    is_shallow = lines.indent[above] <= questions.indent
+    is_alone = lines.opens[above] & (lines.closes[above] | (above == line - 1))
+    is_shallow = lines.indent[above] <= lines.indent[line]
     # The first line of the answer before is an answer, however short.
-    is_free = ~np.isin(above, questions.body) & (before >= 0)
-    is_free &= above >= lines.first_line[questions.document]
+    is_free = ~np.isin(above, bodies) & (before >= 0)
+    is_free &= above >= lines.first_line[lines.document_of(line)]
     is_above = is_title(lines, above) & is_alone & is_shallow & is_free
-    return np.where(is_above, above, questions.line)
+    opened: Int64s = np.where(is_above, above, line)
+    return opened
 
 
 def _until_dedent(lines: Lines, questions: Questions, end: Int64s) -> Int64s:

@@ -63,3 +63,12 @@ def test_the_last_record_is_not_answered():
 )
 def test_what_is_no_record(text):
     assert "fields" not in games(text)
+
+
+def test_a_context_that_opens_an_item_belongs_to_its_question():
+    text = (
+        "- context: 'It is.'\n  question: 'Why?'\n  answer: \"1 + 1 = 2. **Final Answer**: 2.\"\n"
+    )
+    asked = "It is.'\n  question: 'Why?"
+    assert pairs(text * 2) == [(asked, "1 + 1 = 2.", "2")] * 2
+    assert pairs("- context: It is.\n  answer: So.\n") == []

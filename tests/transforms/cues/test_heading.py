@@ -340,3 +340,16 @@ def test_a_paragraph_that_asks_at_the_end_of_all_documents_has_no_answer(end):
         "It is a word. But why\nis it so?"
     )
     assert len(pairs(text + end)) == 3
+
+
+def test_what_stands_as_deep_as_the_questions_above_less_deep_answers_is_a_title():
+    text = (
+        "    Why is it?\n\n   It is so:\n\n    Set a\n\n   or so.\n\n    How is it?\n\n   Well.\n\n"
+        "  On files\n\n    It does not open\n\n   Ask them.\n\n    Who is it?\n\n   He is.\n\n"
+        '    "ls" shows none\n\n   It does.\n'
+    )
+    assert pairs(text) == [
+        ("Why is it?", "It is so:\n\n    Set a\n\n   or so."),
+        ("How is it?", "Well."),
+        ("Who is it?", "He is."),
+    ]

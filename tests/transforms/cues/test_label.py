@@ -156,3 +156,33 @@ def test_the_last_answer_ends_where_other_text_goes_on(text, answer):
 def test_fields_of_programs_and_settings_are_no_labels(text):
     assert "label" not in games(text)
     assert "worked" not in games(text)
+
+
+def test_an_answer_as_long_as_a_chapter_among_short_ones_runs_on():
+    chapter = "".join(f"Part {i} of the book.\n\n" for i in range(40))
+    text = f"Q: Why?\nA: So.\n\nQ: How?\nA: Thus.\n\n{chapter}Q: Who?\nA: He.\n"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus."), ("Who?", "He.")]
+
+
+def test_an_answer_ends_at_a_rule_across_the_page():
+    text = f"Q: Why?\nA: So.\n\n{'=' * 60}\n\nOn the rest\n\nIt is long.\n\nQ: How?\nA: Thus.\n"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+
+
+def test_a_word_that_surely_asks_need_not_open_a_paragraph():
+    text = "A saying.\n%\nFrage: Why?\nAntwort: So.\n%\nMore.\n"
+    assert pairs(text)[0][0] == "Why?"
+    assert pairs(text)[0][1].startswith("So.")
+
+
+def test_titles_inside_a_list_of_contents_ask_nothing():
+    entries = (
+        "EXAMPLE 1",
+        "EXAMPLE 2",
+        "What is new?",
+        "Files",
+        "EXAMPLE 3",
+        "What is it?",
+        "More",
+    )
+    assert "label" not in games("GUIDE\n" + "".join(f"   {entry}\n" for entry in entries))
