@@ -32,6 +32,8 @@ _PLACEHOLDER = (
 )
 # A module's docstring is prose, and flush.
 _MOSTLY = 0.5
+# Each indentation is looked at by itself.
+_MAX_INDENT = 40
 _MAX_SIGNATURE_LINES = 30
 _MAX_DOCSTRING_LINES = 400
 
@@ -80,6 +82,7 @@ def _headed(candidates: Candidates) -> tuple[Int64s, Int64s]:
     """int64 [n] each: the lines of functions, and those where their docstrings open."""
     lines = candidates.lines
     function, _ = candidates.matching(_FUNCTION)
+    function = function[lines.indent[function] <= _MAX_INDENT]
     opening = lines.opening_with(_OPENINGS)
     # A signature is read only where a string stands near below it and before the next function.
     below = np.append(opening, lines.n_lines)[np.searchsorted(opening, function)]

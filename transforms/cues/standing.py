@@ -469,7 +469,8 @@ def _outdented_titles(lines: Lines, questions: Questions) -> Int64s:
     above = lines.filled[np.maximum(np.searchsorted(lines.filled, alone) - 1, 0)]
     is_shown = lines.text.gather(above).str.contains(r"[:：]\s*$").to_numpy()
     asks_or_names = is_title(lines, alone) | text.str.contains(_ASKS_OR_QUOTES).to_numpy()
-    return alone[asks_or_names & ~is_shown]
+    found: Int64s = alone[asks_or_names & ~is_shown]
+    return found
 
 
 def _indents_key(document: Int64s, indent: Int64s, below: Int64s) -> Int64s:
