@@ -51,6 +51,7 @@ _MIN_COMPARED, _MAX_COMPARED, _MAX_PARAGRAPHS = 3, 51, 30
 # An answer this many times as long as the longest other runs on into what follows.
 _MUCH = 8
 _RULE = re.compile(r"-{10,}|={10,}|_{10,}|\*{10,}")
+_SOURCE = re.compile(r"[ \t]+(?:--|—|―)[ \t]+\S")
 _ITEM = re.compile(r"\s*(?:[-*+•]|[(\[]?(?:\d{1,3}|[a-z])[.)\]])\s")
 _SURE_WORDS = frozenset(
     [
@@ -102,6 +103,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     for found in find_pairs(candidates):
         start, end = trim(data, found.answer_start, found.answer_end)
         end = _without_rule(candidates.lines, start, end)
+        end = _without_source(candidates.lines, start, end)
         if end - start < _TAIL_BYTES and _BEGINS.fullmatch(str(data[start:end], "utf-8", "ignore")):
             # The prompt's end: the answer is left to its reader.
             continue
@@ -132,6 +134,19 @@ def _without_rule(lines: Lines, start: int, end: int) -> int:
     return trim(lines.data, start, at)[1] if is_rule and start < at and lines.opens[line] else end
 
 
+def _without_source(lines: Lines, start: int, end: int) -> int:
+    """The end of an answer without the indented line or two below it that say whose words it is."""
+    last = int(lines.start.searchsorted(end)) - 1
+    for line in (last, last - 1):
+        at = int(lines.start[line])
+        if at <= start or lines.indent[line] == 0:
+            break
+        if _SOURCE.match(line_text(lines, line)):
+            is_list = _SOURCE.match(line_text(lines, line - 1)) is not None
+            return end if is_list else trim(lines.data, start, at)[1]
+    return end
+
+
 def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:
     """The end of a content without the markup that its label opened."""
     if not emphasis:
@@ -153,9 +168,11 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
     headings = {heading.first_line for heading in candidates.outline}
     rules, _ = candidates.matching(_LONG_RULE)
     rules = rules[candidates.lines.opens[rules] & candidates.lines.closes[rules]]
-    others = (values + 1, completed, candidates.once(partings), rules)
+    between = candidates.once(partings)
+    others = (values + 1, completed, between, rules)
     stops = sorted([*(headings - answering), *(line for each in others for line in each.tolist())])
-    pairs = _without_rest(candidates.lines, list(_find_answered(candidates.lines, stops, labels)))
+    found_pairs = _find_answered(candidates.lines, stops, between.tolist(), labels)
+    pairs = _without_rest(candidates.lines, list(found_pairs))
     answered = {found.question.document for found in pairs}
     # "EXAMPLE 2" inside a block is an entry of a table of contents.
     unanswered = (
@@ -170,8 +187,10 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
     return pairs
 
 
-def _find_answered(lines: Lines, stops: list[int], labels: Sequence[Label]) -> Iterator[Pair]:
-    """Questions whose answers have labels."""
+def _find_answered(
+    lines: Lines, stops: list[int], between: list[int], labels: Sequence[Label]
+) -> Iterator[Pair]:
+    """Questions whose answers have labels, with none of the lines that part items between."""
     question: Label | None = None
     answer: Label | None = None
     preamble = ""
@@ -181,6 +200,9 @@ def _find_answered(lines: Lines, stops: list[int], labels: Sequence[Label]) -> I
                 yield _pair(lines, stops, question, answer, None)
             question = answer = None
             preamble = ""
+        if question is not None and answer is None:
+            at = bisect.bisect_right(between, question.line)
+            question = None if at < len(between) and between[at] < label.line else question
         if question is not None and answer is None and _matches(lines, question, label):
             # The answers may be gathered elsewhere: "Q1: Q2: A1: A2:".
             is_other = question.number and label.number and question.number != label.number

@@ -47,6 +47,9 @@ _ENTRY = LinePattern(
     opens="[(#" + DIGITS,
 )
 """Lines that open with a number, or hold nothing else: entries of a list, or numbered titles."""
+_COUNTED = r"^[ \t]*\d{1,3}[a-z]?[.):][ \t]+\S"
+"""Entries whose number surely counts, whatever they open with: "12) -x?"."""
+
 _KEY = r"[\"'`‘“<(\[][?？][\"'`’”>)\]]\s*$"
 """Lines that end in a question mark that is itself what is meant: a key, a character."""
 
@@ -246,6 +249,7 @@ def _is_entry(candidates: Candidates, questions: Questions) -> Bools:
     number, text = candidates.matching(_ENTRY)
     is_opening = lines.opens[number]
     is_alone = text.str.contains(r"^\D*\d+\W*$").to_numpy()[is_opening]
+    is_counted = text.str.contains(_COUNTED).to_numpy()[is_opening]
     number = number[is_opening]
     filled = np.searchsorted(lines.filled, questions.line) - 1
     above = lines.filled[np.maximum(filled, 0)]
@@ -253,6 +257,7 @@ def _is_entry(candidates: Candidates, questions: Questions) -> Bools:
     is_below &= lines.document_of(above) == questions.document
     head = np.where(is_below, above, questions.line)
     is_headed = np.isin(head, number) & (is_below | (questions.number > 0))
+    is_headed |= np.isin(head, number[is_counted])
     asks = is_headed & (questions.is_marked | questions.opens_asking)
     question_key = questions.document * 256 + np.minimum(lines.indent[head], 255)
     key = lines.document_of(number) * 256 + np.minimum(lines.indent[number], 255)

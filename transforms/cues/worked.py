@@ -45,7 +45,11 @@ _RULE = re.compile(
     r"|[#* \t]*(?:Example|Exemplar|Sample|Demonstration) #?\d{1,3}[:.]?\**)[ \t]*)+$"
 )
 # In a prompt's template these stand for what is to be filled in.
-_SLOT = re.compile(rb"[\"'$]?(?:\{+[^{}\n]*\}+|<[^<>\n]*>|\.{3})[\"'.]?")
+_SLOT = re.compile(
+    rb"[\"'$]?(?:\{+[^{}\n]*\}+|<[^<>\n]*>|\.{3}|\[(?i:your|the) [^\[\]\n]*\])[\"'.]?"
+)
+# The fence around a question closes below it.
+_FENCE = re.compile(rb"[`~]{3,}\w*")
 _MAX_BYTES = 12_000
 _MAX_RULE_BYTES = 100
 _MAX_SHORT_BYTES = 200
@@ -84,7 +88,10 @@ def _is_said(lines: Lines, episode: Episode) -> bool:
     is_whole = not any(len(mark.findall(text)) for mark in STRINGS)
     is_whole &= len(FENCES[0].findall(text)) % 2 == 0
     contents = (lines.buffer[each.start : each.end].tobytes() for each in episode.contents)
-    is_filled = not any(_SLOT.fullmatch(content.strip()) for content in contents)
+    is_filled = not any(
+        _SLOT.fullmatch(content.strip()) or _FENCE.fullmatch(content.strip())
+        for content in contents
+    )
     return is_whole and is_filled and len(text) <= _MAX_BYTES
 
 

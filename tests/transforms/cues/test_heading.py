@@ -353,3 +353,8 @@ def test_what_stands_as_deep_as_the_questions_above_less_deep_answers_is_a_title
         ("How is it?", "Well."),
         ("Who is it?", "He is."),
     ]
+
+
+def test_an_entry_that_opens_with_an_option_is_one_of_a_list_of_things_to_do():
+    entries = ["lock files", "-x off?", "logs in one file", "tests", "-q or -v?", "faster reads"]
+    assert pairs("".join(f"{i}) {each}\n\n" for i, each in enumerate(entries, 101))) == []

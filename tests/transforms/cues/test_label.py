@@ -175,6 +175,20 @@ def test_a_word_that_surely_asks_need_not_open_a_paragraph():
     assert pairs(text)[0][1].startswith("So.")
 
 
+def test_an_answer_to_another_item_is_none():
+    items = ["Frage: Why?\nIt is open.", "Text.", "Begründung: So.", "Frage: How?\nAntwort: Thus."]
+    assert pairs("\n%\n".join(items) + "\n%\n") == [("How?", "Thus.")]
+
+
+def test_whose_words_an_answer_is_stands_below_it():
+    text = (
+        "Q: Why?\nA: So.\n\t\t-- Ann Lee, in her\n\t\t   letters\n\nQ: How?\nA: Thus.\n\n  -- Bo\n"
+    )
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+    text = "Q: Which?\nA: Those:\n  -- one\n  -- two\n"
+    assert pairs(text) == [("Which?", "Those:\n  -- one\n  -- two")]
+
+
 def test_titles_inside_a_list_of_contents_ask_nothing():
     entries = (
         "EXAMPLE 1",

@@ -344,3 +344,14 @@ def test_what_a_question_is_about_is_no_reasoning():
 def test_a_sentence_about_the_answer_announces_none():
     text = "Q: Why?\nA: 1 + 1 = 2 is shown. The answer is missing.\n"
     assert games(text) == {"label"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```text\nWho won?\n```\n\nAnswer: `Ann`\n\n```text\nWho lost?\n```\n\nAnswer: `Bo`\n",
+        "Question: How many?\nSolution: We add.\nAnswer: [your number]\n",
+    ],
+)
+def test_fences_and_slots_are_neither_steps_nor_answers(text):
+    assert "worked" not in games(text)
