@@ -23,7 +23,7 @@ _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
 # "G1." counts the questions of a part; labels of questions and answers are other families'.
 _LETTERED = r"[B-EG-PRT-Z][0-9]{1,3}[.)]"
 _LETTERS = tuple(letter + digit for letter in "BCDEGHIJKLMNOPRTUVWXYZ" for digit in "0123456789")
-_BULLET = r"(?:[*+•◦‣●■▪○→»;-]|\*{3}|>>|==?>|o)[ \t]+"
+_BULLET = r"(?:[*+•◦‣●■▪○→»;-]|\*{3}|>>>?|==?>|o)[ \t]+"
 _EMPHASIS = r"(?:\*\*|__|\*|_)"
 # "Subject: 2.3." heads the entries of old lists of questions.
 _COUNT = (

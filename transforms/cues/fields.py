@@ -37,12 +37,25 @@ _ITEMS = LinePattern(
     opens="-",
     holds=":",
 )
+# In TOML, and nowhere but for questions: programs assign to all other words.
+_ASKS_IN_TOML = ("question", "q", "frage", "pregunta", "pergunta", "domanda", "vraag", "вопрос")
+_ASSIGNED = LinePattern(
+    rf"(?i:^[ \t]*(?:{'|'.join(_ASKS_IN_TOML)})[ \t]*=[ \t]*[\"'])",
+    words=_ASKS_IN_TOML,
+    holds="\"'",
+)
 _ELEMENTS = LinePattern(rf"(?i:^[ \t]*<(?:.*<)?(?:{_ASK})(?:[ \t][^<>]*)?>)", opens="<", holds=">")
 
 _MEMBER = re.compile(
     r"""[\s,]*(?P<quote>["'])(?P<name>[^"'\\\n]{1,40})(?P=quote)\s*:\s*
     (?:\"{3}(?P<long>(?:(?!\"{3}).)*+)\"{3}|"(?P<double>(?:[^"\\\n]|\\.)*+)"
     |'(?P<single>(?:[^'\\\n]|\\.)*+)'|[^"'{}\[\],\s]++|\[[^\[\]{}]*+\])""",
+    re.VERBOSE | re.DOTALL,
+)
+_ASSIGNMENT = re.compile(
+    r"""[ \t]*(?P<name>[^\W\d][\w-]{0,39})[ \t]*=[ \t]*
+    (?:\"{3}(?P<long>(?:(?!\"{3}).)*+)\"{3}|"(?P<double>(?:[^"\\\n]|\\.)*+)"|'(?P<single>[^'\n]*+)'
+    |[^"'\s\#][^\n]*+)[ \t]*(?:\#[^\n]*+)?(?:\r?\n\s*|\Z)""",
     re.VERBOSE | re.DOTALL,
 )
 _ITEM = re.compile(
@@ -146,13 +159,19 @@ def _ranges(candidates: Candidates, form: _Form) -> Iterator[tuple[int, int, int
     yield from zip(floors, starts.tolist(), limits, strict=True)
 
 
-def _read_members(text: str) -> Iterator[_Field]:
-    found = _MEMBER.match(text)
+def _read_members(text: str, member: re.Pattern[str] = _MEMBER) -> Iterator[_Field]:
+    found = member.match(text)
     while found is not None:
         for kind in ("long", "double", "single"):
             if found[kind] is not None:
                 yield _Field(found["name"], *found.span(kind), found.end())
-        found = _MEMBER.match(text, found.end())
+        found = member.match(text, found.end())
+
+
+def _read_assignments(text: str) -> Iterator[_Field]:
+    # What closes the line is no part of the record.
+    for field in _read_members(text, _ASSIGNMENT):
+        yield field._replace(after=field.end + len(text[field.end : field.end + 3].split("\n")[0]))
 
 
 def _read_items(text: str) -> Iterator[_Field]:
@@ -264,6 +283,7 @@ _FORMS = (
         is_escaped=True,
     ),
     _Form(_ITEMS, re.compile("^"), _read_items),
+    _Form(_ASSIGNED, re.compile("^"), _read_assignments, is_escaped=True),
     _Form(_ELEMENTS, re.compile(rf"<(?:{_ASK})(?:[ \t][^<>]*)?>", re.IGNORECASE), _read_elements),
 )
 

@@ -68,20 +68,21 @@ _SPACE = r"[ \t\f\u3000\ufeff]"
 _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
 _MARKUP = rf"^{_SPACE}{{0,12}}(?:#{{1,6}}[ \t]+)?[*_]{{0,2}}[\[(]?"
 LABELLED_ITEM = LinePattern(
-    rf"(?i:{_MARKUP}(?:{_WORD})[ \t]*(?:no\.?|#)?[ \t]*{_NUMBER})",
+    rf"(?i:{_MARKUP}(?:{_WORD})\.?[ \t]*(?:no\.?|#)?[ \t]*{_NUMBER})",
     words=tuple(_WORDS),
     holds="0٠",
 )
 """Lines that open with a word and a number."""
 BARE_ITEM = LinePattern(
-    rf"{_MARKUP}(?:{_NUMBER}(?:[.):\]．、）]|-[ \t])|[a-z]\))",
+    rf"{_MARKUP}(?:{_NUMBER}(?:[.):\]．、）]|-[ \t])|\d{{1,3}}(?:\.\d{{1,3}}){{1,3}}[ \t]+\S"
+    r"|[a-z]\))",
     opens=(*("#*_[(" + DIGITS), *(letter + ")" for letter in string.ascii_lowercase)),
 )
 """Lines that open with a number, or with a letter that counts: "b)"."""
 
 _ITEM = re.compile(
     rf"""{_SPACE}{{0,12}}(?:\#{{1,6}}[ \t]+)?(?P<open>[*_]{{0,2}})[\[(]?
-    (?:(?P<word>{_WORD})[ \t]*(?:no\.?|\#)?[ \t]*)?(?P<number>{_NUMBER}|[a-z](?=\)))
+    (?:(?P<word>{_WORD})\.?[ \t]*(?:no\.?|\#)?[ \t]*)?(?P<number>{_NUMBER}|[a-z](?=\)))
     (?P<close>[*_]{{0,2}}(?:\.[-ªº]|[.):：\]．、）]{{1,2}}|[ \t]*[-–—](?=[ \t]))?[*_]{{0,2}})
     (?P<end>[ \t\u00a0\u3000]+|(?<=[．、）：])|\s*$)""",
     re.IGNORECASE | re.VERBOSE,
@@ -157,7 +158,8 @@ def _read_item(lines: Lines, line: int, indent: int, text: str) -> Item | None:
     if match is None:
         return None
     word = (match["word"] or "").casefold()
-    if not word and not match["close"].strip("*_ \t"):
+    # "2.1 Why?" needs no mark behind its number, "2 apples" is no item.
+    if not word and "." not in match["number"] and not match["close"].strip("*_ \t"):
         return None
     shown = match["number"]
     is_letter = shown.isalpha()

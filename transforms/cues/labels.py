@@ -12,19 +12,24 @@ from transforms.lines import Lines
 _WORD = longest_first([*ASKS, *ANSWERS])
 # A file may open with a byte order mark, a paragraph with an ideographic space.
 _SPACE = r"[ \t\f\u3000\ufeff]*"
-_OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[\[[ \t]?\#\#[ \t]|\[|\()?"
+_OPEN = r"(?:\#{1,6}[ \t]+)?(?:\*\*|__|\*|_|\[\[[ \t]?\#\#[ \t]|\[|\(|:)?"
 # "*+" gives nothing back, or a long run of spaces would be split in every way. Rust, which never
 # goes back, reads the same language.
 _NUMBER = r"(?:[ \t]*+(?:no\.?|nr\.?|\#|№)?[ \t]*+\d{1,4}(?:\.\d{1,3}){0,3}[a-z]?)?"
 # French puts a space that does not break before a colon.
 _GAP = r"[ \t\u00a0\u202f]"
-_SEPARATOR = r"(?:[:：]|\.|．|\)|\#\#[ \t]?\]\]|\]|-|–|—)"
+_SEPARATOR = r"(?:[:：]|\.|．|\)|\#\#[ \t]?\]\]|\]|-|–|—|>)"
+# "Answer (score 3):", "Question (2 marks):".
+_ASIDE = r"(?:[ \t]?[(\[][^()\[\]\n]*\d[^()\[\]\n]*[)\]](?=[ \t]*[:：]))?"
 LABELS = LinePattern(
     rf"(?i:^{_SPACE}{_OPEN}(?:{_WORD}){_NUMBER}"
-    rf"{_GAP}*(?:\*\*|__|\*|_)?{_GAP}*(?:{_SEPARATOR}|\n|\r|$))",
+    rf"{_GAP}*(?:\*\*|__|\*|_)?{_GAP}*(?:{_SEPARATOR}|[(\[][^()\[\]\n]*[)\]]{_GAP}*[:：]|\n|\r|$))",
     words=(*ASKS, *ANSWERS),
 )
 """Lines that may open with a label."""
+
+FIELDS = LinePattern(rf"(?i:^[ \t]*:(?:{_WORD}){_NUMBER}:[ \t])", opens=":")
+"""Lines that may open with a label of reStructuredText: ":Q: Why?"."""
 
 _CAPITALS = "EXAMPLE|EXERCISE|PROBLEM|QUESTION|SOLUTION|ANSWER"
 CAPITALS = LinePattern(
@@ -40,7 +45,7 @@ _IN_CAPITALS = re.compile(
 )
 _LABEL = re.compile(
     rf"""{_SPACE}(?P<open>{_OPEN})(?P<word>{_WORD})(?P<number>{_NUMBER})
-    {_GAP}*+(?:\*\*|__|\*|_)?
+    {_GAP}*+(?:\*\*|__|\*|_)?{_ASIDE}
     (?:{_GAP}*+(?P<sep>{_SEPARATOR})(?:\*\*|__|\*|_)?(?P<after>[ \t]*(?P<next>.?))|[ \t]*+$)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -108,7 +113,7 @@ def read_labels(candidates: Candidates) -> list[Label]:
     What answers a question may stand in its line ("Q: Is it? A: Yes."); its labels are read too.
     """
     lines = candidates.lines
-    number, text = candidates.matching(LABELS)
+    number, text = candidates.matching(LABELS, FIELDS)
     places = zip(
         number.tolist(),
         lines.document_of(number).tolist(),
@@ -209,6 +214,8 @@ def _is_label(match: re.Match[str]) -> bool:
         return False
     if separator == "．":
         return True
+    if separator == ">":
+        return word in ("Q", "A") and not is_marked and match["after"][:1] in (" ", "\t")
     if separator in ":：":
         return match["next"] not in ("/", "\\", ":", "=") or match["after"].startswith((" ", "\t"))
     if separator in "])" and opening.strip("# \t") in ("[", "("):

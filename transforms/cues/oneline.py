@@ -19,21 +19,24 @@ from transforms.lines import Lines
 
 GAME = "oneline"
 
+# Cells of a table are parted by bars; a first one may count its rows.
+_CELL = r"\|[ \t]*(?:\d{1,3}[ \t]*\|[ \t]*)?"
 _BULLET = r"(?:(?:[*+•◦‣●■▪○→»-]|o)[ \t]+|[\[(]?\d{1,3}(?:\.\d{1,3}){0,3}[.):\]]{1,2}[ \t]+)"
 _SEPARATOR = r"(?:::|->|→|=>|--|[-–—|:])"
 _ASKING = LinePattern(
-    rf"^[ \t]{{0,12}}{_BULLET}?(?:\*\*|__|\*|_)?[¿\"'“‘«(\[`]?[\p{{Lu}}\p{{Lt}}\p{{Lo}}\d_]"
-    r"[^\n?？؟]*(?:[?？؟][)\"'”’»]?(?:\*\*|__|\*|_)?[ \t]+\S|？[^\s？])",
+    rf"^[ \t]{{0,12}}(?:{_BULLET}|{_CELL})?(?:\*\*|__|\*|_)?[¿\"'“‘«(\[`]?[\p{{Lu}}\p{{Lt}}\p{{Lo}}"
+    r"\d_][^\n?？؟]*(?:[?？؟][)\"'”’»]?(?:\*\*|__|\*|_)?(?:[ \t]+|::)\S|？[^\s？])",
     holds="?？؟",
 )
 """Lines that ask before their end."""
 
 _LINE = re.compile(
-    rf"""[ \t]*(?P<bullet>{_BULLET})?(?P<em>\*\*|__|\*|_)?
+    rf"""[ \t]*(?P<bullet>{_BULLET}|{_CELL})?(?P<em>\*\*|__|\*|_)?
     (?P<question>[^\n?？؟]*[?？؟]+[)"'”’»]?)(?P<close>\*\*|__|\*|_)?
-    (?P<gap>[ \t]*+(?:(?P<sep>{_SEPARATOR})[ \t]+)?)(?P<answer>\S.*)""",
+    (?P<gap>[ \t]*+(?:(?P<sep>{_SEPARATOR})[ \t]+|(?P<cards>::))?)(?P<answer>\S.*)""",
     re.VERBOSE,
 )
+_LAST_CELL = re.compile(r"[^|]*[^|\s](?=\s*\|$)")
 _MARKED = re.compile(r"(?:^|\s)[?？؟]")
 # What is parted by a mark, or set in bold, is a pair more surely than two sentences of an item; two
 # sentences of a plain paragraph are prose more often than not.
@@ -56,6 +59,7 @@ class Line(NamedTuple):
       start: byte offset of the question.
       question_end: byte offset.
       answer: byte offset of the answer's start.
+      answer_end: byte offset of its end, in a row of a table; None where lines below belong to it.
     """
 
     line: int
@@ -64,6 +68,7 @@ class Line(NamedTuple):
     start: int
     question_end: int
     answer: int
+    answer_end: int | None
 
 
 def find(candidates: Candidates) -> Sequence[Episode]:
@@ -102,18 +107,24 @@ def _read(candidates: Candidates) -> Iterator[Line]:
         bullet, emphasis = (match["bullet"] or "").strip(), match["em"] or ""
         if emphasis != (match["close"] or "") or _MARKED.match(match["question"]):
             continue
-        separator = match["sep"] or ("\t" if "\t" in match["gap"] else "")
+        separator = match["sep"] or match["cards"] or ("\t" if "\t" in match["gap"] else "")
         # Prose is read at the head of its paragraphs.
         if not (bullet or separator or is_head):
             continue
-        kind = "1" if any(map(str.isdigit, bullet)) else bullet
+        is_row = bullet.startswith("|")
+        cell = _LAST_CELL.match(match["answer"]) if is_row else None
+        if is_row and (cell is None or separator != "|"):
+            continue
+        kind = "|" if is_row else "1" if any(map(str.isdigit, bullet)) else bullet
         at = [
             start + len(content[: match.start(name)].encode())
             for name in ("question", "close", "answer")
             if match.start(name) >= 0
         ]
         question_end = start + len(content[: match.end("question")].encode())
-        yield Line(line, document, (kind, emphasis, separator, indent), at[0], question_end, at[-1])
+        cell_end = None if cell is None else at[-1] + len(cell[0].encode())
+        form = (kind, emphasis, separator, indent)
+        yield Line(line, document, form, at[0], question_end, at[-1], cell_end)
 
 
 def _minimum(form: tuple[str, str, str, int]) -> int:
@@ -133,18 +144,24 @@ def _listed(lines: Lines, form: tuple[str, str, str, int], peers: list[Line]) ->
     # Lines that might have been peers: as deep as they are, and first in paragraph or item.
     is_rival = lines.indent[filled] <= indent
     if bullet:
-        is_rival &= lines.text.gather(filled).str.contains(rf"^[ \t]*{_BULLET}").to_numpy()
+        is_rival &= (
+            lines.text.gather(filled)
+            .str.contains(rf"^[ \t]*(?:{_BULLET}|\|[^\n]*[^\s|:-])")
+            .to_numpy()
+        )
     elif not separator:
         is_rival &= lines.opens[filled]
     if len(peers) < share * is_rival.sum():
         return
     for each, end in zip(peers, ends, strict=True):
-        yield pair(
+        found = pair(
             (each.start, each.question_end),
-            (each.answer, int(lines.start[end])),
+            (each.answer, each.answer_end or int(lines.start[end])),
             start=int(lines.content_start[each.line]),
             cue=f"{bullet}{emphasis}?{separator}".replace("\t", "tab"),
         )
+        # The bar that closes a row is a marker.
+        yield found if each.answer_end is None else found._replace(end=int(lines.start[end]))
 
 
 def _followed(peers: list[Line]) -> Iterator[tuple[Line, Line | None]]:

@@ -35,6 +35,8 @@ _HEADER = LinePattern(
     rf"^ {{0,2}}(?:From [^\n]*\d{{4}}\s*$|(?:{_HEADERS}):[ \t])",
     words=tuple(_HEADERS.split("|")),
 )
+# Some programs quoted with other marks, which open tables and directives too.
+_BARRED = LinePattern(r"^ {0,2}[|:}](?:[ \t]|\s*$)", opens="|:}")
 # A signature, the line over a footer, an armour, a forwarded message.
 _CLOSER = LinePattern(
     r"^(?:--\s*$|---\s*$|--\w[^\n]{0,40}$|[_=-]{10,}\s*$|-{3,} ?[A-Z]|%\s*$|[ \t]+-- \S)",
@@ -52,9 +54,10 @@ _MANGLED = r"^>+From "
 _DOCTEST = r"^>>>(?:[ \t]|\s*$)"
 _PREFIX = re.compile(rb" {0,2}[A-Za-z]{0,4}>(?: ?[A-Za-z]{0,4}>)*+")
 _MARK = re.compile(rb" {0,2}[A-Za-z]{0,4}>")
+_BAR = re.compile(rb" {0,2}[|:}]")
 _VERB = re.compile(
     r"\b(?:wrote|writes?|said|says|schrieb|schreibt|[ée]crit|escribió|escribe|scrive|scritto"
-    r"|escreveu|skrev|schreef|napisał|napsal|пишет|писал|написал|kirjoitti|yazdı)\b|写道|書きました",
+    r"|escreveu|skrev|schreef|napisał|napsal|пишет|писал|написал|kirjoitti|yazdı|scriveva|skriver|pisze|pisał[ae]?)\b|写道|書きました",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"\S@\S| at \S+ dot ")
@@ -133,7 +136,27 @@ def _quoted_lines(candidates: Candidates) -> Int64s:
     has_prompts = 2 * n_prompts > np.bincount(document, minlength=n_documents)
     is_other = other | (is_prompt & has_prompts[document])
     candidates.refuse(number[is_other], GAME, "encoded data, a prompt, or an escaped From")
-    return number[~is_other]
+    return np.union1d(number[~is_other], _barred_lines(candidates))
+
+
+def _barred_lines(candidates: Candidates) -> Int64s:
+    """int64 [n], the lines quoted with a bar or a colon, in documents that say so of one of them.
+
+    Right above a line with the same mark stands a line of attribution.
+    """
+    lines = candidates.lines
+    number, _ = candidates.matching(_BARRED)
+    mark = lines.buffer[lines.content_start[number]].astype(np.int64)
+    key = lines.document_of(number) * 256 + mark
+    is_head = ~np.isin(number - 1, number) & ~np.isin(number, lines.first_line)
+    above, _ = candidates.among(number[is_head] - 1, r":\s*$")
+    floors = lines.first_line[lines.document_of(above)].tolist()
+    said = [
+        line + 1
+        for line, floor in zip(above.tolist(), floors, strict=True)
+        if _attribution(lines, line, floor, is_close=True) is not None
+    ]
+    return number[np.isin(key, key[np.isin(number, said)])]
 
 
 def _edges(candidates: Candidates) -> tuple[Int64s, Int64s, Int64s]:
@@ -247,11 +270,13 @@ def _question(lines: Lines, first: int, last: int) -> Iterator[Content]:
     filled = [text for text in texts if _PREFIX.sub(b"", text, count=1).strip()]
     if not filled:
         return
-    depth = len(_MARK.findall(_prefix(filled[-1])))
+    is_barred = _BAR.match(filled[-1]) is not None
+    mark_of_level = _BAR if is_barred else _MARK
+    depth = 1 if is_barred else len(_MARK.findall(_prefix(filled[-1])))
     for line, text in enumerate(texts, start=first):
         at = 0
         for _ in range(depth):
-            mark = _MARK.match(text, at)
+            mark = mark_of_level.match(text, at)
             if mark is None:
                 break
             at = mark.end()

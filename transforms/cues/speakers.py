@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from transforms.candidates import CAPITALS, DIGITS, Candidates, LinePattern
+from transforms.candidates import CAPITALS, DIGITS, LETTERS, Candidates, LinePattern
 from transforms.cues.words import ANSWERS, ASKS
 from transforms.lines import Int64s, Lines
 
@@ -124,6 +124,19 @@ FORMS = (
         pattern=(
             rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}(?P<name>{_NAME})[*_]{{0,3}},?[ \t]+{_TIME})"
             r"\s*$"
+        ),
+    ),
+    Form(
+        name="nick, time",
+        candidate=LinePattern(
+            r"^[\p{Ll}][\w.-]*(?:[ ][\w.-]+)?(?:[ ]{2,}|\t|[ ]—[ ]|[ ]\[)[\d./, :-]*\d{1,2}:\d{2}"
+            r"[\d:.)\] apmAPM]*\s*$",
+            opens=LETTERS,
+            holds=":",
+        ),
+        pattern=(
+            r"^(?P<lead>)(?P<mark>(?P<name>\p{Ll}[\w.-]{1,30}(?:[ ][\w.-]{1,20})?)"
+            rf"(?:[ ]{{2,}}|\t|[ ]—[ ]|[ ]){_TIME})\s*$"
         ),
     ),
 )

@@ -52,10 +52,24 @@ def test_the_last_record_is_not_answered():
 @pytest.mark.parametrize(
     "text",
     [
+        '[[faq]]\nquestion = "Why?"\nanswer = "So."\n',
+        "question = 'Why?'\nn = 3\nanswer = 'So.'\n",  # another field between
+        '[a]\nq = """\nWhy?\n"""\na = """\nSo.\n"""\n',
+    ],
+)
+def test_fields_of_toml(text):
+    assert pairs(text) == [("Why?", "So.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         '{"input": "a.txt", "output": "b.txt"}\n',  # names of many things
         '{"question": "Why?"}\n{"answer": "So."}\n',  # two records
         '{"question": 3, "answer": "So."}\n',
         '{"answer": "So.", "question": "Why?"}\n',
+        'prompt = "> "\nresponse = "ok"\n',  # a program
+        'question = "Why?"\n\n[other]\nanswer = "So."\n',
         "- question: Why?\n- answer: So.\n",
         "<question>Why?\n<answer>So.\n",
         "Say <question>Why?</question><answer>So.</answer> in the form.\n",

@@ -13,6 +13,12 @@ from tests.transforms.segmenting import games, pairs, seen
         "Q1: Why?\nA1: So.\n",
         "Q 1. Why?\nA 1. So.\n",
         "Question: Why?\nAnswer: So.\n",
+        "Question: Why?\nAnswer (score 3): So.\n",
+        "Question (2 marks): Why?\nAnswer [accepted, 7 votes]:\nSo.\n",
+        "**Question** (score 1):\nWhy?\n\n**Answer** (score 3):\nSo.\n",
+        ":Q: Why?\n:A: So.\n",
+        ":Question: Why?\n:Answer: So.\n",
+        "Q> Why?\nA> So.\n",
         "QUESTION 3: Why?\nANSWER: So.\n",
         "Question #3\nWhy?\n\nAnswer\nSo.\n",
         "Exercise 4.\nWhy?\nSolution.\nSo.\n",
@@ -48,6 +54,7 @@ def test_labels_in_their_varieties(text):
         "S: 200 OK\nC: QUIT\n",  # a server and a client
         "Which?\nA) one\nB) two\n",  # choices
         "A:hover { }\nQ::x\n",
+        "Question (old): Why?\nAnswer (see below) So.\n",  # an aside that scores nothing
     ],
 )
 def test_what_is_no_pair(text):

@@ -75,3 +75,32 @@ def test_full_width_marks_need_no_space():
 )
 def test_what_is_no_list_of_pairs(text):
     assert "oneline" not in games(text)
+
+
+PAIRS = [("Is it?", "No"), ("Who?", "Ann"), ("Why so?", "Rain")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| {q} | {a} |\n",
+        "| {n} | {q} | {a} |\n",  # a cell that counts
+        "{q} | {a}\n",
+        "{q}::{a}\n",  # a card without space
+        "{q}\t{a}\n",
+    ],
+)
+def test_rows_of_two_cells(row):
+    rows = (row.format(n=n, q=q, a=a) for n, (q, a) in enumerate(PAIRS, 1))
+    assert pairs("".join(rows)) == PAIRS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| Is it? | No | Bo |\n| Who? | Ann | Bo |\n| Why? | Rain | Di |\n",  # more cells
+        "| Is it? | No |\n" + "| size | 3 |\n| colour | red |\n" * 3 + "| Why? | Rain |\n",
+    ],
+)
+def test_rows_that_do_not_ask(text):
+    assert "oneline" not in games(text)
