@@ -22,7 +22,7 @@ from transforms.openings import Openings, beginnings, sort_openings, word_beginn
 MARKS = ("?", ":", ">", "\\", "$%#", "0123456789", "\"'")
 """Classes of characters that lines can be asked for."""
 
-MARKUP = " \t\f\u3000\ufeff#*_[(>"
+MARKUP = " \t\f\u3000\ufeff#*_[(>:"
 """Characters that may stand before a line's first word."""
 
 _OPENS_MARKUP = np.isin(np.arange(256), [mark.encode()[0] for mark in MARKUP])
