@@ -7,7 +7,6 @@ of one shape ask, a line of that shape without a mark may ask as well; which one
 
 import dataclasses
 import enum
-import string
 
 import numpy as np
 import polars as pl
@@ -79,11 +78,9 @@ _STANDING = (
     LinePattern(
         ASKING_WORD,
         opens=(
-            *("*_:" + DIGITS),
+            *("*_:[(#" + DIGITS),
             *(bullet + space for bullet in "+-;o" for space in " \t"),
             *(">>", "=>", "==>", "Subj", "FAQ", *_LETTERS),
-            *(mark + digit for mark in "[(#" for digit in string.digits),
-            *(mark + letter for mark in "[(#" for letter in _LETTERS),
             *(quote + word for quote in ("", '"', "'") for word in _WORDS.split("|")),
         ),
     ),
