@@ -34,7 +34,8 @@ _SAYS = r"(?i:answer is[ :])"
 _RESPONSES = "answer|solution|explanation|reasoning|rationale|thought"
 _OPENS = LinePattern(
     rf"(?i:^[ \t]*[*_]{{0,2}}(?:(?:{_RESPONSES})[a-z ]{{0,20}}"
-    r"|output|target)(?:\d+[ \t]*|\([^()\n]{1,40}\))?[*_]{0,2}[:：.][*_]{0,2})",
+    r"|output|target)(?:\d+[ \t]*|\([^()\n]{1,40}\)(?: with [a-z -]{1,30})?)?"
+    r"[*_]{0,2}[:：.][*_]{0,2})",
     words=(*_RESPONSES.split("|"), "output", "target"),
 )
 """Lines that open a response."""

@@ -56,6 +56,7 @@ _KEY = r"[\"'`‘“<(\[][?？][\"'`’”>)\]]\s*$"
 _ASKS_OR_QUOTES = rf"{ASKS}\s*$|^[ \t]*[\"“‘`][^\n.,:;!?]{{1,80}}[\p{{L}}\p{{N}}]\s*$"
 """Titles of a list of questions that ask, or open with the name of what fails."""
 
+_UNDERLINE = re.compile(rb"[ \t]{0,12}([-=~^\"*_+#])\1{3,}[ \t]*\r?\n")
 _IDENTIFIER = re.compile(r"(?=.*[._])[^\W\d][\w.]*")
 _MIN_SPACED = 2
 _MIN_FLAT = 3
@@ -109,11 +110,18 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     answer_ends = candidates.once(AnswerEnds)
     places = (questions.line, questions.last, questions.start, questions.end, ends)
     for line, last, start, end, answer_end in zip(*(each.tolist() for each in places), strict=True):
-        body = int(lines.start[last + 1])
+        below = int(lines.start[last + 1])
+        body = below + len(_underline(lines.data, below))
         body_end = int(lines.start[answer_ends.end(last + 1, answer_end)])
-        if has_words(lines, body, body_end):
+        if body < body_end and has_words(lines, body, body_end):
             opening = int(lines.content_start[line])
             yield pair((start, end), (body, body_end), start=opening, cue="line?")
+
+
+def _underline(data: memoryview, start: int) -> bytes:
+    """The line at a byte offset if it underlines the one above, else none of it."""
+    found = _UNDERLINE.match(data, start)
+    return b"" if found is None else found[0]
 
 
 def _kept(candidates: Candidates, questions: Questions, keep: Bools, why_not: str) -> Questions:

@@ -50,6 +50,7 @@ _SLOT = re.compile(
 )
 # The fence around a question closes below it.
 _FENCE = re.compile(rb"[`~]{3,}\w*")
+_OMITTED = re.compile(rb"\s*(?:\.{3}|\xe2\x80\xa6)[ \t]*\r?\n")
 _MAX_BYTES = 12_000
 _MAX_RULE_BYTES = 100
 _MAX_SHORT_BYTES = 200
@@ -89,7 +90,9 @@ def _is_said(lines: Lines, episode: Episode) -> bool:
     is_whole &= len(FENCES[0].findall(text)) % 2 == 0
     contents = (lines.buffer[each.start : each.end].tobytes() for each in episode.contents)
     is_filled = not any(
-        _SLOT.fullmatch(content.strip()) or _FENCE.fullmatch(content.strip())
+        _SLOT.fullmatch(content.strip())
+        or _FENCE.fullmatch(content.strip())
+        or _OMITTED.match(content)
         for content in contents
     )
     return is_whole and is_filled and len(text) <= _MAX_BYTES

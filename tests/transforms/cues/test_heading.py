@@ -358,3 +358,10 @@ def test_what_stands_as_deep_as_the_questions_above_less_deep_answers_is_a_title
 def test_an_entry_that_opens_with_an_option_is_one_of_a_list_of_things_to_do():
     entries = ["lock files", "-x off?", "logs in one file", "tests", "-q or -v?", "faster reads"]
     assert pairs("".join(f"{i}) {each}\n\n" for i, each in enumerate(entries, 101))) == []
+
+
+def test_the_line_below_a_question_that_underlines_it_is_no_answer():
+    text = "".join(
+        f"{i}. {asked}\n~~~~~\n  So.\n\n" for i, asked in enumerate(["Why?", "How?"] * 2)
+    )
+    assert pairs(text) == [("Why?", "So."), ("How?", "So.")] * 2

@@ -351,7 +351,14 @@ def test_a_sentence_about_the_answer_announces_none():
     [
         "```text\nWho won?\n```\n\nAnswer: `Ann`\n\n```text\nWho lost?\n```\n\nAnswer: `Bo`\n",
         "Question: How many?\nSolution: We add.\nAnswer: [your number]\n",
+        "Question: ...\n(A) 1\n(B) 2\nThought: ...\nAnswer: first\n",
     ],
 )
 def test_fences_and_slots_are_neither_steps_nor_answers(text):
     assert "worked" not in games(text)
+
+
+def test_a_label_may_say_how_to_answer():
+    asked = "Please select one.\nOption 1: This.\nOption 2: That."
+    item = f"Question: {asked}\nAnswer (1 or 2?) with steps:\nIt is so. Thus, the answer is 2.\n\n"
+    assert pairs(item * 2) == [(asked, "It is so.", "2")] * 2
