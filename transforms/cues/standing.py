@@ -308,6 +308,8 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     # Where the page's title says so, all that count on are questions: "3. Installing it".
     is_entry = pl.col("headed") & (pl.col("number") > 0) & (pl.col("n_peers") >= _MIN_ENTRIES)
     is_entry &= pl.col("n_counted") >= _MOSTLY * pl.col("n_peers")
+    # Beyond the last that asks stand the history and the licence.
+    is_entry &= inside | (n_asking == 0)
     kept = (
         pl.when("marked")
         .then(is_enough | (is_unmarked & is_worded))
