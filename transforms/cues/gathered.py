@@ -186,7 +186,7 @@ def _read_rows(candidates: Candidates) -> dict[int, list[RowItem]]:
     ):
         start = int(lines.start[line])
         text = str(lines.data[start : lines.start[end]], "utf-8")
-        found = []
+        found: list[re.Match[str]] = []
         for match in _ROW_ITEM.finditer(text):
             # "1. 180.95; 2. Cl": what does not count on is part of an answer.
             if int(match["number"]) == len(found) + 1:
