@@ -96,6 +96,7 @@ _ROW = LinePattern(
 """Lines in which a title and the first of the answers stand: "Answers: 1. x; 2. y"."""
 
 _ROW_ITEM = re.compile(r"(?<=\s)[(\[]?(?P<number>\d{1,3})[.):\]][ \t\n]+(?=\S)")
+_MAX_ROW = 20_000
 _ROW_PARTING = " \t\r\n;,.|/"
 _MIN_PAIRS = 2
 _MIN_BARE_PAIRS = 3
@@ -186,6 +187,8 @@ def _read_rows(candidates: Candidates) -> dict[int, list[RowItem]]:
     ):
         start = int(lines.start[line])
         text = str(lines.data[start : lines.start[end]], "utf-8")
+        if len(text) > _MAX_ROW:
+            continue
         found: list[re.Match[str]] = []
         for match in _ROW_ITEM.finditer(text):
             # "1. 180.95; 2. Cl": what does not count on is part of an answer.
