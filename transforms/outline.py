@@ -64,6 +64,10 @@ _HASH = ord("#")
 _VALUE_DEPTH = 4
 _MAX_TITLE = 200
 _MAX_TERM_LINES = 3
+# It may be wrapped above a rule.
+_NUMBERED_QUESTION = re.compile(
+    r"(?:Subject:\s*)?[\[(]?[A-Z]?\d{1,3}(?:\.\d{1,3}){0,3}[.):\]]{0,2}\s+\S.*[?？]", re.DOTALL
+)
 # A title is about as long as the run under it; more than that and the run is a rule of its own.
 _SLACK = 3
 
@@ -303,14 +307,46 @@ def _underlined(lines: Lines, document: int, underline: int, run: str) -> Headin
     notation, first_line = run[0], title_line
     if above >= first and not lines.is_blank[above]:
         over = lines.buffer[lines.start[above] : lines.start[title_line]][: len(run) + 2].tobytes()
-        if over.rstrip() != run.encode():
-            return None
-        notation, first_line = run[0] * 2, above
+        if over.rstrip() == run.encode():
+            notation, first_line = run[0] * 2, above
+        else:
+            return _wrapped(lines, document, underline, run)
     title_start = start + len(raw[: len(raw) - len(raw.lstrip())].encode())
     title_end = title_start + len(title.encode())
     rank = 0
     return Heading(
         document, first_line, title_line, underline, notation, rank, title_start, title_end, title
+    )
+
+
+def _wrapped(lines: Lines, document: int, underline: int, run: str) -> Heading | None:
+    """The heading that a rule closes below a numbered question of a few lines."""
+    first = underline - 1
+    rule = run.encode()
+    while not lines.opens[first] and underline - first <= _MAX_TERM_LINES:
+        if lines.buffer[lines.start[first - 1] : lines.start[first]].tobytes().strip() == rule:
+            break
+        first -= 1
+    start, end = int(lines.start[first]), int(lines.start[underline])
+    raw = lines.buffer[start:end].tobytes().decode()
+    title = raw.strip()
+    is_question = len(title) <= 2 * _MAX_TITLE and _NUMBERED_QUESTION.fullmatch(title) is not None
+    if first == underline - 1 or not is_question:
+        return None
+    is_ruled = not lines.opens[first]
+    notation = run[0] * 2 if is_ruled else run[0]
+    title_start = start + len(raw[: len(raw) - len(raw.lstrip())].encode())
+    title_end = title_start + len(title.encode())
+    return Heading(
+        document,
+        first - is_ruled,
+        underline - 1,
+        underline,
+        notation,
+        0,
+        title_start,
+        title_end,
+        title,
     )
 
 

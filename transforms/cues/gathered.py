@@ -87,6 +87,17 @@ _ITEM = re.compile(
     (?P<end>[ \t\u00a0\u3000]+|(?<=[．、）：])|\s*$)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_ROW = LinePattern(
+    rf"(?i:^[ \t]*[*_]{{0,2}}(?:{_ANSWER_TITLES})[*_]{{0,2}}[ \t]*[:.][*_]{{0,2}}[ \t]+"
+    r"[(\[]?1[.):\]])",
+    words=tuple(_ANSWER_TITLES.split("|")),
+    holds="0٠",
+)
+"""Lines in which a title and the first of the answers stand: "Answers: 1. x; 2. y"."""
+
+_ROW_ITEM = re.compile(r"(?<=\s)[(\[]?(?P<number>\d{1,3})[.):\]][ \t\n]+(?=\S)")
+_MAX_ROW = 20_000
+_ROW_PARTING = " \t\r\n;,.|/"
 _MIN_PAIRS = 2
 _MIN_BARE_PAIRS = 3
 # Of the answers' numbers, so many must be questions' numbers; of the questions, so many may have
@@ -133,7 +144,9 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     labelled, _ = candidates.matching(LABELLED_ITEM)
     lines = candidates.lines
     documents = lines.document_of(items)
-    hopeful = lines.document_of(np.union1d(np.array(layout.sections, np.int64), labelled))
+    rows = _read_rows(candidates)
+    places = [layout.sections, labelled, [row[0].line for row in rows.values()]]
+    hopeful = lines.document_of(np.concatenate([np.array(each, np.int64) for each in places]))
     chosen = np.isin(documents, hopeful)
     if not chosen.any():
         return []
@@ -150,7 +163,76 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     for document, group in itertools.groupby(placed, lambda each: each[0]):
         found = [item for _, item in group if item is not None]
         episodes.extend(_join(layout, document, found))
+        episodes.extend(_join_row(layout, rows.get(document, []), found))
     return episodes
+
+
+class RowItem(NamedTuple):
+    """One of the answers in a row: its line, its number, where it starts and its content."""
+
+    line: int
+    number: tuple[int, ...]
+    start: int
+    content: tuple[int, int]
+
+
+def _read_rows(candidates: Candidates) -> dict[int, list[RowItem]]:
+    """The last paragraph of each document that lists answers, from one on, in a row."""
+    lines = candidates.lines
+    rows: dict[int, list[RowItem]] = {}
+    number, _ = candidates.matching(_ROW)
+    ends = np.minimum(lines.next_blank(number), lines.first_line[lines.document_of(number) + 1])
+    for line, end, document in zip(
+        number.tolist(), ends.tolist(), lines.document_of(number).tolist(), strict=True
+    ):
+        start = int(lines.start[line])
+        text = str(lines.data[start : lines.start[end]], "utf-8")
+        if len(text) > _MAX_ROW:
+            continue
+        found: list[re.Match[str]] = []
+        for match in _ROW_ITEM.finditer(text):
+            # "1. 180.95; 2. Cl": what does not count on is part of an answer.
+            if int(match["number"]) == len(found) + 1:
+                found.append(match)
+        limits = [*(match.start() for match in found[1:]), len(text)]
+        rows[document] = [
+            RowItem(line, (ordinal,), start + at, (start + first, start + first + size))
+            for ordinal, match, limit in zip(range(1, len(found) + 1), found, limits, strict=False)
+            for at, first, size in [
+                (
+                    len(text[: match.start()].encode()),
+                    len(text[: match.end()].encode()),
+                    len(text[match.end() : limit].rstrip(_ROW_PARTING).encode()),
+                )
+            ]
+        ]
+    return {document: row for document, row in rows.items() if row}
+
+
+def _join_row(
+    layout: "_Layout", row: Sequence[RowItem], items: Sequence[Item]
+) -> Iterator[Episode]:
+    """An episode for each answer in a row and the question with its number above."""
+    pool: dict[tuple[str, int, int], list[Run]] = {}
+    for item in items:
+        if row and item.line < row[0].line:
+            _put(pool, item)
+    answered = {answer.number: answer for answer in row}
+    for key, (*_, run) in pool.items():
+        if len(answered) < _MIN_BARE_PAIRS or _numbers(run) != set(answered):
+            continue
+        if not _ask(layout, key[0], [(run, run)]):
+            continue
+        for item, last in zip(run, _ends(layout, run, row[0].line), strict=True):
+            answer = answered[item.number]
+            gap_start = int(layout.lines.start[last])
+            contents = (
+                Content(SegmentKind.QUESTION, 0, *_content(layout.lines, item, gap_start)),
+                Content(SegmentKind.ANSWER, 1, *answer.content),
+            )
+            start = int(layout.lines.content_start[item.line])
+            gap = (gap_start, answer.start)
+            yield Episode(start, answer.content[1], contents, "answers in a row", (gap,))
 
 
 def _read_item(lines: Lines, line: int, indent: int, text: str) -> Item | None:

@@ -321,10 +321,13 @@ def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label])
         if last is None:
             continue
         label, following = questions[i], questions[i + 1] if i + 1 < len(questions) else None
-        body, end = int(lines.start[last + 1]), _answer_end(lines, stops, label, following)
+        end = _answer_end(lines, stops, label, following)
+        # A rule below a question sets it off.
+        is_ruled = last + 2 < lines.n_lines and _RULE.fullmatch(line_text(lines, last + 1))
+        body = int(lines.start[last + 2 if is_ruled else last + 1])
         start = trim(lines.data, body, end)[0]
         if start < end and _CHOICE.match(lines.data, start) is None:
-            yield Pair(label, body, None, body, end)
+            yield Pair(label, int(lines.start[last + 1]), None, body, end)
 
 
 def _marked_line(lines: Lines, first: int, end: int) -> int | None:

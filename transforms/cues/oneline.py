@@ -36,7 +36,7 @@ _LINE = re.compile(
     (?P<gap>[ \t]*+(?:(?P<sep>{_SEPARATOR})[ \t]+|(?P<cards>::))?)(?P<answer>\S.*)""",
     re.VERBOSE,
 )
-_LAST_CELL = re.compile(r"[^|]*[^|\s](?=\s*\|$)")
+_LAST_CELL = re.compile(r"[^|]*+(?=\|$)")
 _MARKED = re.compile(r"(?:^|\s)[?？؟]")
 # What is parted by a mark, or set in bold, is a pair more surely than two sentences of an item; two
 # sentences of a plain paragraph are prose more often than not.
@@ -122,7 +122,7 @@ def _read(candidates: Candidates) -> Iterator[Line]:
             if match.start(name) >= 0
         ]
         question_end = start + len(content[: match.end("question")].encode())
-        cell_end = None if cell is None else at[-1] + len(cell[0].encode())
+        cell_end = None if cell is None else at[-1] + len(cell[0].rstrip().encode())
         form = (kind, emphasis, separator, indent)
         yield Line(line, document, form, at[0], question_end, at[-1], cell_end)
 

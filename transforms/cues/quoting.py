@@ -63,7 +63,7 @@ _VERB = re.compile(
 _ADDRESS = re.compile(r"\S@\S| at \S+ dot ")
 _DATED = re.compile(r"\d")
 _SUPERCITED = re.compile(rb"[ ]{0,2}>{3,} [^\n]*(?:[:=]|writes|wrote|said)[^\n]*:\s*\Z")
-_SNIPPED = re.compile(r"\W*(?:snip\w*|cut|deleted|gekürzt)?\W*", re.IGNORECASE)
+_SNIPPED = re.compile(r"[\W\d]*(?:snip\w*|cut|deleted|gekürzt)?[\W\d]*", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.?!](?:\s|\Z)")
 _SENTENCE_GOES_ON = re.compile(r"[a-z\d)\]]{3}[.?!]\s+[^\W\d_]|\]\(")
 _LONG_LINE, _SHORT_REST = 60, 30

@@ -40,6 +40,8 @@ _FAQ_TITLE = (
 )
 """Rust regular expression of the titles of lists of questions."""
 
+_QUIZ_TITLE = r"(?i:^[^\w\n]*(?:[\p{L}\p{N}'.+-]+ ){0,4}(?:quiz|trivia|riddles|drill)\s*$)"
+
 GAME = "heading"
 
 _ENTRY = LinePattern(
@@ -66,6 +68,7 @@ _MIN_ALIKE, _SLACK = 0.3, 4
 # Without a number, a question of several lines or without its mark is less sure, and a bullet
 # opens many things.
 _MIN_DOUBTFUL = 3
+_MIN_ENTRIES = 4
 # Among peers of one shape, this share must ask.
 _MAJORITY, _HALF = 0.6, 0.5
 # A page of questions and answers asks at least this often; prose that asks now and then does not.
@@ -105,7 +108,9 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
         return
     is_asked = _is_among(lines, passages, questions)
     questions = questions.beside(_kept(candidates, passages, is_asked, "a paragraph that asks"))
-    questions = questions.beside(statements.where(_fill_gaps(statements, questions)))
+    is_titled = _is_titled(candidates, statements)
+    fills = _fill_gaps(statements, questions, is_titled)
+    questions = questions.beside(statements.where(fills))
     ends = _ends(candidates, questions)
     answer_ends = candidates.once(AnswerEnds)
     places = (questions.line, questions.last, questions.start, questions.end, ends)
@@ -165,8 +170,11 @@ def _is_among(lines: Lines, passages: Questions, questions: Questions) -> Bools:
     return is_among
 
 
-def _fill_gaps(statements: Questions, questions: Questions) -> Bools:
-    """Bool [n], whether the numbers of statements are all that is missing between two that ask."""
+def _fill_gaps(statements: Questions, questions: Questions, is_titled: Bools) -> Bools:
+    """Bool [n], whether the numbers of statements are all that is missing between two that ask.
+
+    In a list of questions by its title, bool [n], those before the first one are missing too.
+    """
     fills = np.zeros(len(statements.line), np.bool_)
     by_key: dict[int, list[tuple[int, int, int]]] = {}
     for ordinal, each in enumerate((statements, questions)):
@@ -176,12 +184,14 @@ def _fill_gaps(statements: Questions, questions: Questions) -> Bools:
             if number:
                 by_key.setdefault(key, []).append((line, number, -1 if ordinal else i))
     for items in by_key.values():
-        expected, filling = 0, list[int]()
+        n_asked = 0
+        expected, filling = 1, list[int]()
         for _, number, i in sorted(items):
-            if number == expected and i >= 0:
+            if number == expected and i >= 0 and (n_asked or is_titled[i]):
                 filling.append(i)
                 expected += 1
             elif i < 0:
+                n_asked += 1
                 if number == expected:
                     fills[filling] = True
                 expected, filling = number + 1, []
@@ -311,12 +321,18 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     is_worded &= ~pl.col("plain") | pl.col("titled") | (2 * n_marked >= n_asking)
     is_unmarked = is_list & inside & ((n_marked >= _MAJORITY * n_asking) | is_worded)
     is_unmarked &= ~pl.col("plain") | (asks & (pl.col("layout") == pl.col("usual")))
+    # Where the page's title says so, all that count on are questions: "3. Installing it".
+    is_entry = pl.col("headed") & (pl.col("number") > 0) & (pl.col("n_peers") >= _MIN_ENTRIES)
+    is_entry &= pl.col("n_counted") >= _MOSTLY * pl.col("n_peers")
+    # Beyond the last that asks stand the history and the licence.
+    is_entry &= inside | (n_asking == 0)
     kept = (
         pl.when("marked")
         .then(is_enough | (is_unmarked & is_worded))
         .otherwise(is_unmarked & ((n_marked >= _MIN_SPACED) | is_worded))
     )
-    return frame.select((kept & is_dense).alias("kept"))["kept"].fill_null(False).to_numpy()
+    is_kept = (kept & is_dense).fill_null(False) | is_entry
+    return frame.select(is_kept.alias("kept"))["kept"].fill_null(False).to_numpy()
 
 
 def _described(candidates: Candidates, questions: Questions) -> pl.DataFrame:
@@ -341,6 +357,7 @@ def _described(candidates: Candidates, questions: Questions) -> pl.DataFrame:
             "plain": questions.shape == 0,
             "bullet": questions.shape >= 64,
             "titled": _is_titled(candidates, questions),
+            "headed": _is_headed(candidates, questions),
         }
     )
 
@@ -357,6 +374,7 @@ def _with_peers(frame: pl.DataFrame) -> pl.DataFrame:
         n_marked=pl.col("marked").sum(),
         n_asking=asks.sum(),
         n_flat=pl.col("flat").sum(),
+        n_peers=pl.len(),
         n_sure=pl.col("sure").sum(),
         n_inside=inside.sum(),
         n_doubtful=(pl.col("marked") & pl.col("wrapped") & pl.col("plain")).sum(),
@@ -375,6 +393,17 @@ def _is_titled(candidates: Candidates, questions: Questions) -> Bools:
     first = np.searchsorted(titles, candidates.lines.first_line[questions.document])
     is_titled: Bools = np.searchsorted(titles, questions.line) > first
     return is_titled
+
+
+def _is_headed(candidates: Candidates, questions: Questions) -> Bools:
+    """Bool [n], whether each stands in a document that opens with such a title, or a quiz's."""
+    lines = candidates.lines
+    first = lines.first_line[questions.document]
+    head = lines.next_filled(np.maximum(first, 1) - 1)
+    head = np.where(lines.is_blank[first], head, first)
+    number = np.unique(head[head < lines.n_lines])
+    found, _ = candidates.among(number, rf"{_FAQ_TITLE}|{_QUIZ_TITLE}")
+    return np.isin(head, found)
 
 
 def _faq_titles(candidates: Candidates) -> Int64s:

@@ -113,3 +113,43 @@ def test_pairs_in_one_place_stay_there():
     text = "Exercise 1. A?\n\nSolution 1. X\n\nExercise 2. B?\n\nSolution 2. Y\n"
     assert pairs(text) == [("A?", "X"), ("B?", "Y")]
     assert games(text) == {"label"}
+
+
+QUIZ = "Quiz\n\n1. Is it?\n2. Who?\n3. Why so?\n\n"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "ANSWERS: 1. No; 2. Ann; 3. Rain\n",
+        "Answers: 1) No, 2) Ann, 3) Rain.\n\nThe end.\n",
+        "**Solutions:** (1) No (2) Ann (3) Rain\n",
+        "Answers. 1. No. 2. Ann.\n3. Rain.\n",  # wrapped
+    ],
+)
+def test_answers_in_a_row(row):
+    assert pairs(QUIZ + row) == [("Is it?", "No"), ("Who?", "Ann"), ("Why so?", "Rain")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        QUIZ + "Answers: 1. No; 2. Ann\n",  # not all of them
+        QUIZ + "Notes: 1. No; 2. Ann; 3. Rain\n",
+        "1. Get it.\n2. Build it.\n3. Run it.\n\nSolution: 1. Ask; 2. wait; 3. go\n",  # steps
+        "Answers: 1. No; 2. Ann; 3. Rain\n\n" + QUIZ,  # above
+    ],
+)
+def test_rows_that_answer_nothing(text):
+    assert "gathered" not in games(text)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("Exercise 1.{n}. ", "Ex. 1.{n}: "), ("1.{n} ", "1.{n} "), ("Problem 1.{n}: ", "1.{n} ")],
+)
+def test_numbers_of_two_parts(question, answer):
+    asked = "".join(question.format(n=n) + f"Why {n}?\n\n" for n in (1, 2, 3))
+    said = "".join(answer.format(n=n) + f"So {n}.\n\n" for n in (1, 2, 3))
+    found = pairs(f"Exercises\n\n{asked}Answers\n\n{said}")
+    assert found == [(f"Why {n}?", f"So {n}.") for n in (1, 2, 3)]

@@ -365,3 +365,47 @@ def test_the_line_below_a_question_that_underlines_it_is_no_answer():
         f"{i}. {asked}\n~~~~~\n  So.\n\n" for i, asked in enumerate(["Why?", "How?"] * 2)
     )
     assert pairs(text) == [("Why?", "So."), ("How?", "So.")] * 2
+
+
+RULE = "-" * 60 + "\n"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{n}. Why is it\n   so{n}?\n" + RULE + "Since.\n\n",
+        RULE + "{n}. Why is it\n   so{n}?\n" + RULE + "\nSince.\n\n",
+        "Q{n}. Why is it\n    so{n}?\n" + RULE + "\nSince.\n\n",
+    ],
+)
+def test_a_wrapped_question_above_a_rule_is_a_heading(entry):
+    found = pairs("FAQ\n\n" + "".join(entry.format(n=n) for n in (1, 2, 3)))
+    assert [answer for _, answer in found] == ["Since."] * 3
+    assert all(
+        " ".join(asked.split()).endswith(f"Why is it so{n}?")
+        for n, (asked, _) in enumerate(found, 1)
+    )
+
+
+def test_prose_that_asks_above_a_rule_is_no_heading():
+    text = "He came and\nasked why?\n" + RULE + "Then he left.\n"
+    assert pairs(text) == []
+
+
+@pytest.mark.parametrize("title", ["The foo FAQ", "# Frequently asked questions", "Capital quiz"])
+def test_entries_of_a_page_of_questions_ask_without_a_mark(title):
+    names = ("Mali", "Chad", "Peru", "Cuba")
+    entries = (
+        f"{n}) Name the capital of {name}\n   It is {n}.\n\n" for n, name in enumerate(names, 1)
+    )
+    text = "".join(entries)
+    asked = [(f"Name the capital of {name}", f"It is {n}.") for n, name in enumerate(names, 1)]
+    assert pairs(f"{title}\n\n{text}") == asked
+    assert pairs(f"How to build it\n\n{text}") == []
+
+
+def test_statements_before_the_first_question_of_a_page_of_questions():
+    entries = "1. It fails.\n\nMend it.\n\n2. Why is it so?\n\nOnce.\n\n3. Who did it?\n\nAnn.\n"
+    asked = [("Why is it so?", "Once."), ("Who did it?", "Ann.")]
+    assert pairs("The foo FAQ\n\n" + entries) == [("It fails.", "Mend it."), *asked]
+    assert pairs("Troubles\n\n" + entries) == asked
