@@ -243,6 +243,14 @@ class Lines:
         """int64 [n], the first line after each that is not blank; n_lines where there is none."""
         return self._filled_or_end[np.searchsorted(self.filled, lines, side="right")]
 
+    def filled_after(self, line: int) -> int:
+        """The first line after one that is not blank; n_lines where there is none."""
+        return int(self._filled_or_end[self.filled.searchsorted(line, side="right")])
+
+    def blank_from(self, line: int) -> int:
+        """The first blank line at or after one; n_lines where there is none."""
+        return int(self._blank_or_end[self._blank_or_end.searchsorted(line)])
+
     def next_blank(self, lines: Int64s) -> Int64s:
         """int64 [n], the first blank line at or after each; n_lines where there is none."""
         return self._blank_or_end[np.searchsorted(self._blank_or_end, lines, side="left")]

@@ -177,7 +177,7 @@ def _number_bytes(lines: Lines, line: int) -> int:
 
 def _label_bytes(lines: Lines, line: int) -> int:
     """Bytes up to the end of a label "Solution:" that opens the steps below a question."""
-    filled = int(lines.next_filled(np.array([line - 1]))[0])
+    filled = lines.filled_after(line - 1)
     opened = _OPENING.match(line_text(lines, filled))
     if opened is None:
         return 0

@@ -230,13 +230,13 @@ def _episode(lines: Lines, item: _Item, limit: int | None, stops: np.ndarray) ->
         ceiling = document_end if limit is None else limit
         at = int(stops.searchsorted(item.key + 1))
         ceiling = min(ceiling, int(stops[at])) if at < len(stops) else ceiling
-        below = int(lines.next_filled(np.array([item.key]))[0])
+        below = lines.filled_after(item.key)
         explains = below < ceiling and _EXPLAINS.match(line_text(lines, below)) is not None
         if below < ceiling and (explains or below == item.key + 1):
-            last = int(lines.next_blank(np.array([below]))[0])
+            last = lines.blank_from(below)
             if explains and trim(lines.data, *_line(lines, below))[1] <= _explanation(lines, below):
                 # The label has a line of its own.
-                last = int(lines.next_blank(lines.next_filled(np.array([below])))[0])
+                last = lines.blank_from(lines.filled_after(below))
             last = ceiling if explains and limit is not None else min(last, ceiling)
             start = _explanation(lines, below)
             if not explains and item.reason is not None:

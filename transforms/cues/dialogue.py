@@ -126,8 +126,8 @@ def _chats(
         message_end, is_last = following, label.word == roles.SYSTEM
         closes = closing(marks, label.start)
         if closes is not None and closes < following:
-            below = lines.next_blank(np.array([_spoken_line(lines, label.body, closes)]))
-            message_end, is_last = min(closes, int(lines.start[int(below[0])])), True
+            below = lines.blank_from(_spoken_line(lines, label.body, closes))
+            message_end, is_last = min(closes, int(lines.start[below])), True
         example_end = _ENDS.search(lines.data, label.body, message_end)
         if example_end is not None:
             message_end, is_last = example_end.start(), True
@@ -164,9 +164,9 @@ def _chat_end(lines: Lines, stops: Int64s, document: int, labels: Sequence[RoleL
     """
     first, end = lines.first_line[document : document + 2].tolist()
     last = labels[-1]
-    if int(lines.next_filled(np.array([first - 1]))[0]) < labels[0].line:
+    if lines.filled_after(first - 1) < labels[0].line:
         body = _spoken_line(lines, last.body, int(lines.start[end]))
-        end = min(end, int(lines.next_blank(np.array([body]))[0]))
+        end = min(end, lines.blank_from(body))
         end = min(end, int(stops[stops.searchsorted(last.line, side="right")]))
     return int(lines.start[end])
 
@@ -232,10 +232,10 @@ def _usual_end(lines: Lines, speeches: Speeches, i: int, usual: int) -> int:
     at = line
     for ordinal in range(usual):
         if ordinal or is_apart:
-            at = int(lines.next_filled(np.array([at]))[0])
+            at = lines.filled_after(at)
         if at >= lines.n_lines:
             break
-        at = int(lines.next_blank(np.array([at]))[0])
+        at = lines.blank_from(at)
     return at
 
 

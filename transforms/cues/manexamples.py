@@ -80,7 +80,7 @@ def _example(lines: Lines, line: int, command: re.Pattern[bytes]) -> Iterator[Ep
 
 def _commands_end(lines: Lines, line: int, command: re.Pattern[bytes]) -> int | None:
     """Line after the commands below a line; None where something else stands there."""
-    first = int(lines.next_filled(np.array([line]))[0])
+    first = lines.filled_after(line)
     document_end = int(lines.first_line[int(lines.document_of(np.array([line]))[0]) + 1])
     limit = min(first + _MAX_LINES, document_end)
     if first > line + 2 or first >= limit or lines.indent[first] <= lines.indent[line]:
@@ -97,7 +97,7 @@ def _commands_end(lines: Lines, line: int, command: re.Pattern[bytes]) -> int | 
         goes_on = _GOES_ON.search(text) is not None
         end += 1
     # What stands below, as deep as the commands, was printed by them.
-    following = int(lines.next_filled(np.array([end - 1]))[0])
+    following = lines.filled_after(end - 1)
     is_printed = following < document_end and lines.indent[following] >= lines.indent[first]
     return None if is_printed else end
 

@@ -97,7 +97,7 @@ def options_below(lines: Lines, start: int, end: int) -> tuple[int, int] | None:
             break
     if expected < _MIN_OPTIONS or options_end >= last:
         return None
-    below = int(lines.next_filled(np.array([options_end - 1]))[0])
+    below = lines.filled_after(options_end - 1)
     opened = LABEL.match(line_text(lines, below)) if below < last else None
     size = 0 if opened is None else len(opened[0].encode())
     return int(lines.start[options_end]), int(lines.start[min(below, last)]) + size

@@ -230,9 +230,9 @@ def _unmarked_end(lines: Lines, proof: int, body: int, limit: int) -> int:
     first = (
         proof
         if trim(lines.data, body, int(lines.start[proof + 1]))[0] < _line_end(lines, proof)
-        else int(lines.next_filled(np.array([proof]))[0])
+        else lines.filled_after(proof)
     )
-    return min(int(lines.next_blank(np.array([first]))[0]), limit)
+    return min(lines.blank_from(first), limit)
 
 
 FAMILY = CueFamily(name=GAME, find=find)
