@@ -81,7 +81,11 @@ _STANDING = (
             *("*_:[(#" + DIGITS),
             *(bullet + space for bullet in "+-;o" for space in " \t"),
             *(">>", "=>", "==>", "Subj", "FAQ", *_LETTERS),
-            *(quote + word for quote in ("", '"', "'") for word in _WORDS.split("|")),
+            *(
+                quote + word
+                for quote in ("", '"', "'")
+                for word in f"{_WORDS}|{_CJK_WORDS}".split("|")
+            ),
         ),
     ),
 )

@@ -4,7 +4,6 @@ Three layouts are told apart by what follows the question: a blank line ("spaced
 indented deeper ("hanging"), or a body right below at the same indentation ("flat").
 """
 
-import bisect
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -12,23 +11,21 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from transforms.candidates import CAPITALS, DIGITS, Candidates, LinePattern
+from transforms.candidates import Candidates
 from transforms.cues.blocks import ASKS as ASKS
 from transforms.cues.blocks import (
     Layout,
     Questions,
     asks_later,
     asks_surely,
-    is_title,
     read_questions,
 )
+from transforms.cues.entries import is_entry
 from transforms.cues.family import Episode, pair
 from transforms.cues.relisted import is_relisted
+from transforms.cues.section_ends import section_ends
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Bools, Int64s, Lines
-
-_IN_CAPITALS = LinePattern(r"^[A-Z][A-Z0-9 ,/&'()-]{3,}\s*$", opens=CAPITALS)
-"""Lines in capitals, the titles of plain manuals."""
 
 _FAQ_TITLE = (
     r"(?i:^[^\w\n]*(?:[\p{L}\p{N}'.+-]+ )*(?:faqs?|frequently asked questions"
@@ -44,19 +41,8 @@ _QUIZ_TITLE = r"(?i:^[^\w\n]*(?:[\p{L}\p{N}'.+-]+ ){0,4}(?:quiz|trivia|riddles|d
 
 GAME = "heading"
 
-_ENTRY = LinePattern(
-    r"^[ \t]{0,12}[\[(#]?\d{1,3}(?:\.\d{1,3}){0,3}[a-z]?[.):\]]{0,2}(?:[ \t]+\S|\s*$)",
-    opens="[(#" + DIGITS,
-)
-"""Lines that open with a number, or hold nothing else: entries of a list, or numbered titles."""
-_COUNTED = r"^[ \t]*\d{1,3}[a-z]?[.):][ \t]+\S"
-"""Entries whose number surely counts, whatever they open with: "12) -x?"."""
-
 _KEY = r"[\"'`‘“<(\[][?？][\"'`’”>)\]]\s*$"
 """Lines that end in a question mark that is itself what is meant: a key, a character."""
-
-_ASKS_OR_QUOTES = rf"{ASKS}\s*$|^[ \t]*[\"“‘`][^\n.,:;!?]{{1,80}}[\p{{L}}\p{{N}}]\s*$"
-"""Titles of a list of questions that ask, or open with the name of what fails."""
 
 _UNDERLINE = re.compile(rb"[ \t]{0,12}([-=~^\"*_+#])\1{3,}[ \t]*\r?\n")
 _IDENTIFIER = re.compile(r"(?=.*[._])[^\W\d][\w.]*")
@@ -90,16 +76,16 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     questions = _kept(candidates, questions, has_body, "nothing below that answers")
     is_key = lines.text.gather(questions.last).str.contains(_KEY).to_numpy()
     questions = _kept(candidates, questions, ~is_key, "a question mark in quotes")
-    is_entry = _is_entry(candidates, questions)
-    questions = _kept(candidates, questions, ~is_entry, "an entry of a list that seldom asks")
+    is_todo = is_entry(candidates, questions)
+    questions = _kept(candidates, questions, ~is_todo, "an entry of a list that seldom asks")
     is_other = _is_summary(candidates, questions)
     questions = _kept(candidates, questions, ~is_other, "says what the name above it is")
     # An entry of a table of contents is one that the next may follow, and no question itself. To
     # tell takes a look at all lines of the document, so only where there is a list.
     is_near = np.isin(questions.document, questions.document[_is_listed(candidates, questions)])
-    is_entry = np.zeros(len(questions.line), np.bool_)
-    is_entry[is_near] = is_relisted(lines, questions.line[is_near], questions.last[is_near])
-    questions = _kept(candidates, questions, ~is_entry, "an entry of a table of contents")
+    is_contents = np.zeros(len(questions.line), np.bool_)
+    is_contents[is_near] = is_relisted(lines, questions.line[is_near], questions.last[is_near])
+    questions = _kept(candidates, questions, ~is_contents, "an entry of a table of contents")
     is_listed = _is_listed(candidates, questions)
     questions = _kept(candidates, questions, is_listed, "too few like it that ask")
     is_within = _is_within(questions)
@@ -111,7 +97,7 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
     is_titled = _is_titled(candidates, statements)
     fills = _fill_gaps(statements, questions, is_titled)
     questions = questions.beside(statements.where(fills))
-    ends = _ends(candidates, questions)
+    ends = section_ends(candidates, questions)
     answer_ends = candidates.once(AnswerEnds)
     places = (questions.line, questions.last, questions.start, questions.end, ends)
     for line, last, start, end, answer_end in zip(*(each.tolist() for each in places), strict=True):
@@ -257,49 +243,6 @@ def _is_summary(candidates: Candidates, questions: Questions) -> Bools:
     return np.isin(questions.line, below[is_inside])
 
 
-def _is_entry(candidates: Candidates, questions: Questions) -> Bools:
-    """Bool [n], whether each is an entry of a numbered list of things to do.
-
-    More of its entries have nothing below them, and do not ask, than ask. An entry's number may
-    stand in the line above it, alone.
-    """
-    lines = candidates.lines
-    number, text = candidates.matching(_ENTRY)
-    is_opening = lines.opens[number]
-    is_alone = text.str.contains(r"^\D*\d+\W*$").to_numpy()[is_opening]
-    is_counted = text.str.contains(_COUNTED).to_numpy()[is_opening]
-    number = number[is_opening]
-    filled = np.searchsorted(lines.filled, questions.line) - 1
-    above = lines.filled[np.maximum(filled, 0)]
-    is_below = np.isin(above, number[is_alone]) & (filled >= 0)
-    is_below &= lines.document_of(above) == questions.document
-    head = np.where(is_below, above, questions.line)
-    is_headed = np.isin(head, number) & (is_below | (questions.number > 0))
-    is_headed |= np.isin(head, number[is_counted])
-    asks = is_headed & (questions.is_marked | questions.opens_asking)
-    question_key = questions.document * 256 + np.minimum(lines.indent[head], 255)
-    key = lines.document_of(number) * 256 + np.minimum(lines.indent[number], 255)
-    is_near = np.isin(key, question_key[asks])
-    number, alone = number[is_near], is_alone[is_near]
-    # What a table of contents lists comes again.
-    shown = lines.text.gather(number).str.replace_all(r"\s+", " ")
-    paragraph = pl.Series(np.searchsorted(lines.openers, number))
-    frame = pl.DataFrame({"key": key[is_near], "alone": alone, "shown": shown})
-    frame = frame.with_columns(paragraph=paragraph, asks=pl.Series(np.isin(number, head[asks])))
-    is_new = pl.col("alone") | (pl.len().over("key", "shown") == 1)
-    # Below an entry without a body stands the next; below a bare number, one paragraph.
-    n_below = pl.col("paragraph").shift(-1).over("key") - pl.col("paragraph")
-    is_bodyless = (n_below <= 1 + pl.col("alone").cast(pl.Int64)) & ~pl.col("asks") & is_new
-    bodyless = frame.filter(is_bodyless)["key"].to_numpy()
-    counted, n_bodyless = np.unique(bodyless, return_counts=True)
-    asking, n_asking = np.unique(question_key[asks], return_counts=True)
-    n_asked = np.zeros(len(counted), np.int64)
-    known = np.isin(counted, asking)
-    n_asked[known] = n_asking[np.searchsorted(asking, counted[known])]
-    is_entry: Bools = is_headed & np.isin(question_key, counted[known & (n_bodyless > n_asked)])
-    return is_entry
-
-
 def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     """Bool [n], whether enough peers in the same document ask as often as a list of questions."""
     if len(questions.line) == 0:
@@ -440,120 +383,3 @@ def _is_within(questions: Questions) -> Bools:
         & (pl.col("n") >= pl.col("n_plain"))
     )
     return frame.select(is_within.fill_null(False).alias("within"))["within"].to_numpy()
-
-
-def _ends(candidates: Candidates, questions: Questions) -> Int64s:
-    """int64 [n], the line after each answer's last."""
-    lines = candidates.lines
-    capitals, _ = candidates.matching(_IN_CAPITALS)
-    capitals = capitals[lines.opens[capitals]]
-    headings = np.array([heading.first_line for heading in candidates.outline], np.int64)
-    following = _next_entries(candidates, questions)
-    titles = _outdented_titles(lines, questions)
-    peers = np.append(questions.line, titles)
-    opened = _with_titles(lines, peers, questions.body)
-    stops = np.sort(np.concatenate([opened, capitals, headings, [lines.n_lines]]))
-    after = stops[np.searchsorted(stops, questions.body, side="right")]
-    end = np.minimum(after, lines.first_line[questions.document + 1])
-    return _until_dedent(lines, questions, np.minimum(end, following))
-
-
-def _next_entries(candidates: Candidates, questions: Questions) -> Int64s:
-    """int64 [n], the line of the entry that counts on from each numbered question.
-
-    It has the same indentation and stands alone, and need not ask; n_lines where there is none.
-    """
-    lines = candidates.lines
-    number, text = candidates.matching(_ENTRY)
-    count = text.str.extract(r"^\D*(\d[\d.]*)", 1).str.strip_chars_end(".")
-    count = count.set(~pl.Series(lines.opens[number] & lines.closes[number]), "")
-    indents = np.minimum(lines.indent[number], 255).tolist()
-    documents = lines.document_of(number).tolist()
-    places: dict[tuple[int, int, str], list[int]] = {}
-    for key, line in zip(zip(documents, indents, count, strict=True), number.tolist(), strict=True):
-        places.setdefault(key, []).append(line)
-    own = lines.text.gather(questions.line).str.extract(r"^\W*(?:Subject:|FAQ)?\W*(\d[\d.]*)", 1)
-    own = own.fill_null("").str.strip_chars_end(".")
-    found = np.full(len(questions.line), lines.n_lines)
-    rows = (questions.document, np.minimum(questions.indent, 255), questions.body)
-    for i, (mark, document, indent, body) in enumerate(
-        zip(own, *(each.tolist() for each in rows), strict=True)
-    ):
-        if mark and questions.number[i] > 0:
-            before, dot, last = mark.rpartition(".")
-            key = (document, indent, f"{before}{dot}{int(last) + 1}")
-            below = places.get(key, [])
-            at = bisect.bisect_right(below, body)
-            found[i] = below[at] if at < len(below) else lines.n_lines
-    return found
-
-
-def _outdented_titles(lines: Lines, questions: Questions) -> Int64s:
-    """int64 [n], the lines that stand as questions do whose answers are less indented.
-
-    What stands alone, deeper than the text below it and as deep as those questions, is a title
-    even where it does not ask.
-    """
-    body = lines.indent[questions.body]
-    is_outdented = body < questions.indent
-    key = _indents_key(questions.document, questions.indent, body)
-    keys, counts = np.unique(key[is_outdented], return_counts=True)
-    keys = keys[counts >= _MIN_FLAT]
-    if len(keys) == 0:
-        return np.zeros(0, np.int64)
-    is_alone = lines.opens & lines.closes & ~lines.is_blank
-    is_alone &= lines.shares_document(questions.line[is_outdented])
-    alone = np.flatnonzero(is_alone)
-    below = np.minimum(lines.next_filled(alone), lines.n_lines - 1)
-    key = _indents_key(lines.document_of(alone), lines.indent[alone], lines.indent[below])
-    alone = alone[np.isin(key, keys)]
-    text = lines.text.gather(alone)
-    above = lines.filled[np.maximum(np.searchsorted(lines.filled, alone) - 1, 0)]
-    is_shown = lines.text.gather(above).str.contains(r"[:：]\s*$").to_numpy()
-    asks_or_names = is_title(lines, alone) | text.str.contains(_ASKS_OR_QUOTES).to_numpy()
-    found: Int64s = alone[asks_or_names & ~is_shown]
-    return found
-
-
-def _indents_key(document: Int64s, indent: Int64s, below: Int64s) -> Int64s:
-    key: Int64s = (document * 256 + np.minimum(indent, 255)) * 256 + np.minimum(below, 255)
-    return key
-
-
-def _with_titles(lines: Lines, line: Int64s, bodies: Int64s) -> Int64s:
-    """int64 [n], each of the lines that open a peer, or the title that stands right above it.
-
-    Args:
-      lines: of all documents.
-      line: the lines.
-      bodies: the first lines of answers.
-    """
-    before = np.searchsorted(lines.filled, line) - 1
-    above = lines.filled[np.maximum(before, 0)]
-    is_alone = lines.opens[above] & (lines.closes[above] | (above == line - 1))
-    is_shallow = lines.indent[above] <= lines.indent[line]
-    # The first line of the answer before is an answer, however short.
-    is_free = ~np.isin(above, bodies) & (before >= 0)
-    is_free &= above >= lines.first_line[lines.document_of(line)]
-    is_above = is_title(lines, above) & is_alone & is_shallow & is_free
-    opened: Int64s = np.where(is_above, above, line)
-    return opened
-
-
-def _until_dedent(lines: Lines, questions: Questions, end: Int64s) -> Int64s:
-    """Ends answers where the text comes back to the question's indentation.
-
-    That means something only among peers whose answers are mostly indented.
-    """
-    end = end.copy()
-    hangs = lines.indent[questions.body] > questions.indent
-    frame = pl.DataFrame({"key": questions.key, "hangs": hangs})
-    share = frame.select(pl.col("hangs").mean().over("key"))["hangs"].to_numpy()
-    ruled = hangs & (share >= _MOSTLY)
-    filled_indent = lines.indent[lines.filled]
-    for indent in np.unique(questions.indent[ruled]).tolist():
-        shallow = np.append(lines.filled[filled_indent <= indent], lines.n_lines)
-        which = np.flatnonzero(ruled & (questions.indent == indent))
-        dedent = shallow[np.searchsorted(shallow, questions.body[which], side="right")]
-        end[which] = np.minimum(end[which], dedent)
-    return end
