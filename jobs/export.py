@@ -38,7 +38,8 @@ def export_messages(
       console: for progress, if it is a terminal.
 
     Returns:
-      `files`, {split: {rows, size_bytes, sha256}}, and `counts`, the sums of `Chats.counts`.
+      `files`, {split: {rows, size_bytes, sha256}}; `counts`, the sums of `Chats.counts`; and
+      `text_bytes`, of what stands around the episodes in their documents.
 
     Raises:
       UserError: for anything that the person can mend.
@@ -63,7 +64,8 @@ def export_messages(
         if not files:
             raise UserError(_nothing(folder, counts))
         (new / "README.md").write_text(_card(files, suffix))
-    return {"files": files, "counts": counts}
+    text_bytes = manifest.get("bytes_left_out", {}).get(CONFIG, {}).get("text", 0)
+    return {"files": files, "counts": counts, "text_bytes": text_bytes}
 
 
 def show_export(out: Path, exported: dict[str, Any]) -> None:
@@ -80,6 +82,9 @@ def show_export(out: Path, exported: dict[str, Any]) -> None:
     if counts["episodes_left_out"]:
         episodes = counted(counts["episodes_left_out"], "episode")
         print(f"left out: {episodes} without a question and its answer")
+    if exported["text_bytes"]:
+        text = counted(exported["text_bytes"], "byte")
+        print(f"left out: {text} of text around the episodes, such as what a system message says")
     print(f'load it with datasets.load_dataset("{escape(str(out))}")')
 
 

@@ -103,6 +103,19 @@ def test_text_that_spells_control_tokens_is_exported_as_it_is(tmp_path, tokenize
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"train.jsonl", "README.md"}
 
 
+def test_a_system_message_is_counted_as_left_out(tmp_path, tokenizer_file):
+    said = {"system": "Be kind.", "user": "Who are you?", "assistant": "A helper."}
+    messages = [{"role": role, "content": content} for role, content in said.items()]
+    (tmp_path / "a.jsonl").write_text(json.dumps({"messages": messages}))
+    options = ("--text-column", "messages", "--tokenizer", tokenizer_file, "--holdout", 0)
+    ran = duologue("prepare", tmp_path / "a.jsonl", "--out", tmp_path / "shards", *options)
+    assert ran.code == 0, ran.err
+    n_bytes = len("System: Be kind.\n\n" + "\n")  # A newline ends the document.
+    shown = exported(tmp_path / "shards", tmp_path / "out")
+    assert f"left out: {n_bytes} bytes of text around the episodes" in shown
+    assert "kind" not in (tmp_path / "out/train.jsonl").read_text()
+
+
 def test_datasets_loads_lines_and_parquet_alike(chats, prepared, tmp_path):
     out, _ = chats
     exported(prepared, tmp_path / "chats", "--parquet")
@@ -120,7 +133,8 @@ def test_datasets_loads_lines_and_parquet_alike(chats, prepared, tmp_path):
 def test_what_is_cut_off_and_left_out_is_told(capsys):
     """No cue finds such episodes today; transforms/test_messages.py has them counted."""
     counts = {"episodes": 5, "questions_cut": 2, "answers_cut": 3, "episodes_left_out": 4}
-    show_export(Path("out"), {"counts": counts, "files": {"test": {"rows": 5}}})
+    files = {"test": {"rows": 5}}
+    show_export(Path("out"), {"counts": counts, "files": files, "text_bytes": 0})
     assert capsys.readouterr().out.splitlines() == [
         "exported: 5 chat examples (test 5)",
         "cut off: 2 last turns of player one, without an answer",
