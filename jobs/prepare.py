@@ -39,7 +39,7 @@ from pipeline.plan import (
     usable_files,
     write_plan,
 )
-from pipeline.readers import READER_OF_NAME, check_column
+from pipeline.readers import INVALID_UTF8, READER_OF_NAME, UTF8_MEND, check_column
 from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
     OutputTokenizer,
@@ -400,6 +400,8 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
             print(f"{name}: {counted(count, 'episode')} left out, {why}")
     for why, count in sorted(manifest["rejected"].items()):
         print(f"rejected: {counted(count, 'document')}, {why}; see {out / REJECTED}")
+    if INVALID_UTF8 in manifest["rejected"]:
+        print(f"{UTF8_MEND}, in a new --out")
     damaged = manifest["damaged_inputs"]
     # Very many stand in a file of their own.
     listed = damaged if isinstance(damaged, list) else []

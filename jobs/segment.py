@@ -24,6 +24,7 @@ from pipeline.inputs import InputFile, list_inputs, printable
 from pipeline.plan import by_suffix, left_out_words, reader_for, usable_files
 from pipeline.readers import (
     INVALID_UTF8,
+    UTF8_MEND,
     Document,
     InputRange,
     check_column,
@@ -217,6 +218,7 @@ def segment_files(
     console = Console()
     if view:
         show_legend(console)
+    refused: set[str] = set()
     is_whole = True
     for path in paths:
         with _files(path, reader) as files:
@@ -230,14 +232,16 @@ def segment_files(
                             explain_documents(documents, console)
                         if not view and not explain:
                             _print_lines(documents, file)
-                        is_whole &= _say_rejected(documents)
+                        refused |= _say_rejected(documents)
                 except UserError as error:
                     if len(paths) == len(files) == 1:
                         raise
                     # The others are shown all the same.
                     print(escape(str(error)), file=sys.stderr)
                     is_whole = False
-    return is_whole
+    if INVALID_UTF8 in refused:
+        print(UTF8_MEND, file=sys.stderr)
+    return is_whole and not refused
 
 
 @contextlib.contextmanager
@@ -281,12 +285,13 @@ def _documents(file: InputFile, reader: str | None, config: PrepareConfig) -> It
         yield from documents_of(part, config, ReadBytes())
 
 
-def _say_rejected(documents: pa.Table) -> bool:
-    """Names the documents that `prepare` rejects as well; returns whether there are none."""
-    refused = documents.filter(pc.is_null(documents["text"])).select(["source", "reason"])
-    for each in refused.to_pylist():
+def _say_rejected(documents: pa.Table) -> set[str]:
+    """Names the documents that `prepare` rejects as well; returns the kinds of their reasons."""
+    is_refused = pc.is_null(documents["text"])
+    refused = documents.filter(is_refused).select(["source", "reason"]).to_pylist()
+    for each in refused:
         print(escape(f"{each['source']}: rejected, {each['reason']}"), file=sys.stderr)
-    return not len(refused)
+    return {reason_kind(each["reason"]) for each in refused}
 
 
 def _print_lines(documents: pa.Table, file: InputFile) -> None:

@@ -18,6 +18,9 @@ DAMAGED = "damaged input: "
 INVALID_UTF8 = "invalid UTF-8"
 """The kind of reason of bytes that are no text."""
 
+UTF8_MEND = "duologue prepare --encoding-errors replace keeps what is invalid UTF-8"
+"""The mend of that kind, said once a run."""
+
 DOCUMENT_OVERHEAD_BYTES = 256
 """What a row costs beside its text, so that a million empty documents are not one table."""
 

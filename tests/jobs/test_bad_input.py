@@ -177,6 +177,7 @@ def test_damage_among_good_input_ends_in_exit_3_and_is_told(messy):
     ran, out = messy
     assert ran.code == 3, ran.err
     assert "invalid UTF-8; see" in ran.out
+    assert ran.out.count("--encoding-errors replace") == 1
     assert f"damaged: cut.jsonl.gz#{RECORD_OFFSETS[3]}: truncated gzip stream" in ran.out
     assert "Traceback" not in ran.err
     assert list(verify(out)) == []
