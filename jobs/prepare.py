@@ -410,8 +410,6 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
     more = (len(damaged) if listed else damaged["rows"] if damaged else 0) - MAX_NAMED
     if more > 0:
         print(f"damaged: and {more} more; see {MANIFEST}")
-    if manifest["skipped_inputs"]:
-        print(escape(left_out_words(manifest["skipped_inputs"])))
     if hint := _holdout_hint(manifest):
         print(hint)
     print(f"shards: {out}")

@@ -122,22 +122,21 @@ def by_suffix(files: Iterable[InputFile]) -> dict[str, int]:
     return dict(sorted(suffixes.items()))
 
 
-def left_out_words(skipped: dict[str, int], names: Iterable[str] = ()) -> str:
+def left_out_words(skipped: dict[str, int], names: Iterable[str]) -> str:
     """What `by_suffix` counted as a line, with the mend.
 
     Example:
-      >>> left_out_words({".1": 2, ".py": 1}, ["a.1", "b.py"])
-      'left out: 3 files that no reader takes (2 .1, 1 .py), a.1, b.py: --format text reads them'
+      >>> left_out_words({".1": 2, ".py": 1}, ["a.1", "b.1", "c.py"])[:70]
+      'left out: 3 files that no reader takes (2 .1, 1 .py), a.1, b.1, c.py: '
     """
     commonest = Counter(skipped).most_common()
     kinds = [f"{count} {suffix}" for suffix, count in commonest[:NAMED]]
     kinds += ["..."] * (len(commonest) > NAMED)
     n_files = sum(skipped.values())
-    named = ", ".join(islice(names, NAMED))
-    such_as = f", {'such as ' if n_files > NAMED else ''}{named}" if named else ""
+    such_as = "such as " if n_files > NAMED else ""
     return (
-        f"left out: {counted(n_files, 'file')} that no reader takes ({', '.join(kinds)}){such_as}: "
-        f"--format text reads {'it' if n_files == 1 else 'them'}"
+        f"left out: {counted(n_files, 'file')} that no reader takes ({', '.join(kinds)}), "
+        f"{such_as}{', '.join(islice(names, NAMED))}: --format text reads every input as text"
     )
 
 

@@ -607,7 +607,8 @@ def test_an_output_below_its_input_is_not_read(tmp_path, tokenizer_file):
     argv = ["prepare", ".", "--out", "./out", "--tokenizer", tokenizer_file, "--workers", 1]
     first = duologue(*argv, cwd=tmp_path)
     assert first.code == 0, first.err
-    assert "left out: 1 file that no reader takes (1 .dat): --format text reads it" in first.out
+    assert "left out: 1 file that no reader takes (1 .dat), notes/b.dat: --format" in first.err
+    assert "left out" not in first.out
     made = tree(tmp_path / "out")
     # By any name: OUT holds a README.md now, which a reader would take.
     again = [*argv[:3], f"../{tmp_path.name}/out", *argv[4:]]

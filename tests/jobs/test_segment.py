@@ -209,7 +209,8 @@ def test_a_folder_gives_its_files_and_standard_input_is_a_file(tmp_path):
     lines = [json.loads(line) for line in ran.out.splitlines()]
     assert list(dict.fromkeys(line["document"] for line in lines)) == ["in/a.jsonl#0", "in/b.txt"]
     assert ran.err == (
-        "left out: 1 file that no reader takes (1 .png), c.png: --format text reads it\n"
+        "left out: 1 file that no reader takes (1 .png), c.png: "
+        "--format text reads every input as text\n"
     )
     with (tmp_path / "in/b.txt").open() as piped:
         done = subprocess.run(

@@ -134,7 +134,7 @@ def test_very_many_files_left_out_are_one_line():
     words = left_out_words(by_suffix(files), (each.relative for each in files))
     assert words == (
         "left out: 3000 files that no reader takes (334 .0, 334 .1, 334 .2, ...), "
-        "such as 0000.0, 0001.1, 0002.2: --format text reads them"
+        "such as 0000.0, 0001.1, 0002.2: --format text reads every input as text"
     )
 
 
