@@ -1,7 +1,7 @@
 """What a reader is, and how the documents it yields become tables."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -20,6 +20,18 @@ INVALID_UTF8 = "invalid UTF-8"
 
 UTF8_MEND = "duologue prepare --encoding-errors replace keeps what is invalid UTF-8"
 """The mend of that kind, said once a run."""
+
+TEXT_COLUMN = "text"
+"""The column that is read where none is named; made of a pair in JSON lines that lack it."""
+
+_PAIRS = (
+    (("question",), "answer"),
+    (("prompt",), "completion"),
+    (("instruction", "input"), "output"),
+    (("instruction",), "output"),
+    (("input",), "output"),
+)
+"""Columns that ask, and the one that answers; the first that are all there are taken."""
 
 DOCUMENT_OVERHEAD_BYTES = 256
 """What a row costs beside its text, so that a million empty documents are not one table."""
@@ -97,15 +109,27 @@ def too_long(config: PrepareConfig) -> str:
     return f"too long: over max_document_bytes ({config.max_document_bytes})"
 
 
+def pair_of(columns: Collection[str]) -> tuple[tuple[str, ...], str] | None:
+    """Columns that ask and the one that answers, of JSON lines without a text column.
+
+    Example:
+      >>> pair_of(["id", "prompt", "completion"])
+      (('prompt',), 'completion')
+    """
+    if TEXT_COLUMN in columns:
+        return None
+    return next((pair for pair in _PAIRS if {*pair[0], pair[1]} <= {*columns}), None)
+
+
 def check_column(file: InputFile, columns: list[str], option: str, column: str) -> None:
     """Refuse a file that lacks a column.
 
     Raises:
       UserError: naming those that there are, and the option.
     """
-    if column in columns:
-        return
     may_be_chat = option == "--text-column" and not file.path.lower().endswith(".parquet")
+    if column in columns or (may_be_chat and column == TEXT_COLUMN and pair_of(columns)):
+        return
     chat = "messages" if may_be_chat and "messages" in columns else None
     mend = f"Its chats are read with {option} {chat}" if chat else f"Name one with {option}"
     msg = f"{file.relative} has no column {column!r}; there are: {', '.join(columns)}. {mend}"

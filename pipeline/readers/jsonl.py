@@ -13,9 +13,11 @@ from pipeline.inputs import InputFile
 from pipeline.readers.base import (
     DAMAGED,
     INVALID_UTF8,
+    TEXT_COLUMN,
     Document,
     InputRange,
     Reader,
+    pair_of,
     rejected,
     too_long,
 )
@@ -31,15 +33,6 @@ from schemas.config import PrepareConfig
 
 _BOM = b"\xef\xbb\xbf"
 _COLUMNS_LINE_BYTES = 64 << 20
-
-_PAIRS = (
-    (("question",), "answer"),
-    (("prompt",), "completion"),
-    (("instruction", "input"), "output"),
-    (("instruction",), "output"),
-    (("input",), "output"),
-)
-"""Columns that ask, and the one that answers; the first that are all there are taken."""
 
 
 def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
@@ -58,7 +51,7 @@ def _columns(file: InputFile) -> list[str] | None:
             for _, line in _lines(blocks(stream, compression, ReadBytes()), _COLUMNS_LINE_BYTES):
                 record = _parsed(line)
                 if isinstance(record, dict):
-                    return list(_with_text(record))
+                    return list(record)
     except (DamagedInputError, OSError):
         return None  # Reading proper says what is wrong with the file.
     return None
@@ -165,15 +158,13 @@ def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) ->
     source = f"{relative}#{offset}"
     if len(line) > config.max_document_bytes:
         return rejected(source, offset, too_long(config), line)
-    record = _parsed(line)
+    json, record = line, _parsed(line)
     if isinstance(record, ValueError) and config.encoding_errors == "replace":
-        record = _parsed(line.decode("utf-8", "replace").encode())
+        json = line.decode("utf-8", "replace").encode()
+        record = _parsed(json)
     if not isinstance(record, dict):
-        why = record if isinstance(record, ValueError) else f"a {type(record).__name__}"
-        return rejected(source, offset, _not_a_record(line, why), line)
-    record = _with_text(record)
-    text = record.get(config.text_column)
-    text = _chat(text) if isinstance(text, list) else text
+        return rejected(source, offset, _not_a_record(json, record), line)
+    text = _text(record, config.text_column)
     if not isinstance(text, str):
         return rejected(source, offset, _no_text(record, config.text_column), line)
     for column in (config.id_column, config.source_column):
@@ -186,22 +177,23 @@ def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) ->
     return Document(named, offset, id_key, text)
 
 
-def _with_text(record: dict[str, Any]) -> dict[str, Any]:
-    r"""The record; one that has no `text` gets its question and answer, if it has them, as such.
+def _text(record: dict[str, Any], column: str) -> object:
+    r"""What is to be read of a record: a string, if it can be.
 
     Example:
-      >>> _with_text({"question": "Who?", "answer": "Me."})["text"]
+      >>> _text({"question": "Who?", "answer": "Me."}, "text")
       'User: Who?\n\nAssistant: Me.\n'
     """
-    pair = next((pair for pair in _PAIRS if {*pair[0], pair[1]} <= record.keys()), None)
-    if pair is None or "text" in record:
-        return record
+    pair = pair_of(record) if column == TEXT_COLUMN else None
+    if pair is None:
+        text = record.get(column)
+        return _chat(text) if isinstance(text, list) else text
     asking, answering = [record[name] for name in pair[0]], record[pair[1]]
     if not all(isinstance(each, str) for each in (*asking, answering)):
-        return record
+        return None
     question = "\n\n".join(filter(None, asking))
     turns = (("user", question), ("assistant", answering))
-    return {**record, "text": _chat([{"role": role, "content": text} for role, text in turns])}
+    return _chat([{"role": role, "content": text} for role, text in turns])
 
 
 def _chat(messages: list[Any]) -> str | None:
@@ -221,12 +213,16 @@ def _chat(messages: list[Any]) -> str | None:
     return "\n\n".join(turns) + "\n" if turns else None
 
 
-def _not_a_record(line: bytes, why: object) -> str:
+def _not_a_record(line: bytes, found: object) -> str:
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
         return f"{INVALID_UTF8}: at byte {error.start}"
-    return f"invalid JSON: {why}" if isinstance(why, ValueError) else f"no JSON object: {why}"
+    if isinstance(found, orjson.JSONDecodeError):
+        # Of the line: the parser counts characters, and knows no byte order mark.
+        at = len(line) - len(line.removeprefix(_BOM)) + len(found.doc[: found.pos].encode())
+        return f"invalid JSON: at byte {at}: {found.msg}"
+    return f"no JSON object: a {type(found).__name__}"
 
 
 def _no_text(record: dict[str, Any], column: str) -> str:
@@ -234,6 +230,9 @@ def _no_text(record: dict[str, Any], column: str) -> str:
         return f"no text: column {column!r} holds a list that is no chat of role and content"
     if column in record:
         return f"no text: column {column!r} holds a {type(record[column]).__name__}"
+    if column == TEXT_COLUMN and (pair := pair_of(record)):
+        name = next(name for name in (*pair[0], pair[1]) if not isinstance(record[name], str))
+        return f"no text: {name} is not text"
     return f"no text: no column {column!r}; there are {', '.join(map(repr, record))}"[:500]
 
 

@@ -292,6 +292,7 @@ def here(tmp_path, tokenizer_file):
     (tmp_path / "data.bin").write_text(GOOD)
     (tmp_path / "body.jsonl").write_text('{"body": "x", "title": "y"}\n')
     (tmp_path / "faq.jsonl").write_text('{"question": "x", "reply": "y"}\n')
+    (tmp_path / "pair.jsonl").write_text('{"question": null, "answer": "y"}\n')
     (tmp_path / "chat.jsonl").write_text('{"messages": []}\n')
     pq.write_table(pa.table({"body": ["x"], "title": ["y"]}), tmp_path / "body.parquet")
     (tmp_path / "bare/tokenizer.json").write_text(tiny_tokenizer(eos=None))
@@ -320,6 +321,7 @@ def here(tmp_path, tokenizer_file):
         ("body.jsonl", 1, ["body.jsonl has no column 'text'", "body, title", "--text-column"]),
         ("body.parquet", 1, ["no column 'text'", "body, title", "--text-column"]),
         ("faq.jsonl", 1, ["faq.jsonl has no column 'text'", "question, reply", "--text-column"]),
+        ("pair.jsonl --id-column text", 1, ["no column 'text'; there are: question, answer."]),
         ("chat.jsonl", 1, ["no column 'text'", "Its chats are read with --text-column messages"]),
         ("body.jsonl --text-column body --id-column no", 1, ["no column 'no'", "--id-column"]),
         # Tokenizers.

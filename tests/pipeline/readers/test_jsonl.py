@@ -70,10 +70,13 @@ def test_each_record_is_read_once_however_the_file_is_cut(
     [
         # A record's length is that of its line, its end included.
         (record("x" * 100), "too long: over max_document_bytes (60)"),
-        (b'{"text": "x"', "invalid JSON: "),
+        (b'{"text": "x"', "invalid JSON: at byte 13: unexpected end of data"),
+        ('{"é": nul}'.encode(), "invalid JSON: at byte 7: invalid literal, expected 'null'"),
         (b'"text"', "no JSON object: a str"),
         (b"null", "no JSON object: a NoneType"),
         (b'{"body": "x"}', "no text: no column 'text'; there are 'body'"),
+        (b'{"question": null, "answer": "x"}', "no text: question is not text"),
+        (b'{"question": "x", "answer": 1}', "no text: answer is not text"),
         (b'{"text": null}', "no text: column 'text' holds a NoneType"),
         (b'{"text": ["x"]}', "no text: column 'text' holds a list"),
         (b'{"text": "\xe9"}', "invalid UTF-8: at byte 10"),
@@ -109,9 +112,11 @@ def test_columns_name_sources_and_ids(tmp_path):
 
 
 def test_replacing_keeps_what_is_no_utf8(tmp_path):
-    put(tmp_path, {"a.jsonl": b'{"text": "caf\xe9"}'})
+    put(tmp_path, {"a.jsonl": b'{"text": "caf\xe9"}\n{"text": "\xe9'})
     config = dataclasses.replace(CONFIG, encoding_errors="replace")
-    assert [each.text for each in read(whole(tmp_path / "a.jsonl"), config)] == ["caf\ufffd"]
+    kept, broken = read(whole(tmp_path / "a.jsonl"), config)
+    assert kept.text == "caf\ufffd"
+    assert broken.reason == "invalid JSON: at byte 13: unexpected end of data"
 
 
 @given(st.integers(0, 400))
