@@ -27,7 +27,7 @@ _STYLES: dict[str, str] = {
     SegmentKind.QUESTION: "cyan",
     SegmentKind.REASONING: "yellow",
     SegmentKind.ANSWER: "green",
-    SegmentKind.TEXT: "dim",
+    SegmentKind.TEXT: "",
     SegmentKind.MARKER: "dim",
     SegmentKind.DELIMITER: "bold reverse",
 }

@@ -116,11 +116,12 @@ def test_piped_episode_is_a_tagged_line_a_segment():
 
 def test_every_kind_has_a_look_of_its_own_in_colour():
     looks = set()
-    for kind in ("question", "reasoning", "answer", "text", "delimiter"):
+    for kind in ("question", "reasoning", "answer", "text", "marker", "delimiter"):
         target = console(colour=True)
         show_segments(target, [Segment(kind=kind, text="x")])
         looks.add(printed(target).partition("x")[0])
-    assert len(looks) == 5
+    assert len(looks) == 6
+    assert "" in looks  # nature's text
 
 
 @pytest.mark.parametrize("colour", [False, True])
