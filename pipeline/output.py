@@ -89,7 +89,7 @@ def check_free(out: Path) -> None:
         msg = f"{out} is a file: choose a folder for --out"
         raise UserError(msg)
     if out.is_dir() and not is_output(out) and not _is_begun(out):
-        msg = f"{out} is not empty and is no output of duologue: choose another --out"
+        msg = f"{out} is not empty and is no output of duologue prepare: choose another --out"
         raise UserError(msg)
 
 

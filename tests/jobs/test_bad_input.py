@@ -339,7 +339,7 @@ def here(tmp_path, tokenizer_file):
         ("good.txt --tokenizer train:abc", 2, ["--tokenizer", "'train:abc' is not train:N"]),
         ("good.txt --tokenizer train:9", 1, ["train:9", "at least 256"]),
         # Outputs.
-        ("good.txt --out other", 1, ["other is not empty", "choose another --out"]),
+        ("good.txt --out other", 1, ["other is not empty", "output of duologue prepare: choose"]),
         ("good.txt --out file", 1, ["file is a file", "choose a folder for --out"]),
         ("good.txt --out file/out", 1, ["cannot write to file/out", "choose another --out"]),
         ("good.txt --out /proc/out", 1, ["cannot write to /proc/out"]),
