@@ -13,7 +13,7 @@ from jobs.compare.config import ComparisonConfig
 from jobs.compare.corpus import ComparedRows, compared_rows
 from jobs.compare.design import make_design
 from jobs.compare.estimate import print_estimate
-from jobs.compare.results import Design, Results, Run
+from jobs.compare.results import DESIGN_FILE, RESULTS_FILE, Design, Results, Run
 from jobs.compare.runs import DATA, RUNS, RunSpec, read_run, run_all, write_data
 from jobs.train.policy import model_digest
 from jobs.train.ranks import device_named
@@ -23,8 +23,6 @@ from pipeline.output import read_manifest
 from pipeline.read_shards import tokenizer_of
 from pipeline.tokenizer import OutputTokenizer
 from schemas.errors import UserError
-
-DESIGN_FILE, RESULTS_FILE = "design.json", "results.jsonl"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from schemas.errors import UserError
 from schemas.keys import digest
 
 FORMAT = 1
+DESIGN_FILE, RESULTS_FILE = "design.json", "results.jsonl"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,10 @@ def read_results(paths: Iterable[Path]) -> Results:
     designs: dict[str, tuple[Design, Path]] = {}
     runs: list[tuple[Run, Path]] = []
     for given in paths:
-        path = given / "results.jsonl" if given.is_dir() else given
+        path = given / RESULTS_FILE if given.is_dir() else given
+        if not path.exists() and path.with_name(DESIGN_FILE).exists():
+            msg = f"the comparison in {path.parent} is not finished: run the same compare again"
+            raise UserError(msg)
         for number, fields in enumerate(_objects(path), 1):
             try:
                 if fields["kind"] == "design":
@@ -173,7 +177,7 @@ def read_results(paths: Iterable[Path]) -> Results:
                     raise KeyError(fields["kind"])
             except (KeyError, TypeError, AttributeError) as error:
                 msg = (
-                    f"{path}, line {number}: no line of a comparison ({error}); name results.jsonl"
+                    f"{path}, line {number}: no line of a comparison ({error}); name {RESULTS_FILE}"
                 )
                 raise UserError(msg) from error
     design = _one_design(designs)

@@ -91,6 +91,12 @@ def test_missing_file_names_what_to_give(tmp_path):
         read_results([tmp_path / "none.jsonl"])
 
 
+def test_an_unfinished_comparison_is_to_be_run_again(tmp_path):
+    (tmp_path / "design.json").touch()
+    with pytest.raises(UserError, match="is not finished: run the same compare again"):
+        read_results([tmp_path])
+
+
 def test_folder_without_results_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot read .*results\.jsonl"):
         read_results([tmp_path])
