@@ -65,7 +65,7 @@ class Refusal(NamedTuple):
 OUTLINE_LINES = (
     LinePattern(
         OUTLINE,
-        opens=(*(mark * 2 for mark in "#=-~^\"'*+_:`."), "# ", "#\t", "= ", "=\t", *".\\@<;"),
+        opens=(*(mark * 2 for mark in "#=-~^\"'*+_:`."), "# ", "#\t", "= ", "=\t", "* ", "*\t", *".\\@<;"),
     ),
     LinePattern(TERM, holds="?？"),
 )
