@@ -65,7 +65,11 @@ class Refusal(NamedTuple):
 OUTLINE_LINES = (
     LinePattern(
         OUTLINE,
-        opens=(*(mark * 2 for mark in "#=-~^\"'*+_:`."), "# ", "#\t", "= ", "=\t", "* ", "*\t", *".\\@<;"),
+        opens=(
+            *(mark * 2 for mark in "#=-~^\"'*+_:`."),
+            *(mark + space for mark in "#=*" for space in " \t"),
+            *".\\@<;",
+        ),
     ),
     LinePattern(TERM, holds="?？"),
 )

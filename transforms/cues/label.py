@@ -20,7 +20,7 @@ from transforms.cues.blocks import ASKING_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import Label, read_labels
 from transforms.cues.options import LABEL as OTHER_LABEL
-from transforms.cues.wordless import partings
+from transforms.cues.wordless import partings, without_closing_tags
 from transforms.cues.words import QUESTION_MARKS
 from transforms.episodes import trim
 from transforms.lines import Lines
@@ -104,6 +104,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         start, end = trim(data, found.answer_start, found.answer_end)
         end = _without_rule(candidates.lines, start, end)
         end = _without_source(candidates.lines, start, end)
+        end = _without_tags(candidates.lines, start, end)
         if end - start < _TAIL_BYTES and _BEGINS.fullmatch(str(data[start:end], "utf-8", "ignore")):
             # The prompt's end: the answer is left to its reader.
             continue
@@ -145,6 +146,13 @@ def _without_source(lines: Lines, start: int, end: int) -> int:
             is_list = _SOURCE.match(line_text(lines, line - 1)) is not None
             return end if is_list else trim(lines.data, start, at)[1]
     return end
+
+
+def _without_tags(lines: Lines, start: int, end: int) -> int:
+    """The end of an answer without the tags below it that close what was open before it."""
+    first, last = (int(line) for line in lines.start.searchsorted([start, end - 1], side="right"))
+    cut = without_closing_tags(lines, first, last) if first < last else last
+    return end if cut == last else trim(lines.data, start, int(lines.start[cut]))[1]
 
 
 def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:

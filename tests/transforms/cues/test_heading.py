@@ -209,6 +209,8 @@ def test_what_stands_between_sections_is_no_answer(tail):
         "It looks like this:\n\n<img src='x.png'>",  # what the text points at
         "Write this.\n\n    <br>",  # code
         "<details>\n\nSo.\n\n</details>",
+        "<div>\nSo.\n</div>",
+        "End it like this:\n\n</div>",
         "So.\n\n<https://example.org>",
         "So.\n\n![So](x.png)",
         "```\nx\n\n<br>\n```",
@@ -221,6 +223,30 @@ def test_answers_keep_their_ends(answer):
     ]
 
 
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("<body>\n<div>\n", "</div>\n</body>\n</html>\n"),
+        ("", "</body></html>\n"),
+        ("<section>\n", "\n</section>\n\n"),
+        ("", "</div>\n<div class='entry'>\n"),
+    ],
+)
+def test_an_element_that_was_open_before_an_answer_ends_it(opening, closing):
+    text = f"{opening}<h3>Why?</h3>\nSo.\n{closing}<h3>How?</h3>\nThus.\n{closing}"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+    text = f"{opening}Q: Why?\nA: So.\n{closing}\nQ: How?\nA: Thus.\n{closing}"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+
+
+@pytest.mark.parametrize("tag", ["<details>\n<summary>", "<details><summary>"])
+def test_details_close_behind_their_answers(tag):
+    text = "".join(f"{tag}{asked}</summary>\n\n{said}\n\n</details>\n\n" for asked, said in _SAID)
+    assert pairs(text) == _SAID
+    assert pairs(text.replace("\n\n", "\n")) == _SAID
+
+
+_SAID = [("Why?", "So."), ("How?", "Thus.")]
 _RULE = "-" * 30
 
 
