@@ -68,6 +68,7 @@ OUTLINE_LINES = (
         opens=(
             *(mark * 2 for mark in "#=-~^\"'*+_:`."),
             *(mark + space for mark in "#=*" for space in " \t"),
+            *("[" + mark for mark in "[#.qhdfag"),
             *".\\@<;",
         ),
     ),

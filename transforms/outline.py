@@ -48,13 +48,18 @@ _COMMAND = re.compile(
     (?:(?<=[?？])::+|\}}|"(?:[ \t]+\d+)?|</(?:h[1-6]|dt|summary)>)?[ \t]*$""",
     re.VERBOSE,
 )
+# What AsciiDoc says of the line right below: its kind, an anchor, a role.
+_ATTRIBUTE = (
+    r"\[(?:(?:qanda|horizontal|discrete|float|appendix|glossary)(?:[,#.%][^\[\]\n]*)?"
+    r"|\[[\p{L}_][\p{L}\d_:.-]*(?:,[^\[\]\n]*)?\]|[#.][\p{L}_][\p{L}\d_.#%-]*)\]\s*$"
+)
 _TARGET = r"(?:\.\. _[^\n]*:\s*$|@node[ \t])"
 OUTLINE = (
     rf"^(?:#{{1,6}}[ \t]+\S|={{1,6}}[ \t]+\S|\*{{1,3}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)"
-    rf"|{_TARGET}|{_COMMANDS})"
+    rf"|{_TARGET}|{_ATTRIBUTE}|{_COMMANDS})"
 )
-"""Rust regular expression of the lines that make up an outline: headings, rules, fences of code
-and the link targets of reStructuredText and Texinfo."""
+"""Rust regular expression of the lines that make up an outline: headings, rules, fences of code,
+the link targets of reStructuredText and Texinfo, and the attributes of AsciiDoc."""
 TERM = r"^[ \t]{0,3}[^\s:][^\n]*[?？]::+\s*$"
 """Rust regular expression of terms of AsciiDoc's lists that ask, which are in the outline too."""
 
@@ -392,10 +397,14 @@ def _wrapped(lines: Lines, document: int, underline: int, run: str) -> Heading |
     )
 
 
-def link_targets(number: Int64s, text: pl.Series) -> Int64s:
+def link_targets(lines: Lines, number: Int64s, text: pl.Series) -> Int64s:
     """int64 [n], the lines that hold nothing but a link target of reStructuredText or Texinfo.
 
-    They name what follows, so they do not belong to the answer before them.
+    They name what follows, so they do not belong to the answer before them; nor do attributes of
+    AsciiDoc right above a line of the outline.
     """
     is_target = text.str.contains(rf"^{_TARGET}").to_numpy()
-    return np.asarray(number[is_target], np.int64)
+    is_attribute = text.str.contains(rf"^{_ATTRIBUTE}").to_numpy()
+    is_above = np.append(np.diff(number) == 1, False)[: len(number)]
+    is_above &= number + 1 < lines.first_line[lines.document_of(number) + 1]
+    return np.asarray(number[is_target | (is_attribute & is_above)], np.int64)

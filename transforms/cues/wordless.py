@@ -97,7 +97,7 @@ class AnswerEnds:
 
     def __init__(self, candidates: Candidates) -> None:
         self._lines = candidates.lines
-        targets = link_targets(*candidates.matching(*OUTLINE_LINES))
+        targets = link_targets(self._lines, *candidates.matching(*OUTLINE_LINES))
         self._targets = frozenset(targets.tolist())
         self._partings = candidates.once(partings)
         # Blank lines part blocks.
