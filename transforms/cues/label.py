@@ -39,6 +39,7 @@ _LONG_RULE = LinePattern(r"^(?:-{40,}|={40,}|_{40,}|\*{40,})\s*$", opens="-=_*")
 """Rules across the page, that part what stands above from what stands below."""
 
 _SURE_LETTERS = "q问問문"
+_MARKED_IN_BOLD = tuple(mark + bold for mark in QUESTION_MARKS for bold in ("**", "__"))
 _MAX_QUESTION_BYTES = 20_000
 _TAIL_BYTES = 64
 _MIN_UNANSWERED = 2
@@ -192,7 +193,41 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
         found = list(_find_unanswered(candidates.lines, stops, list(group)))
         if len(found) >= _MIN_UNANSWERED:
             pairs.extend(found)
-    return pairs
+    return [*pairs, *_find_beside(candidates.lines, stops, labels, pairs)]
+
+
+def _find_beside(
+    lines: Lines, stops: list[int], labels: Sequence[Label], pairs: Sequence[Pair]
+) -> Iterator[Pair]:
+    """Questions in bold, with their labels, beside others of which some answers have labels.
+
+    Each ends a paragraph of one line with its question mark; what follows it answers.
+    """
+    taken = {found.question.start for found in pairs}
+    bold = {
+        (found.question.document, found.question.word, found.question.emphasis)
+        for found in pairs
+        if found.question.emphasis and found.answer is not None
+    }
+    asking = [label for label in labels if label.asks]
+    is_like = [(label.document, label.word, label.emphasis) in bold for label in asking]
+    documents = {
+        label.document
+        for label, like in zip(asking, is_like, strict=True)
+        if like and label.start not in taken
+    }
+    near = (label for label in asking if label.document in documents)
+    for document, group in itertools.groupby(near, lambda label: label.document):
+        found = []
+        for each in _find_unanswered(lines, stops, list(group)):
+            label = each.question
+            is_bold = (document, label.word, label.emphasis) in bold
+            is_alone = label.is_head and bool(lines.closes[label.line])
+            asks = line_text(lines, label.line).endswith(_MARKED_IN_BOLD)
+            if is_bold and is_alone and asks and label.start not in taken:
+                found.append(each)
+        if len(found) >= _MIN_UNANSWERED:
+            yield from found
 
 
 def _find_answered(
