@@ -65,7 +65,12 @@ class Refusal(NamedTuple):
 OUTLINE_LINES = (
     LinePattern(
         OUTLINE,
-        opens=(*(mark * 2 for mark in "#=-~^\"'*+_:`."), "# ", "#\t", "= ", "=\t", *".\\@<;"),
+        opens=(
+            *(mark * 2 for mark in "#=-~^\"'*+_:`."),
+            *(mark + space for mark in "#=*" for space in " \t"),
+            *("[" + mark for mark in "[#.qhdfag"),
+            *".\\@<;",
+        ),
     ),
     LinePattern(TERM, holds="?？"),
 )

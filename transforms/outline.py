@@ -1,7 +1,8 @@
 """The outline of documents: headings that markup shows, with their ranks.
 
 Three notations are read: a line that opens with up to six "#" (Markdown's ATX), "=" (AsciiDoc, and
-MediaWiki, which closes it with the same), or two "*" (Org; three are a bullet); a line underlined
+MediaWiki, which closes it with the same), or two "*" (Org; one or three where the document's lines
+so marked ask above text, and are no list); a line underlined
 with a run of one punctuation mark, with or without the same run above it (Markdown's Setext, and
 reStructuredText); and a command around the title (LaTeX, Texinfo, roff, HTML), or the mark of a
 term that asks (AsciiDoc's "Why?::", MediaWiki's ";Why?").
@@ -17,7 +18,14 @@ import polars as pl
 from transforms.lines import Bools, Int64s, Lines
 
 _RULE = r"""(?:={3,}|-{3,}|~{3,}|\^{3,}|"{3,}|'{3,}|\*{3,}|\+{3,}|#{3,}|_{3,}|:{3,}|`{3,})"""
-_ATX = r"^((?:#{1,6}|={1,6}|\*\*)[ \t]+)\S"
+_ATX = r"^((?:#{1,6}|={1,6}|\*{1,3})[ \t]+)\S"
+_STARS = r"^(\*{1,3})[ \t]"
+_STARS_ASKING = r"^\*{1,3}[ \t][^\n]*[?？][ \t]*\s*$"
+# A sentence, or the first line of a bullet's that is wrapped.
+_STARS_SAYING = r"^\*{1,3}[ \t](?:[^\n]*[.,;:!]|[^\n]{70,})\s*$"
+_MIN_ASKING = 2
+_MOSTLY = 2 / 3
+_MIN_SHARE = 0.2
 # Commands, by the rank of their titles; below all others stand terms of lists.
 _TERM_RANK = 9
 _COMMAND_RANKS = {
@@ -40,13 +48,18 @@ _COMMAND = re.compile(
     (?:(?<=[?？])::+|\}}|"(?:[ \t]+\d+)?|</(?:h[1-6]|dt|summary)>)?[ \t]*$""",
     re.VERBOSE,
 )
+# What AsciiDoc says of the line right below: its kind, an anchor, a role.
+_ATTRIBUTE = (
+    r"\[(?:(?:qanda|horizontal|discrete|float|appendix|glossary)(?:[,#.%][^\[\]\n]*)?"
+    r"|\[[\p{L}_][\p{L}\d_:.-]*(?:,[^\[\]\n]*)?\]|[#.][\p{L}_][\p{L}\d_.#%-]*)\]\s*$"
+)
 _TARGET = r"(?:\.\. _[^\n]*:\s*$|@node[ \t])"
 OUTLINE = (
-    rf"^(?:#{{1,6}}[ \t]+\S|={{1,6}}[ \t]+\S|\*\*[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)"
-    rf"|{_TARGET}|{_COMMANDS})"
+    rf"^(?:#{{1,6}}[ \t]+\S|={{1,6}}[ \t]+\S|\*{{1,3}}[ \t]+\S|{_RULE}\s*$|[ \t]*(?:```|~~~)"
+    rf"|{_TARGET}|{_ATTRIBUTE}|{_COMMANDS})"
 )
-"""Rust regular expression of the lines that make up an outline: headings, rules, fences of code
-and the link targets of reStructuredText and Texinfo."""
+"""Rust regular expression of the lines that make up an outline: headings, rules, fences of code,
+the link targets of reStructuredText and Texinfo, and the attributes of AsciiDoc."""
 TERM = r"^[ \t]{0,3}[^\s:][^\n]*[?？]::+\s*$"
 """Rust regular expression of terms of AsciiDoc's lists that ask, which are in the outline too."""
 
@@ -123,13 +136,16 @@ def read_outline(lines: Lines, number: Int64s, text: pl.Series) -> list[Heading]
 
 def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading]:
     """The headings of all documents; those whose rank is that of their notation have 0."""
+    is_org = _in_org(lines, number, text)
+    is_bullet = text.str.contains(r"^(?:\*|\*{3})[ \t]").to_numpy() & ~is_org
+    number, text, is_org = number[~is_bullet], text.filter(~is_bullet), is_org[~is_bullet]
     content = text.str.strip_chars_end()
     hashes = content.str.extract(_ATX, 1)
     follows = np.diff(number, prepend=-2) == 1
-    is_usual = hashes.is_null().to_numpy() | lines.opens[number] | follows
+    is_usual = hashes.is_null().to_numpy() | lines.opens[number] | follows | is_org
     documents = lines.document_of(number)
     is_shown = _fenced(text, documents)
-    is_marked = hashes.str.contains("^[#*]").fill_null(False).to_numpy() & ~is_shown
+    is_marked = hashes.str.contains("^[#*]").fill_null(False).to_numpy() & ~is_shown & ~is_org
     is_single = is_marked & hashes.str.contains(r"^#[ \t]").fill_null(False).to_numpy()
     keep = ~is_shown & is_usual & ~_is_comment(lines, number, is_marked, is_single)
     kept = number[keep]
@@ -169,6 +185,37 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
             pending = heading
     if pending is not None:
         yield pending
+
+
+def _in_org(lines: Lines, number: Int64s, text: pl.Series) -> Bools:
+    """Bool [n], whether each line is a heading of Org, marked with up to three "*".
+
+    In a list of that mark, what stands below an item is another, or is set deeper; few ask.
+    """
+    depths = text.str.extract(_STARS, 1).str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
+    is_org = depths > 0
+    which = np.flatnonzero(is_org)
+    if len(which) == 0:
+        return is_org
+    starred, depth, shown = number[which], depths[which], text.gather(which)
+    document = lines.document_of(starred)
+    at = lines.filled.searchsorted(starred, side="right")
+    below = np.append(lines.filled, lines.n_lines)[at]
+    is_inside = below < lines.first_line[document + 1]
+    near = np.where(is_inside, below, starred)
+    is_title = np.append(starred[1:] == near[:-1], False) & (np.diff(depth, append=0) > 0)
+    is_text = is_inside & (lines.indent[near] == 0)
+    is_text &= ~lines.text.gather(near).str.contains(r"^(?:[*+-]+|\d{1,3}[.)])[ \t]").to_numpy()
+    asks = shown.str.contains(_STARS_ASKING).to_numpy()
+    says = shown.str.contains(_STARS_SAYING).to_numpy()
+    n_titles, n_texts, n_asking, n_saying, n_all = (
+        np.bincount(document[each], minlength=len(lines.first_line) - 1)
+        for each in (is_title, is_text & ~is_title, asks & is_text, says, slice(None))
+    )
+    is_outline = n_asking >= np.maximum(_MIN_ASKING, _MIN_SHARE * (n_all - n_titles))
+    is_outline &= (n_texts >= _MOSTLY * (n_all - n_titles)) & (n_saying == 0)
+    is_org[which] = is_outline[document]
+    return is_org
 
 
 def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) -> Heading | None:
@@ -350,10 +397,14 @@ def _wrapped(lines: Lines, document: int, underline: int, run: str) -> Heading |
     )
 
 
-def link_targets(number: Int64s, text: pl.Series) -> Int64s:
+def link_targets(lines: Lines, number: Int64s, text: pl.Series) -> Int64s:
     """int64 [n], the lines that hold nothing but a link target of reStructuredText or Texinfo.
 
-    They name what follows, so they do not belong to the answer before them.
+    They name what follows, so they do not belong to the answer before them; nor do attributes of
+    AsciiDoc right above a line of the outline.
     """
     is_target = text.str.contains(rf"^{_TARGET}").to_numpy()
-    return np.asarray(number[is_target], np.int64)
+    is_attribute = text.str.contains(rf"^{_ATTRIBUTE}").to_numpy()
+    is_above = np.append(np.diff(number) == 1, False)[: len(number)]
+    is_above &= number + 1 < lines.first_line[lines.document_of(number) + 1]
+    return np.asarray(number[is_target | (is_attribute & is_above)], np.int64)

@@ -20,7 +20,7 @@ from transforms.cues.blocks import ASKING_WORD
 from transforms.cues.family import CueFamily, Episode, pair
 from transforms.cues.labels import Label, read_labels
 from transforms.cues.options import LABEL as OTHER_LABEL
-from transforms.cues.wordless import partings
+from transforms.cues.wordless import partings, without_closing_tags
 from transforms.cues.words import QUESTION_MARKS
 from transforms.episodes import trim
 from transforms.lines import Lines
@@ -39,6 +39,7 @@ _LONG_RULE = LinePattern(r"^(?:-{40,}|={40,}|_{40,}|\*{40,})\s*$", opens="-=_*")
 """Rules across the page, that part what stands above from what stands below."""
 
 _SURE_LETTERS = "q问問문"
+_MARKED_IN_BOLD = tuple(mark + bold for mark in QUESTION_MARKS for bold in ("**", "__"))
 _MAX_QUESTION_BYTES = 20_000
 _TAIL_BYTES = 64
 _MIN_UNANSWERED = 2
@@ -104,6 +105,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         start, end = trim(data, found.answer_start, found.answer_end)
         end = _without_rule(candidates.lines, start, end)
         end = _without_source(candidates.lines, start, end)
+        end = _without_tags(candidates.lines, start, end)
         if end - start < _TAIL_BYTES and _BEGINS.fullmatch(str(data[start:end], "utf-8", "ignore")):
             # The prompt's end: the answer is left to its reader.
             continue
@@ -147,6 +149,13 @@ def _without_source(lines: Lines, start: int, end: int) -> int:
     return end
 
 
+def _without_tags(lines: Lines, start: int, end: int) -> int:
+    """The end of an answer without the tags below it that close what was open before it."""
+    first, last = (int(line) for line in lines.start.searchsorted([start, end - 1], side="right"))
+    cut = without_closing_tags(lines, first, last) if first < last else last
+    return end if cut == last else trim(lines.data, start, int(lines.start[cut]))[1]
+
+
 def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:
     """The end of a content without the markup that its label opened."""
     if not emphasis:
@@ -184,7 +193,41 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
         found = list(_find_unanswered(candidates.lines, stops, list(group)))
         if len(found) >= _MIN_UNANSWERED:
             pairs.extend(found)
-    return pairs
+    return [*pairs, *_find_beside(candidates.lines, stops, labels, pairs)]
+
+
+def _find_beside(
+    lines: Lines, stops: list[int], labels: Sequence[Label], pairs: Sequence[Pair]
+) -> Iterator[Pair]:
+    """Questions in bold, with their labels, beside others of which some answers have labels.
+
+    Each ends a paragraph of one line with its question mark; what follows it answers.
+    """
+    taken = {found.question.start for found in pairs}
+    bold = {
+        (found.question.document, found.question.word, found.question.emphasis)
+        for found in pairs
+        if found.question.emphasis and found.answer is not None
+    }
+    asking = [label for label in labels if label.asks]
+    is_like = [(label.document, label.word, label.emphasis) in bold for label in asking]
+    documents = {
+        label.document
+        for label, like in zip(asking, is_like, strict=True)
+        if like and label.start not in taken
+    }
+    near = (label for label in asking if label.document in documents)
+    for document, group in itertools.groupby(near, lambda label: label.document):
+        found = []
+        for each in _find_unanswered(lines, stops, list(group)):
+            label = each.question
+            is_bold = (document, label.word, label.emphasis) in bold
+            is_alone = label.is_head and bool(lines.closes[label.line])
+            asks = line_text(lines, label.line).endswith(_MARKED_IN_BOLD)
+            if is_bold and is_alone and asks and label.start not in taken:
+                found.append(each)
+        if len(found) >= _MIN_UNANSWERED:
+            yield from found
 
 
 def _find_answered(

@@ -4,6 +4,7 @@ Expressions are possessive and anchored: each reads a stretch of bytes once.
 """
 
 import re
+from collections import Counter
 
 import numpy as np
 
@@ -24,6 +25,12 @@ _NO_WORDS = re.compile(
 # A tag that closes belongs to what it closes.
 _BANNER = re.compile(rb"(?!</)(?:\s++|%b|%b)*+" % (_COMMENT, _TAG), re.DOTALL)
 _RULE = re.compile(rb"([-=*_])(?:[ \t]*+\1){2,}+\s*+")
+# Elements that hold questions with their answers, alone in a line; where an answer opens one, it
+# may close it.
+_ELEMENTS = rb"details|body|html|section|article|main|div|dl|dd|li|ul|ol"
+_LONE_TAGS = re.compile(rb"(?i:[ \t]*+</?(?:%b)(?=[\s>])[^<>\n]*+>)++\s*+" % _ELEMENTS)
+_ELEMENT = re.compile(rb"(?i)<(/?)(%b)(?=[\s>])" % _ELEMENTS)
+_MAX_LONE_TAGS, _MAX_CUTS = 12, 3
 _PARTING = LinePattern(r"^%\s*$", opens="%")
 _MIN_PARTINGS = 2
 _MAX_INDENT = 3
@@ -45,15 +52,52 @@ def partings(candidates: Candidates) -> Int64s:
     return number[np.bincount(document)[document] >= _MIN_PARTINGS] if len(number) else number
 
 
+def without_closing_tags(lines: Lines, body: int, end: int) -> int:
+    """The line after an answer's last, without lone tags that close what was open before it.
+
+    Args:
+      lines: of all documents.
+      body: its first line.
+      end: the line after its last.
+    """
+    tail: list[tuple[int, bytes]] = []
+    above = b""
+    for _ in range(_MAX_LONE_TAGS):
+        at = int(lines.filled.searchsorted(tail[-1][0] if tail else end)) - 1
+        if at < 0 or (line := int(lines.filled[at])) < body:
+            break
+        # So deep below a blank line stands code.
+        is_code = lines.indent[line] > _MAX_INDENT and bool(lines.opens[line])
+        above = bytes(lines.data[lines.start[line] : lines.start[line + 1]])
+        if is_code or _LONE_TAGS.fullmatch(above) is None:
+            break
+        tail.append((line, above))
+    if not tail or above.rstrip().endswith(b":"):
+        return end
+    start, stop = int(lines.start[body]), int(lines.start[tail[-1][0]])
+    depths = Counter[bytes]()
+    for match in _ELEMENT.finditer(lines.data, start, stop):
+        depths[match[2].lower()] += -1 if match[1] else 1
+    cut = end
+    for line, text in reversed(tail):
+        names = [(bool(match[1]), match[2].lower()) for match in _ELEMENT.finditer(text)]
+        closes_own = any(closes and depths[name] > 0 for closes, name in names)
+        cut = end if closes_own else min(cut, line)
+        for closes, name in names:
+            depths[name] += -1 if closes else 1
+    return cut
+
+
 class AnswerEnds:
     """Where answers end, when what stands between them and the next heading is left out.
 
-    That is link targets, rules and banners of tags, and a ruled footer at a document's end.
+    That is link targets, rules, banners of tags, tags that close what was open before, and a ruled
+    footer at a document's end.
     """
 
     def __init__(self, candidates: Candidates) -> None:
         self._lines = candidates.lines
-        targets = link_targets(*candidates.matching(*OUTLINE_LINES))
+        targets = link_targets(self._lines, *candidates.matching(*OUTLINE_LINES))
         self._targets = frozenset(targets.tolist())
         self._partings = candidates.once(partings)
         # Blank lines part blocks.
@@ -70,10 +114,16 @@ class AnswerEnds:
         at = int(self._partings.searchsorted(body))
         end = min([end, *self._partings[at : at + 1].tolist()])
         is_last = end == int(lines.first_line[lines.first_line.searchsorted(end)])
+        n_cuts = 0
         while (last := int(lines.filled.searchsorted(end)) - 1) >= 0:
             line = int(lines.filled[last])
             if line in self._targets:
                 end = line
+                continue
+            # Each cut reads the answer, so there are few.
+            cut = without_closing_tags(lines, body, end) if n_cuts < _MAX_CUTS else end
+            if cut < end:
+                end, n_cuts = cut, n_cuts + 1
                 continue
             block = int(self._openers[self._openers.searchsorted(line, side="right") - 1])
             if block < body or not self._is_between(block, line, is_last):

@@ -21,9 +21,15 @@ from tests.transforms.segmenting import games, pairs
         "## Q1: Why?\n\nSo.\n\n## Q2: How?\n\nThus.\n",
         "\ufeff## Why?\n\nSo.\n\n## How?\n\nThus.\n",
         "* On it\n\n** Why?\nSo.\n\n** How?\nThus.\n",
+        "* On it\n** Why?\nSo.\n** How?\nThus.\n",
+        "* Why?\nSo.\n* How?\nThus.\n* License\nMIT.\n",
+        "* Why?\n\nSo.\n\n* How?\n\nThus.\n\n* License\n\nMIT.\n",
+        "* On it\n** Of it\n*** Why?\nSo.\n*** How?\nThus.\n",
         "== On it\n\nWhy?::\nSo.\n\nHow?::\nThus.\n\n== More\n\nEnd.\n",
         "[qanda]\nWhy?::\n  So.\nHow?::\n  Thus.\n",
         "Why?::\nSo.\nHow?::\nThus.\n",
+        "[qanda]\nWhy?::\nSo.\n\n[qanda]\nHow?::\nThus.\n",
+        "[[why]]\n== Why?\nSo.\n\n[#how.more]\n== How?\nThus.\n",
         "\\section{Why?}\nSo.\n\\subsection*{How?}\nThus.\n\\section{More}\nEnd.\n",
         "@node a\n@section Why?\nSo.\n\n@node b\n@section How?\nThus.\n",
         '.SH ON IT\n.SS Why?\nSo.\n.SS "How?"\nThus.\n.SH MORE\nEnd.\n',
@@ -205,7 +211,10 @@ def test_what_stands_between_sections_is_no_answer(tail):
         "It looks like this:\n\n<img src='x.png'>",  # what the text points at
         "Write this.\n\n    <br>",  # code
         "<details>\n\nSo.\n\n</details>",
+        "<div>\nSo.\n</div>",
+        "End it like this:\n\n</div>",
         "So.\n\n<https://example.org>",
+        "So.\n\n[[so]]",
         "So.\n\n![So](x.png)",
         "```\nx\n\n<br>\n```",
     ],
@@ -217,6 +226,30 @@ def test_answers_keep_their_ends(answer):
     ]
 
 
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("<body>\n<div>\n", "</div>\n</body>\n</html>\n"),
+        ("", "</body></html>\n"),
+        ("<section>\n", "\n</section>\n\n"),
+        ("", "</div>\n<div class='entry'>\n"),
+    ],
+)
+def test_an_element_that_was_open_before_an_answer_ends_it(opening, closing):
+    text = f"{opening}<h3>Why?</h3>\nSo.\n{closing}<h3>How?</h3>\nThus.\n{closing}"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+    text = f"{opening}Q: Why?\nA: So.\n{closing}\nQ: How?\nA: Thus.\n{closing}"
+    assert pairs(text) == [("Why?", "So."), ("How?", "Thus.")]
+
+
+@pytest.mark.parametrize("tag", ["<details>\n<summary>", "<details><summary>"])
+def test_details_close_behind_their_answers(tag):
+    text = "".join(f"{tag}{asked}</summary>\n\n{said}\n\n</details>\n\n" for asked, said in _SAID)
+    assert pairs(text) == _SAID
+    assert pairs(text.replace("\n\n", "\n")) == _SAID
+
+
+_SAID = [("Why?", "So."), ("How?", "Thus.")]
 _RULE = "-" * 30
 
 

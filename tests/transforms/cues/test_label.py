@@ -207,3 +207,16 @@ def test_titles_inside_a_list_of_contents_ask_nothing():
         "More",
     )
     assert "label" not in games("GUIDE\n" + "".join(f"   {entry}\n" for entry in entries))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("**Q: a?**\n\nx\n\n**Q: b?**\nA: y\n\n**Q: c?**\n\nz\n", "abc"),
+        ("**Q: a?**\nA: x\n\n**Q: b?**\n\ny\n\n**Q: c?**\n\nz\n\n# More\n", "abc"),
+        ("**Q: a?**\n\nx\n\n**Q: b?**\nA: y\n", "b"),  # only one of them
+        ("Q: a?\n\nx\n\nQ: b?\nA: y\n\nQ: c?\n\nz\n", "b"),  # not in bold
+    ],
+)
+def test_questions_in_bold_beside_labelled_answers(text, found):
+    assert pairs(text) == [p for p in [("a?", "x"), ("b?", "y"), ("c?", "z")] if p[0][0] in found]
