@@ -55,6 +55,8 @@ from schemas.words import counted
 PLAIN_PROGRESS_SECONDS = 10
 _TRAIN = re.compile(r"train:([0-9]+)")
 MAX_NAMED = 5
+# The most that is proposed for test, and as much for validation: half is left to train on.
+MAX_HOLDOUT = 0.25
 
 # Of English prose and documentation, for the estimate of --plan.
 BYTES_PER_TOKEN = 4
@@ -427,8 +429,11 @@ def _holdout_hint(manifest: dict[str, Any]) -> str | None:
         return None
     documents = manifest["counts"]["documents"] - manifest["counts"]["documents_rejected"]
     # Twice what is needed: splits are drawn by hash, and not every document has an answer.
-    share = math.ceil(100 * 2 * MIN_TEST_SOURCES / max(documents, 1)) / 100
-    mend = f"prepare with --holdout {share}" if share <= 0.25 else "prepare a larger corpus"
+    wanted = 2 * MIN_TEST_SOURCES
+    share = min(math.ceil(100 * wanted / max(documents, 1)) / 100, MAX_HOLDOUT)
+    enough = math.ceil(wanted / MAX_HOLDOUT)
+    larger = f"{counted(enough, 'document')} or more " if documents < enough else ""
+    mend = f"prepare {larger}with --holdout {share}"
     return (
         f"test: {counted(found, 'document')}; duologue compare needs answers of {MIN_TEST_SOURCES} "
         f"test sources: for it, {mend}"

@@ -344,6 +344,9 @@ def test_a_small_corpus_is_told_what_it_is_too_small_for(tmp_path):
         in (ran.out)
     )
     assert "duologue compare" not in duologue(*argv, tmp_path / "two", "--holdout", 0.2).out
+    (tmp_path / "a.jsonl").write_bytes(jsonl([exchange(i) for i in range(20)]))
+    ran = duologue(*argv, tmp_path / "three")
+    assert "for it, prepare 160 documents or more with --holdout 0.25" in ran.out
 
 
 def flip(path: Path) -> None:
