@@ -56,6 +56,8 @@ _KEY = re.compile(
 _GOES_ON = re.compile(
     rf"(?P<key>{_MARK}[a-j1-9][)\]）]?[*_]{{0,2}}[.:,;]?)[ \t]+\S.*[^.!?。\s]\s*$", re.IGNORECASE
 )
+# "1. Lima; 2. Picasso" are answers to several questions.
+_COUNTS_ON = re.compile(r"[*_(\[（]*1([.):\]）])[ \t].*?[ \t][(\[（]?2\1[ \t]+\S")
 _EXPLAINS = re.compile(
     r"[ \t>]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:detailed |brief )?(?:explanations?|rationale"
     r"|reason(?:ing)?|justification|why|solution|feedback|erklärung|begründung|explication|explicación|explicação"
@@ -135,7 +137,7 @@ def _items(candidates: Candidates) -> Iterator[_Item]:
         keys.tolist(), texts, documents.tolist(), floors.tolist(), strict=True
     ):
         match = _KEY.match(text[:_MAX_STEM_BYTES].rstrip())
-        if match is None or key in answered:
+        if match is None or key in answered or _COUNTS_ON.match(match["answer"]):
             continue
         floor = max(floor, key - _MAX_LINES)
         is_explained = any(_EXPLAINS.match(line_text(lines, line)) for line in range(floor, key))

@@ -43,6 +43,7 @@ _MARKED_IN_BOLD = tuple(mark + bold for mark in QUESTION_MARKS for bold in ("**"
 _MAX_QUESTION_BYTES = 20_000
 _TAIL_BYTES = 64
 _MIN_UNANSWERED = 2
+_MIN_QUESTION_WORDS = 4
 _MIN_WORDED = 3
 _MOSTLY = 2 / 3
 _MAX_TITLE_LINES = 3
@@ -182,6 +183,7 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
     stops = sorted([*(headings - answering), *(line for each in others for line in each.tolist())])
     found_pairs = _find_answered(candidates.lines, stops, between.tolist(), labels)
     pairs = _without_rest(candidates.lines, list(found_pairs))
+    pairs = _without_unlabelled(candidates.lines, pairs)
     answered = {found.question.document for found in pairs}
     # "EXAMPLE 2" inside a block is an entry of a table of contents.
     unanswered = (
@@ -297,6 +299,33 @@ def _without_rest(lines: Lines, pairs: Sequence[Pair]) -> list[Pair]:
         before = sizes[:-1]
         n_kept = max(before) if len(before) >= _MIN_COMPARED else 0 if others or is_opening else 1
         kept += [*some[:-1], _cut(lines, some[-1], n_kept)]
+    return kept
+
+
+def _without_unlabelled(lines: Lines, pairs: Sequence[Pair]) -> list[Pair]:
+    """Ends the only answer of several paragraphs at its second, if that is the next question.
+
+    Then it is a line that opens as questions do and ends in their mark, above one that does not.
+    """
+    kept: list[Pair] = []
+    for _, group in itertools.groupby(pairs, lambda found: found.question.document):
+        some = list(group)
+        paragraphs = [_paragraphs(lines, found) for found in some]
+        several = [i for i, each in enumerate(paragraphs) if len(each) > 1]
+        if len(several) == 1 and len(some) > 1 and len(paragraphs[several[0]]) > 2:
+            found = some[several[0]]
+            _, asking, below, *_ = paragraphs[several[0]]
+            text = line_text(lines, asking)
+            is_question = (
+                bool(lines.closes[asking])
+                and lines.indent[asking] <= found.question.indent
+                and text.endswith(QUESTION_MARKS)
+                and len(text.split()) >= _MIN_QUESTION_WORDS
+                and _OPENS_ASKING.match(text) is not None
+            )
+            if is_question and not line_text(lines, below).endswith(QUESTION_MARKS):
+                some[several[0]] = found._replace(answer_end=int(lines.start[asking]))
+        kept += some
     return kept
 
 

@@ -96,6 +96,8 @@ def test_items_of_a_sheet():
         "We count:\nB. two\nC. three\nAnswer: C\n",  # counts from elsewhere
         f"{OPTIONS}\nAnswer: C\n",  # no stem
         "Answer: a good one\n",
+        "# Quiz\n\n1. Who?\n2. Why?\n3. Where?\n\nAnswer key: 1. Ann; 2. Rain; 3. Here\n",
+        "# Quiz\n\n1. Who?\n2. Why?\n3. Where?\n\nKey: (1) Ann (2) Rain (3) Here\n",
         f"Which?\n{OPTIONS}\nAnswer: A list of all.\n",
         f"Which?\n{OPTIONS}\nx = f(\n  choice2=b,\n)\n",
         "Count so:\n1. a\n2. b\n\nOne.\n\nTwo.\n\nThree.\n\n>>> key = (1, 2)\n",

@@ -125,6 +125,7 @@ QUIZ = "Quiz\n\n1. Is it?\n2. Who?\n3. Why so?\n\n"
         "Answers: 1) No, 2) Ann, 3) Rain.\n\nThe end.\n",
         "**Solutions:** (1) No (2) Ann (3) Rain\n",
         "Answers. 1. No. 2. Ann.\n3. Rain.\n",  # wrapped
+        "Answer key: 1. No; 2. Ann; 3. Rain\n",
     ],
 )
 def test_answers_in_a_row(row):

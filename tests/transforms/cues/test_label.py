@@ -220,3 +220,23 @@ def test_titles_inside_a_list_of_contents_ask_nothing():
 )
 def test_questions_in_bold_beside_labelled_answers(text, found):
     assert pairs(text) == [p for p in [("a?", "x"), ("b?", "y"), ("c?", "z")] if p[0][0] in found]
+
+
+@pytest.mark.parametrize(
+    ("rest", "is_cut"),
+    [
+        ("How do I cancel my order?\n\nWrite to us.\n", True),
+        ("How do I cancel my order?\n\nWrite to us.\n\nOr call us.\n", True),
+        ("Why so?\n\nWrite to us.\n", False),  # rhetoric
+        ("How do I cancel my order?\n", False),  # nothing below
+        ("How do I cancel my order?\n\nAnd how do I not?\n", False),
+        ("We cancel it.\n\nHow do I cancel my order?\n\nWrite to us.\n", False),
+    ],
+)
+def test_a_question_without_a_label_ends_the_answer_above_it(rest, is_cut):
+    text = f"Q: a?\nA: x.\n\n{rest}\nQ: b?\nA: y.\n"
+    answer = "x." if is_cut else f"x.\n\n{rest}".rstrip()
+    assert pairs(text) == [("a?", answer), ("b?", "y.")]
+    # Other answers have several paragraphs too.
+    long = f"{text}\nMore.\n\nQ: c?\nA: z.\n\n"
+    assert pairs(long)[0] == ("a?", f"x.\n\n{rest}".rstrip())
