@@ -77,7 +77,7 @@ def _episode(lines: Lines, heading: Heading, end: int) -> Episode:
         (title_start, heading.title_end),
         (body, int(lines.start[end])),
         start=int(lines.start[heading.first_line]),
-        cue=f"{heading.notation[0]} heading",
+        cue=f"{heading.notation if heading.notation.isalnum() else heading.notation[0]} heading",
     )
 
 
