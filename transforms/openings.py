@@ -137,6 +137,7 @@ def _tables(beginnings: frozenset[bytes]) -> tuple[npt.NDArray[np.uint8], Bools]
       uint8 [65536], 0, _MAYBE if the second pair decides, or _SURELY; bool [65536].
     """
     first, second = np.zeros((256, 256), np.uint8), np.zeros((256, 256), np.bool_)
+    # The short ones last: what they let pass needs no second pair.
     for opening in sorted(beginnings, key=len, reverse=True):
         at = (opening[0], opening[1] if len(opening) > 1 else slice(None))
         if len(opening) > 2:

@@ -23,6 +23,7 @@ from jobs.compare.arms import (
 )
 from jobs.compare.config import ComparisonConfig, contrasts, prompts
 from jobs.compare.corpus import (
+    Answers,
     ComparedRows,
     all_delimiters,
     answers_of,
@@ -85,7 +86,7 @@ def make_design(
       UserError: if the model cannot be made.
     """
     tokenizer = saved.segment_tokenizer()
-    content, answers = train_content(rows.train), answers_of(rows.test)
+    content = train_content(rows.train)
     of_scheme = all_delimiters(rows.train, tokenizer, config.schemes)
     lengths = longest_rows(content, of_scheme)
     made = {
@@ -105,16 +106,7 @@ def make_design(
     seen_tokens = int(longest.n_tokens.sum()) * steps.steps * steps.batch_rows / len(longest)
     return Design(
         corpus=_corpus_facts(corpus, rows, content, saved),
-        model={
-            "name": Path(config.model).name,
-            "parameters": n_parameters(policy),
-            "config": {
-                name: value
-                for name, value in policy.config.to_diff_dict().items()
-                if isinstance(value, int | float | str | bool) and name != "transformers_version"
-            },
-            "sha256": weights_digest(policy),
-        },
+        model=_model_facts(config.model, policy),
         training=dataclasses.asdict(steps),
         arms=[_arm_facts(ARMS[name], made[name], content, documents) for name in config.arms],
         invariants=_invariants(made, packed, content),
@@ -128,17 +120,34 @@ def make_design(
         prompts=[
             {"name": name, "description": words} for name, words in prompts(config.arms).items()
         ],
-        test={
-            "sources": answers.sources,
-            "games": answers.games,
-            "cells": answers.cells,
-            "content_sha256": answers.content.digest,
-            "episodes_dropped": rows.dropped["test"],
-        },
+        test=_test_facts(answers_of(rows.test), rows.dropped["test"]),
         contrasts=contrasts(config.arms),
         examples=_examples(rows.test, tokenizer),
         is_trial=n_parameters(policy) < TRIAL_PARAMETERS or seen_tokens < TRIAL_TOKENS,
     )
+
+
+def _model_facts(model: str, policy: PreTrainedModel) -> dict[str, Any]:
+    return {
+        "name": Path(model).name,
+        "parameters": n_parameters(policy),
+        "config": {
+            name: value
+            for name, value in policy.config.to_diff_dict().items()
+            if isinstance(value, int | float | str | bool) and name != "transformers_version"
+        },
+        "sha256": weights_digest(policy),
+    }
+
+
+def _test_facts(answers: Answers, n_dropped: int) -> dict[str, Any]:
+    return {
+        "sources": answers.sources,
+        "games": answers.games,
+        "cells": answers.cells,
+        "content_sha256": answers.content.digest,
+        "episodes_dropped": n_dropped,
+    }
 
 
 def _corpus_facts(

@@ -7,6 +7,7 @@ of one shape ask, a line of that shape without a mark may ask as well; which one
 
 import dataclasses
 import enum
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -260,10 +261,25 @@ def _is_other(
     return is_other.to_numpy() | (size > _MAX_QUESTION_BYTES)
 
 
-def _as_questions(
-    lines: Lines, first: Int64s, last: Int64s, is_marked: Bools, is_passage: Bools
-) -> Questions:
-    first_text, last_text = lines.text.gather(first), lines.text.gather(last)
+class _Prefix(NamedTuple):
+    """What stands before the first words of blocks; [n] each.
+
+    Attributes:
+      emphasis: String, the markup that is still open.
+      counter: String, the number with its marks; empty without one.
+      n_numbers: int64, how many parts the number has.
+      shape: int64, as in Questions.
+      size_bytes: int64, all of it.
+    """
+
+    emphasis: pl.Series
+    counter: pl.Series
+    n_numbers: Int64s
+    shape: Int64s
+    size_bytes: Int64s
+
+
+def _read_prefix(first_text: pl.Series, last_text: pl.Series) -> _Prefix:
     parts = first_text.str.extract_groups(_STARTS).struct
     bullet, count = (parts.field(name).fill_null("") for name in ("bullet", "count"))
     em, em2 = (parts.field(name).fill_null("") for name in ("em", "em2"))
@@ -275,6 +291,14 @@ def _as_questions(
     shape = _codes(bullet.str.strip_chars(" \t")) * 64 + _codes(emphasis) * 4
     shape += np.minimum(n_numbers, 3)
     prefix = sum((each.str.len_bytes() for each in (bullet, em, count)), em2.str.len_bytes())
+    return _Prefix(emphasis, count, n_numbers, shape, prefix.to_numpy().astype(np.int64))
+
+
+def _as_questions(
+    lines: Lines, first: Int64s, last: Int64s, is_marked: Bools, is_passage: Bools
+) -> Questions:
+    first_text, last_text = lines.text.gather(first), lines.text.gather(last)
+    emphasis, count, n_numbers, shape, prefix_bytes = _read_prefix(first_text, last_text)
     indent = lines.indent[first]
     below = lines.indent[np.minimum(last + 1, lines.n_lines - 1)]
     layout = np.where(
@@ -304,7 +328,7 @@ def _as_questions(
         lines.next_filled(last),
         # Digits of any script count.
         np.array(list(map(int, count.str.extract(r"(\d+)\D*$", 1).fill_null("0"))), np.int64),
-        lines.content_start[first] + prefix.to_numpy().astype(np.int64),
+        lines.content_start[first] + prefix_bytes,
         end,
         is_marked,
         asks,

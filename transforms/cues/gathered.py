@@ -19,6 +19,7 @@ import numpy as np
 
 from schemas.episode import SegmentKind
 from transforms.candidates import DIGITS, Candidates, LinePattern
+from transforms.cues.answer_rows import ANSWER_TITLES, RowItem, read_rows
 from transforms.cues.family import Content, CueFamily, Episode
 from transforms.cues.words import ANSWERS, ASKS, QUESTION_MARKS, longest_first
 from transforms.episodes import trim
@@ -27,12 +28,6 @@ from transforms.lines import Int64s, Lines
 GAME = "gathered"
 
 # Titles of such places; what else their lines may hold is in _FILLERS.
-_ANSWER_TITLES = (
-    "answers?|solutions?|answer keys?|key|key to|keys|lösungen|loesungen|antworten|lösungsteil"
-    "|réponses|corrigés?|respuestas|soluciones|solucionario|respostas|soluções|gabarito|risposte"
-    "|soluzioni|antwoorden|oplossingen|svar|facit|odpowiedzi|rozwiązania|ответы|решения|відповіді"
-    "|答案|解答|回答|解答例|参考答案|정답|해답"
-)
 _QUESTION_TITLES = (
     "questions?|exercises?|problems?|quiz|quizzes|review questions|self-test|test yourself|puzzles"
     "|riddles|drills|fragen|aufgaben|übungen|exercices|problèmes|preguntas|ejercicios|problemas"
@@ -57,7 +52,7 @@ def _title(main: str, others: str) -> str:
     )
 
 
-ANSWERS_TITLE = _title(_ANSWER_TITLES, _QUESTION_TITLES)
+ANSWERS_TITLE = _title(ANSWER_TITLES, _QUESTION_TITLES)
 """Rust regular expression of lines that head gathered answers."""
 QUESTIONS_TITLE = _title(_QUESTION_TITLES, "and")
 """Rust regular expression of lines that head questions."""
@@ -87,17 +82,6 @@ _ITEM = re.compile(
     (?P<end>[ \t\u00a0\u3000]+|(?<=[．、）：])|\s*$)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_ROW = LinePattern(
-    rf"(?i:^[ \t]*[*_]{{0,2}}(?:{_ANSWER_TITLES})[*_]{{0,2}}[ \t]*[:.][*_]{{0,2}}[ \t]+"
-    r"[(\[]?1[.):\]])",
-    words=tuple(_ANSWER_TITLES.split("|")),
-    holds="0٠",
-)
-"""Lines in which a title and the first of the answers stand: "Answers: 1. x; 2. y"."""
-
-_ROW_ITEM = re.compile(r"(?<=\s)[(\[]?(?P<number>\d{1,3})[.):\]][ \t\n]+(?=\S)")
-_MAX_ROW = 20_000
-_ROW_PARTING = " \t\r\n;,.|/"
 _MIN_PAIRS = 2
 _MIN_BARE_PAIRS = 3
 # Of the answers' numbers, so many must be questions' numbers; of the questions, so many may have
@@ -144,7 +128,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     labelled, _ = candidates.matching(LABELLED_ITEM)
     lines = candidates.lines
     documents = lines.document_of(items)
-    rows = _read_rows(candidates)
+    rows = read_rows(candidates)
     places = [layout.sections, labelled, [row[0].line for row in rows.values()]]
     hopeful = lines.document_of(np.concatenate([np.array(each, np.int64) for each in places]))
     chosen = np.isin(documents, hopeful)
@@ -165,48 +149,6 @@ def find(candidates: Candidates) -> Sequence[Episode]:
         episodes.extend(_join(layout, document, found))
         episodes.extend(_join_row(layout, rows.get(document, []), found))
     return episodes
-
-
-class RowItem(NamedTuple):
-    """One of the answers in a row: its line, its number, where it starts and its content."""
-
-    line: int
-    number: tuple[int, ...]
-    start: int
-    content: tuple[int, int]
-
-
-def _read_rows(candidates: Candidates) -> dict[int, list[RowItem]]:
-    """The last paragraph of each document that lists answers, from one on, in a row."""
-    lines = candidates.lines
-    rows: dict[int, list[RowItem]] = {}
-    number, _ = candidates.matching(_ROW)
-    ends = np.minimum(lines.next_blank(number), lines.first_line[lines.document_of(number) + 1])
-    for line, end, document in zip(
-        number.tolist(), ends.tolist(), lines.document_of(number).tolist(), strict=True
-    ):
-        start = int(lines.start[line])
-        text = str(lines.data[start : lines.start[end]], "utf-8")
-        if len(text) > _MAX_ROW:
-            continue
-        found: list[re.Match[str]] = []
-        for match in _ROW_ITEM.finditer(text):
-            # "1. 180.95; 2. Cl": what does not count on is part of an answer.
-            if int(match["number"]) == len(found) + 1:
-                found.append(match)
-        limits = [*(match.start() for match in found[1:]), len(text)]
-        rows[document] = [
-            RowItem(line, (ordinal,), start + at, (start + first, start + first + size))
-            for ordinal, match, limit in zip(range(1, len(found) + 1), found, limits, strict=False)
-            for at, first, size in [
-                (
-                    len(text[: match.start()].encode()),
-                    len(text[: match.end()].encode()),
-                    len(text[match.end() : limit].rstrip(_ROW_PARTING).encode()),
-                )
-            ]
-        ]
-    return {document: row for document, row in rows.items() if row}
 
 
 def _join_row(

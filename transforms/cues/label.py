@@ -10,17 +10,24 @@ import bisect
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from transforms.candidates import Candidates, LinePattern
 from transforms.cues.above import line_text, paragraph_above
-from transforms.cues.blocks import ASKING_WORD
 from transforms.cues.family import CueFamily, Episode, pair
+from transforms.cues.label_ends import (
+    MAX_TITLE_LINES,
+    OPENS_ASKING,
+    RULE,
+    Pair,
+    answer_end,
+    without_rest,
+    without_unlabelled,
+)
 from transforms.cues.labels import Label, read_labels
 from transforms.cues.options import LABEL as OTHER_LABEL
-from transforms.cues.wordless import partings, without_closing_tags
+from transforms.cues.wordless import partings
 from transforms.cues.words import QUESTION_MARKS
 from transforms.episodes import trim
 from transforms.lines import Lines
@@ -43,18 +50,9 @@ _MARKED_IN_BOLD = tuple(mark + bold for mark in QUESTION_MARKS for bold in ("**"
 _MAX_QUESTION_BYTES = 20_000
 _TAIL_BYTES = 64
 _MIN_UNANSWERED = 2
-_MIN_QUESTION_WORDS = 4
 _MIN_WORDED = 3
 _MOSTLY = 2 / 3
-_MAX_TITLE_LINES = 3
 _MAX_PREAMBLE_LINES = 60
-# So many of a document's last answers are compared, and so many paragraphs of each.
-_MIN_COMPARED, _MAX_COMPARED, _MAX_PARAGRAPHS = 3, 51, 30
-# An answer this many times as long as the longest other runs on into what follows.
-_MUCH = 8
-_RULE = re.compile(r"-{10,}|={10,}|_{10,}|\*{10,}")
-_SOURCE = re.compile(r"[ \t]+(?:--|—|―)[ \t]+\S")
-_ITEM = re.compile(r"\s*(?:[-*+•]|[(\[]?(?:\d{1,3}|[a-z])[.)\]])\s")
 _SURE_WORDS = frozenset(
     [
         "q",
@@ -75,27 +73,8 @@ _BEGINS = re.compile(
     r"|are follow[ -]?up questions needed here[:?](?: (?:yes|no)\.?)?|<[a-z]+>",
     re.IGNORECASE,
 )
-_OPENS_ASKING = re.compile(ASKING_WORD)
 # Choices below a question are part of it, and nobody answered.
 _CHOICE = re.compile(rb"[(\[]?[aA1][.):\]]\s")
-
-
-class Pair(NamedTuple):
-    """A labelled question and its answer.
-
-    Attributes:
-      question: the question's label.
-      question_end: byte offset.
-      answer: the answer's label; None where the answer has none.
-      answer_start: byte offset.
-      answer_end: byte offset.
-    """
-
-    question: Label
-    question_end: int
-    answer: Label | None
-    answer_start: int
-    answer_end: int
 
 
 def find(candidates: Candidates) -> Sequence[Episode]:
@@ -104,9 +83,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     episodes = []
     for found in find_pairs(candidates):
         start, end = trim(data, found.answer_start, found.answer_end)
-        end = _without_rule(candidates.lines, start, end)
-        end = _without_source(candidates.lines, start, end)
-        end = _without_tags(candidates.lines, start, end)
+        end = answer_end(candidates.lines, start, end)
         if end - start < _TAIL_BYTES and _BEGINS.fullmatch(str(data[start:end], "utf-8", "ignore")):
             # The prompt's end: the answer is left to its reader.
             continue
@@ -127,34 +104,6 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     unanswered = [label.line for label in labels if label.asks and label.start not in taken]
     candidates.refuse(unanswered, GAME, "no label of an answer goes with it")
     return episodes
-
-
-def _without_rule(lines: Lines, start: int, end: int) -> int:
-    """The end of an answer without the rule below it that parts it from the next question."""
-    line = int(lines.start.searchsorted(end)) - 1
-    is_rule = _RULE.fullmatch(line_text(lines, line)) is not None
-    at = int(lines.start[line])
-    return trim(lines.data, start, at)[1] if is_rule and start < at and lines.opens[line] else end
-
-
-def _without_source(lines: Lines, start: int, end: int) -> int:
-    """The end of an answer without the indented line or two below it that say whose words it is."""
-    last = int(lines.start.searchsorted(end)) - 1
-    for line in (last, last - 1):
-        at = int(lines.start[line])
-        if at <= start or lines.indent[line] == 0:
-            break
-        if _SOURCE.match(line_text(lines, line)):
-            is_list = _SOURCE.match(line_text(lines, line - 1)) is not None
-            return end if is_list else trim(lines.data, start, at)[1]
-    return end
-
-
-def _without_tags(lines: Lines, start: int, end: int) -> int:
-    """The end of an answer without the tags below it that close what was open before it."""
-    first, last = (int(line) for line in lines.start.searchsorted([start, end - 1], side="right"))
-    cut = without_closing_tags(lines, first, last) if first < last else last
-    return end if cut == last else trim(lines.data, start, int(lines.start[cut]))[1]
 
 
 def _without_emphasis(lines: Lines, start: int, end: int, emphasis: str) -> int:
@@ -182,8 +131,8 @@ def find_pairs(candidates: Candidates) -> list[Pair]:
     others = (values + 1, completed, between, rules)
     stops = sorted([*(headings - answering), *(line for each in others for line in each.tolist())])
     found_pairs = _find_answered(candidates.lines, stops, between.tolist(), labels)
-    pairs = _without_rest(candidates.lines, list(found_pairs))
-    pairs = _without_unlabelled(candidates.lines, pairs)
+    pairs = without_rest(candidates.lines, list(found_pairs))
+    pairs = without_unlabelled(candidates.lines, pairs)
     answered = {found.question.document for found in pairs}
     # "EXAMPLE 2" inside a block is an entry of a table of contents.
     unanswered = (
@@ -277,78 +226,6 @@ def _pair(
     return Pair(question, answer.start, answer, answer.end, end)
 
 
-def _without_rest(lines: Lines, pairs: Sequence[Pair]) -> list[Pair]:
-    """Ends answers, the last of documents above all, where the text goes on with something else.
-
-    An answer that no label follows has as many paragraphs as the longest of those that one does.
-    Where there is none to compare with, and the document has prose above the question, it has one
-    paragraph, with what its last line points at or what is set deeper.
-    """
-    kept = []
-    for _, group in itertools.groupby(pairs, lambda found: found.question.document):
-        *others, last = some = list(group)
-        sizes = [len(_paragraphs(lines, found)) for found in some[-_MAX_COMPARED:]]
-        usual = [size for size in sizes if size < _MAX_PARAGRAPHS]
-        if len(usual) > 1 and _MUCH * max(usual) <= _MAX_PARAGRAPHS:
-            # What has the length of a chapter among short ones runs on as well.
-            for i, size in enumerate(sizes, len(some) - len(sizes)):
-                if size == _MAX_PARAGRAPHS:
-                    some[i] = _cut(lines, some[i], max(usual))
-        floor = int(lines.first_line[last.question.document])
-        is_opening = last.question.line - floor <= _MAX_TITLE_LINES
-        before = sizes[:-1]
-        n_kept = max(before) if len(before) >= _MIN_COMPARED else 0 if others or is_opening else 1
-        kept += [*some[:-1], _cut(lines, some[-1], n_kept)]
-    return kept
-
-
-def _without_unlabelled(lines: Lines, pairs: Sequence[Pair]) -> list[Pair]:
-    """Ends the only answer of several paragraphs at its second, if that is the next question.
-
-    Then it is a line that opens as questions do and ends in their mark, above one that does not.
-    """
-    kept: list[Pair] = []
-    for _, group in itertools.groupby(pairs, lambda found: found.question.document):
-        some = list(group)
-        paragraphs = [_paragraphs(lines, found) for found in some]
-        several = [i for i, each in enumerate(paragraphs) if len(each) > 1]
-        if len(several) == 1 and len(some) > 1 and len(paragraphs[several[0]]) > 2:
-            found = some[several[0]]
-            _, asking, below, *_ = paragraphs[several[0]]
-            text = line_text(lines, asking)
-            is_question = (
-                bool(lines.closes[asking])
-                and lines.indent[asking] <= found.question.indent
-                and text.endswith(QUESTION_MARKS)
-                and len(text.split()) >= _MIN_QUESTION_WORDS
-                and _OPENS_ASKING.match(text) is not None
-            )
-            if is_question and not line_text(lines, below).endswith(QUESTION_MARKS):
-                some[several[0]] = found._replace(answer_end=int(lines.start[asking]))
-        kept += some
-    return kept
-
-
-def _cut(lines: Lines, found: Pair, n_kept: int) -> Pair:
-    """A pair whose answer has so many paragraphs, and what is shown, listed or set deeper below."""
-    indent = int(lines.indent[found.question.line])
-    for line in _paragraphs(lines, found)[n_kept:] if n_kept else []:
-        above = int(lines.filled[lines.filled.searchsorted(line) - 1])
-        is_shown = line_text(lines, above).endswith((":", "："))
-        is_item = _ITEM.match(line_text(lines, line)) is not None
-        if not is_shown and lines.indent[line] <= indent and not is_item:
-            return found._replace(answer_end=int(lines.start[line]))
-    return found
-
-
-def _paragraphs(lines: Lines, found: Pair) -> list[int]:
-    """The first lines of an answer's paragraphs, but for so many of a very long one."""
-    line = int(lines.start.searchsorted(found.answer_start, side="right")) - 1
-    end = int(lines.start.searchsorted(found.answer_end))
-    low, high = lines.openers.searchsorted([line + 1, end])
-    return [line, *lines.openers[low : min(high, low + _MAX_PARAGRAPHS - 1)].tolist()]
-
-
 def _preamble(lines: Lines, question: Label) -> str:
     """The label of the paragraph above a document's first question, "Context:"; empty without."""
     floor = max(int(lines.first_line[question.document]), question.line - _MAX_PREAMBLE_LINES)
@@ -381,12 +258,12 @@ def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label])
     if _are_worded(lines, questions):
         followed = lines.next_filled(np.array(heads) - 1).tolist()
         n_spaced = sum(
-            head - label.line < _MAX_TITLE_LINES and line < limit
+            head - label.line < MAX_TITLE_LINES and line < limit
             for label, head, line, limit in zip(questions, heads, followed, limits, strict=True)
         )
         is_spaced = n_spaced >= _MOSTLY * len(questions)
         for i, (label, head) in enumerate(zip(questions, heads, strict=True)):
-            is_title = head - label.line <= _MAX_TITLE_LINES
+            is_title = head - label.line <= MAX_TITLE_LINES
             if lasts[i] is None and (is_title or not is_spaced):
                 lasts[i] = head - 1 if is_spaced else label.line
     for i, last in enumerate(lasts):
@@ -395,7 +272,7 @@ def _find_unanswered(lines: Lines, stops: list[int], questions: Sequence[Label])
         label, following = questions[i], questions[i + 1] if i + 1 < len(questions) else None
         end = _answer_end(lines, stops, label, following)
         # A rule below a question sets it off.
-        is_ruled = last + 2 < lines.n_lines and _RULE.fullmatch(line_text(lines, last + 1))
+        is_ruled = last + 2 < lines.n_lines and RULE.fullmatch(line_text(lines, last + 1))
         body = int(lines.start[last + 2 if is_ruled else last + 1])
         start = trim(lines.data, body, end)[0]
         if start < end and _CHOICE.match(lines.data, start) is None:
@@ -418,7 +295,7 @@ def _are_worded(lines: Lines, questions: Sequence[Label]) -> bool:
     """Whether most of a document's labels stand before a word that asks."""
     named = [label for label in questions if label.word in _SURE_WORDS]
     opens = (
-        _OPENS_ASKING.match(str(lines.data[label.end : label.end + _TAIL_BYTES], "utf-8", "ignore"))
+        OPENS_ASKING.match(str(lines.data[label.end : label.end + _TAIL_BYTES], "utf-8", "ignore"))
         for label in named
     )
     n_asking = sum(match is not None for match in opens)
