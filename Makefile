@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORPUS ?= demo/corpus
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup browser demo test check fix clean bench-prepare bench-segmentation
+.PHONY: help setup system demo test check fix clean bench-prepare bench-segmentation
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -22,13 +22,13 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## run the main job on real text (or CORPUS=folder)
 	@BIN="$(BIN)" CORPUS="$(CORPUS)" sh jobs/demo.sh
 
-browser: # for the tests of the report; those skip where it cannot be had
-	@command -v chromedriver > /dev/null \
+system: # what tests of the report and of faults need; those skip where it cannot be had
+	@command -v chromedriver > /dev/null && command -v fusermount3 > /dev/null \
 	|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-	--no-install-recommends chromium chromium-driver fonts-dejavu-core; } > /dev/null 2>&1 \
-	|| echo "no chromium and chromedriver: the tests in a browser will skip"
+	--no-install-recommends chromium chromium-driver fonts-dejavu-core fuse3; } > /dev/null 2>&1 \
+	|| echo "no chromium and chromedriver, or no fuse3: tests in a browser or of faults will skip"
 
-test: setup browser ## all that CI runs: ruff, mypy, every test
+test: setup system ## all that CI runs: ruff, mypy, every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -16,7 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jobs.view import escape
 from pipeline.changes import drop_damaged, drop_incomplete, refuse_changes, stale_chunks
-from pipeline.commit import REJECTED, RUN, drop_chunk, is_committed, locked, sweep
+from pipeline.commit import (
+    REJECTED,
+    RUN,
+    drop_chunk,
+    is_committed,
+    locked,
+    settling,
+    sweep,
+)
 from pipeline.inputs import InputFile, list_inputs
 from pipeline.manifest import write_manifest
 from pipeline.output import (
@@ -161,12 +169,13 @@ def prepare(
     """
     files, left_out = list_files(inputs, out, config, console)
     check_free(out)
-    _make_folder(out)
-    with locked(out, is_slice=options.which is not None) as lock:
-        tokenizer, config = _settle_tokenizer(files, out, config, options, console)
-        plan = make_plan(files, left_out, config)
-        _settle_output(out, plan, config, options, console)
-        _settle_saved(out, tokenizer)
+    is_slice = options.which is not None
+    with locked(out, is_slice=is_slice) as lock:
+        with settling(out, lock, alone=is_slice and (options.update or options.repair)):
+            tokenizer, config = _settle_tokenizer(files, out, config, options, console)
+            plan = make_plan(files, left_out, config)
+            _settle_output(out, plan, config, options, console)
+            _settle_saved(out, tokenizer)
         _run(out, plan, options, lock, console)
         if options.which:
             return None
@@ -185,14 +194,6 @@ def finish(out: Path) -> dict[str, Any]:
     with locked(out):
         sweep(out)
         return write_manifest(out, read_plan(out / RUN), config, load_output_tokenizer(out))
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        (out / RUN).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"cannot write to {out}: {error.strerror}; choose another --out"
-        raise UserError(msg) from error
 
 
 def _settle_tokenizer(

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -54,7 +54,7 @@ def atomic_file(path: Path) -> Iterator[HashingFile]:
     unique = f"{os.getpid()}-{threading.get_ident()}"
     temporary = path.with_name(f".{path.name}.{unique}{TEMPORARY_SUFFIX}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with temporary.open("wb") as file:
             hashing = HashingFile(file)
             yield hashing
@@ -70,6 +70,37 @@ def atomic_file(path: Path) -> Iterator[HashingFile]:
             "then run the same command again: what is committed is kept"
         )
         raise UserError(msg) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, each on disk before this returns.
+
+    A file that is synced is still lost with the power where the name of a folder above it was not.
+
+    Raises:
+      OSError: if it can't be made, or a file is in its place.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    _sync(path.parent)
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files, those that are there; none is back after a power cut.
+
+    Raises:
+      OSError: if one can't be removed.
+    """
+    folders = set()
+    for path in paths:
+        # A link is removed also where it leads nowhere.
+        if path.exists() or path.is_symlink():
+            path.unlink(missing_ok=True)
+            folders.add(path.parent)
+    for folder in sorted(folders):
+        _sync(folder)
 
 
 def _sync(path: Path) -> None:
@@ -102,7 +133,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             check_vacant(path)
             try:
                 for left_over in temporary.iterdir():
-                    _remove(left_over)
+                    _clear(left_over)
                 yield temporary
                 _sync_all(temporary)
                 temporary.rename(target)
@@ -152,7 +183,7 @@ def _locked_folder(folder: Path, path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _remove(path: Path) -> None:
+def _clear(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

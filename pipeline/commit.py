@@ -17,6 +17,8 @@ from pipeline.atomic import TEMPORARY_SUFFIX as TEMPORARY_SUFFIX
 from pipeline.atomic import HashingFile as HashingFile
 from pipeline.atomic import atomic_file as atomic_file
 from pipeline.atomic import atomic_folder as atomic_folder
+from pipeline.atomic import make_folder as make_folder
+from pipeline.atomic import remove as remove
 from pipeline.atomic import write_json as write_json
 from schemas.config import CONFIGS
 from schemas.errors import UserError
@@ -185,9 +187,8 @@ def drop_chunk(out: Path, digest: str) -> None:
         paths = read_record(path).paths
     except UserError:
         paths = []
-    path.unlink(missing_ok=True)
-    for each in paths:
-        (out / each).unlink(missing_ok=True)
+    remove([path])
+    remove(out / each for each in paths)
 
 
 def sweep(out: Path) -> None:
@@ -195,16 +196,16 @@ def sweep(out: Path) -> None:
     named = {path for _, record in records(out) for path in record.paths}
     # Only where chunks are written: a model or a packed copy may have been put beside them.
     folders = [out / config / split for config in CONFIGS for split in SPLITS]
-    for folder in (*folders, out / REJECTED):
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if path.is_file() and path.relative_to(out).as_posix() not in named:
-                path.unlink()
-    for path in (*out.glob(f".*{TEMPORARY_SUFFIX}"), *out.glob(f"_*/**/.*{TEMPORARY_SUFFIX}")):
-        # A folder is what a packed copy is being written into.
-        if path.is_file():
-            path.unlink()
-    for path in (out / PIECES).glob("*/*.json"):
-        path.unlink()
+    written = [path for folder in (*folders, out / REJECTED) for path in folder.glob("*")]
+    temporary = [*out.glob(f".*{TEMPORARY_SUFFIX}"), *out.glob(f"_*/**/.*{TEMPORARY_SUFFIX}")]
+    # A folder is what a packed copy is being written into.
+    remove(path for path in temporary if not path.is_dir())
+    remove(
+        path
+        for path in written
+        if path.relative_to(out).as_posix() not in named and not path.is_dir()
+    )
+    remove((out / PIECES).glob("*/*.json"))
 
 
 @contextlib.contextmanager
@@ -218,23 +219,57 @@ def locked(out: Path, *, is_slice: bool = False) -> Iterator[int]:
     Raises:
       UserError: if another job holds it, or it can't be written.
     """
-    path = out / RUN / "lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        msg = f"cannot write to {out}: {error.strerror}; choose another --out"
-        raise UserError(msg) from error
     kind = fcntl.LOCK_SH if is_slice else fcntl.LOCK_EX
     deadline = time.monotonic() + LOCK_SECONDS
-    with path.open("a+") as file:
+    with _lock_file(out, "lock") as lock:
         while True:
             try:
-                fcntl.flock(file, kind | fcntl.LOCK_NB)
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
                     msg = f"another job is writing to {out}: wait for it or choose another --out"
                     raise UserError(msg) from error
                 time.sleep(LOCK_POLL_SECONDS)
+        yield lock
+
+
+@contextlib.contextmanager
+def settling(out: Path, lock: int, *, alone: bool = False) -> Iterator[None]:
+    """Decide what an output is, one slice at a time: else two could begin it, each another.
+
+    Args:
+      out: held by `locked`.
+      lock: what that yielded, of a slice.
+      alone: no other slice may be at work; for what takes committed chunks back.
+
+    Raises:
+      UserError: if one is.
+    """
+    with _lock_file(out, "settling") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if alone:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                msg = (
+                    f"other slices are writing to {out}: wait for them, then run one slice with "
+                    "--update or --repair and the others without"
+                )
+                raise UserError(msg) from error
+        yield
+        if alone:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+@contextlib.contextmanager
+def _lock_file(out: Path, name: str) -> Iterator[int]:
+    path = out / RUN / name
+    try:
+        make_folder(path.parent)
+        file = path.open("a+")
+    except OSError as error:
+        msg = f"cannot write to {out}: {error.strerror}; choose another --out"
+        raise UserError(msg) from error
+    with file:
         yield file.fileno()

@@ -11,7 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.card import dataset_card
-from pipeline.commit import ChunkRecord, ShardRecord, add_counts, atomic_file, records, write_json
+from pipeline.commit import (
+    ChunkRecord,
+    ShardRecord,
+    add_counts,
+    atomic_file,
+    records,
+    remove,
+    write_json,
+)
 from pipeline.output import CARD, MANIFEST
 from pipeline.plan import Plan
 from pipeline.tokenizer import OutputTokenizer
@@ -94,7 +102,7 @@ def _inline(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: A
     """The rows, or where there are many, the Parquet file beside the manifest that holds them."""
     path = out / f"{name}.parquet"
     if len(rows) <= INLINE_ROWS:
-        path.unlink(missing_ok=True)
+        remove([path])
         return rows
     with atomic_file(path) as file:
         pq.write_table(pa.Table.from_pylist(rows), pa.PythonFile(file, mode="w"))

@@ -4,7 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.commit import CHUNKS, RUN, TEMPORARY_SUFFIX, atomic_file, write_json
+from pipeline.commit import (
+    CHUNKS,
+    RUN,
+    TEMPORARY_SUFFIX,
+    atomic_file,
+    make_folder,
+    remove,
+    write_json,
+)
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
@@ -126,7 +134,7 @@ def _short(value: Any) -> str:  # noqa: ANN401 JSON holds anything
 
 def begin(out: Path, config: PrepareConfig) -> None:
     """Make the folders and write the config, before any chunk is worked on."""
-    (out / CHUNKS).mkdir(parents=True, exist_ok=True)
+    make_folder(out / CHUNKS)
     write_json(out / RUN / CONFIG, config.to_json())
     if not (out / MANIFEST).exists():
         unfinish(out)
@@ -137,6 +145,6 @@ def unfinish(out: Path) -> None:
 
     Without a card `datasets` would load the shards that happen to be there, as if they were all.
     """
-    (out / MANIFEST).unlink(missing_ok=True)
+    remove([out / MANIFEST])
     with atomic_file(out / CARD) as file:
         file.write(_UNFINISHED_CARD.encode())

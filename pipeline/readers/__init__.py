@@ -15,6 +15,7 @@ from pipeline.readers.base import reason_kind as reason_kind
 from pipeline.readers.base import tables as tables
 from pipeline.streams import COMPRESSIONS, ReadBytes
 from schemas.config import PrepareConfig
+from schemas.errors import UserError
 
 UNREADABLE = unreadable.READER
 """Of files that cannot be opened, whatever their format."""
@@ -26,9 +27,20 @@ READER_OF_NAME = {reader.name: reader for reader in READERS}
 
 
 def documents_of(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
-    """The documents of a range, by the reader that it names."""
+    """The documents of a range, by the reader that it names.
+
+    Raises:
+      UserError: if the disk or the network fails; what is wrong with the file itself is rejected.
+    """
     reader = UNREADABLE if part.reader == UNREADABLE.name else READER_OF_NAME[part.reader]
-    return reader.read(part, config, read)
+    try:
+        yield from reader.read(part, config, read)
+    except OSError as error:
+        msg = (
+            f"cannot read {part.path}: {error.strerror or error}; mend it or take it out of the "
+            "inputs, then run the same command again: what is committed is kept"
+        )
+        raise UserError(msg) from error
 
 
 def reader_of(path: str) -> Reader | None:

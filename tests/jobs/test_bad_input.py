@@ -565,43 +565,6 @@ def test_a_copy_without_its_notes_is_updated(here):
     assert tree(here / "copy") == tree(here / "fresh")
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A function that makes a file system of a size, and changes the size of one that is there."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def resize(size_kib: int) -> Path:
-        remount = ["-o", "remount"] if disk.is_mount() else []
-        options = ["-t", "tmpfs", *remount, "-o", f"size={size_kib}k"]
-        done = subprocess.run(["mount", *options, "tmpfs", disk], capture_output=True, check=False)
-        if done.returncode:
-            pytest.skip("mounting a small file system needs root")
-        return disk
-
-    yield resize
-    if disk.is_mount():
-        subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def test_a_full_disk_ends_the_run_and_room_completes_it(
-    small_disk, corpus, prepared, tokenizer_file
-):
-    out = small_disk(800) / "out"
-    argv = ["prepare", corpus, "--out", out, "--tokenizer", tokenizer_file, *COMMON]
-    ran = duologue(*argv, "--workers", 1)
-    assert ran.code == 1
-    assert "No space left on device; make room" in ran.last_line
-    assert ran.last_line.endswith("run the same command again: what is committed is kept")
-    committed = len(list((out / "_chunks").iterdir()))
-    assert committed
-    small_disk(64_000)
-    ran = duologue(*argv, "--workers", 1)
-    assert ran.code == 0, ran.err
-    assert f"resuming: {committed} of" in ran.said
-    assert tree(out) == tree(prepared)
-
-
 def test_an_output_below_its_input_is_not_read(tmp_path, tokenizer_file):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/a.txt").write_text(GOOD)

@@ -1,0 +1,99 @@
+"""Several jobs on one output: one writes, or slices of one plan do; never a mix."""
+
+import os
+import signal
+import subprocess
+
+import psutil
+import pytest
+
+from tests.faults.filesystem import ORPHAN_WORKERS, Fault
+from tests.faults.trials import WHOLE, can_mount, failing, outcome, prepare
+from tests.running import command, duologue
+
+OTHER = ("--delimiters", "tags")
+"""Another config."""
+
+
+def argv(home, out, *more):
+    options = ["--holdout", "0.2", "--chunk-bytes", 4096, "--workers", 1]
+    corpus, tokenizer = home / "corpus", home / "tok.json"
+    return ["prepare", corpus, "--out", out, "--tokenizer", tokenizer, *options, *more]
+
+
+def at_once(*commands):
+    """Run commands at the same time; their exit codes and errors."""
+    running = [
+        subprocess.Popen(
+            command(*each),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for each in commands
+    ]
+    said = [each.communicate()[1].decode() for each in running]
+    return [(each.returncode, errors) for each, errors in zip(running, said, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def expected(undisturbed, tmp_path_factory):
+    """The outputs of both configs, by their options."""
+    other = tmp_path_factory.mktemp("expected") / "other"
+    assert duologue(*argv(undisturbed, other, *OTHER)).code == 3
+    return {(): undisturbed / "out", OTHER: other}
+
+
+def test_of_jobs_at_once_one_writes_and_the_others_are_refused(expected, undisturbed, tmp_path):
+    out = tmp_path / "out"
+    more = [(), OTHER, (), OTHER]
+    ended = at_once(*(argv(undisturbed, out, *each) for each in more))
+    done = {options for options, (code, _) in zip(more, ended, strict=True) if code == 3}
+    assert len(done) == 1
+    for code, said in ended:
+        is_refused = "another job is writing to" in said or "prepared with other options" in said
+        assert code == 3 or (code == 1 and is_refused), said
+    assert outcome(out, expected[done.pop()]) == WHOLE
+
+
+def test_slices_begun_at_once_with_other_options_are_never_mixed(expected, undisturbed, tmp_path):
+    out = tmp_path / "out"
+    slices = {(): ("--slice", "0/2"), OTHER: ("--slice", "1/2")}
+    ended = at_once(*(argv(undisturbed, out, *more, *each) for more, each in slices.items()))
+    [won] = [more for more, (code, _) in zip(slices, ended, strict=True) if code == 0]
+    [said] = [said for code, said in ended if code == 1]
+    assert "was prepared with other options" in said
+    for each in slices.values():
+        ran = duologue(*argv(undisturbed, out, *won, *each))
+        assert ran.code == 0, ran.err
+    assert duologue("finish", out).code == 3
+    assert outcome(out, expected[won]) == WHOLE
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs fuse3 and /dev/fuse")
+def test_the_lock_outlives_a_killed_command_as_long_as_a_worker_does(home, undisturbed):
+    amid = Fault(op="rename", path="out/documents/*", nth=4, what=ORPHAN_WORKERS)
+    with failing(home, [amid]) as mounted:
+        assert prepare(mounted, "--workers", 2).code == -signal.SIGKILL
+        workers = [
+            each
+            for each in psutil.process_iter()
+            if {"pipeline.driver", str(mounted / "out")} <= set(_argv(each))
+        ]
+        refused = prepare(mounted, "--workers", 2)
+        assert refused.code == 1
+        assert "another job is writing to" in refused.last_line
+        [group] = {os.getpgid(each.pid) for each in workers}
+        os.killpg(group, signal.SIGCONT)
+        # They see that nobody waits for them any more, and end.
+        psutil.wait_procs(workers)
+        ran = prepare(mounted, "--workers", 2)
+    assert ran.code == 3, ran.err
+    assert outcome(home / "out", undisturbed / "out") == WHOLE
+
+
+def _argv(process):
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []

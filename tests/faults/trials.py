@@ -1,0 +1,133 @@
+"""Runs `duologue prepare` where files fail on schedule, and tells what became of every document."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from backports import zstd
+
+from tests.faults.filesystem import Fault
+from tests.running import (
+    Ran,
+    duologue,
+    exchange,
+    jsonl,
+    rejected_of,
+    rows_of,
+    tiny_tokenizer,
+    tree,
+)
+
+UNMOUNT_SECONDS = 60
+"""In which the processes of a command that was killed are gone."""
+
+
+def can_mount() -> bool:
+    """Whether this machine lets us make file systems of our own."""
+    return os.access("/dev/fuse", os.W_OK) and shutil.which("fusermount3") is not None
+
+
+def make_home(home: Path) -> None:
+    """A folder with `corpus`, of six chunks that take every path of the protocol, and `tok.json`.
+
+    Some chunks are bundles, some parts of a file, one comes in pieces, one has what is rejected.
+    """
+    notes = home / "corpus/notes"
+    notes.mkdir(parents=True)
+    for i in range(4):
+        (notes / f"{i}.txt").write_text(exchange(i))
+    (notes / "damaged.txt").write_bytes(exchange(9).encode() + b"\xff")
+    (home / "corpus/talk.jsonl").write_bytes(jsonl([exchange(400 + i) for i in range(20)]))
+    pieces = jsonl([exchange(700 + i) for i in range(12)])
+    (home / "corpus/pieces.jsonl.zst").write_bytes(zstd.compress(pieces))
+    table = pa.table({"text": [exchange(1000 + i) for i in range(8)]})
+    pq.write_table(table, home / "corpus/rows.parquet")
+    (home / "tok.json").write_text(tiny_tokenizer())
+
+
+def prepare(home: Path, *more: object, out: str = "out", env: dict[str, str] | None = None) -> Ran:
+    """Prepare a home's corpus in it."""
+    options = ["--holdout", "0.2", "--chunk-bytes", 4096, *more]
+    argv = ["prepare", home / "corpus", "--out", home / out, "--tokenizer", home / "tok.json"]
+    return duologue(*argv, *options, env=env)
+
+
+@contextlib.contextmanager
+def failing(root: Path, faults: Sequence[Fault]) -> Iterator[Path]:
+    """A mount of `root` that fails as planned.
+
+    Once it is gone, so are all processes that had files in it open, and `root` holds what is left.
+    """
+    beside = root.with_name(f"{root.name}-mounted")
+    beside.mkdir(exist_ok=True)
+    plan = root.with_name(f"{root.name}.plan")
+    plan.write_text(json.dumps([dataclasses.asdict(fault) for fault in faults]))
+    argv = ["-m", "tests.faults.filesystem", root, beside, plan, log_of(root)]
+    with subprocess.Popen([sys.executable, *argv], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"mounted\n"
+        try:
+            yield beside
+        finally:
+            # It serves until the last of the processes that have files open is gone.
+            subprocess.run(["fusermount3", "-u", "-z", beside], check=True)
+            server.wait(UNMOUNT_SECONDS)
+
+
+def log_of(root: Path) -> Path:
+    """Where the steps of the last mount of `root` are."""
+    return root.with_name(f"{root.name}.log")
+
+
+def met(root: Path) -> list[str]:
+    """The faults that the last mount of `root` met, as "what at op path"."""
+    lines = log_of(root).read_text().splitlines()
+    return [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+
+
+def prepare_failing(home: Path, faults: Sequence[Fault], *more: object) -> Ran:
+    """Prepare in a home that fails as planned."""
+    with failing(home, faults) as mounted:
+        return prepare(mounted, *more)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an output holds, beside what it should.
+
+    Attributes:
+      lost: documents that it lacks.
+      doubled: documents that it has more than once.
+      is_same: whether it is the same byte for byte.
+    """
+
+    lost: int
+    doubled: int
+    is_same: bool
+
+
+WHOLE = Outcome(lost=0, doubled=0, is_same=True)
+
+
+def outcome(out: Path, expected: Path) -> Outcome:
+    """Compare an output with that of an undisturbed run."""
+    found, wanted = _documents(out), _documents(expected)
+    return Outcome(
+        lost=(wanted - found).total(),
+        doubled=(found - wanted).total(),
+        is_same=tree(out) == tree(expected),
+    )
+
+
+def _documents(out: Path) -> Counter[str]:
+    """How often each document is there, as rows or rejected."""
+    return Counter([*(row["id"] for row in rows_of(out, "documents")), *rejected_of(out)])
