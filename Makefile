@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORPUS ?= demo/corpus
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup system demo test check fix clean bench-prepare bench-segmentation
+.PHONY: help setup system demo test check fix clean bench-prepare bench-segmentation bench-reliability
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -51,3 +51,6 @@ bench-prepare: setup ## speed and memory of prepare beside tokenizers alone
 
 bench-segmentation: setup ## quality and speed of segmentation on gold from packages' markup
 	$(BIN)/python -m benchmarks.segmentation
+
+bench-reliability: setup system ## what is lost to faults, at seeded moments and at every step
+	$(BIN)/python -m benchmarks.reliability

@@ -54,6 +54,15 @@ def make_home(home: Path) -> None:
     (home / "tok.json").write_text(tiny_tokenizer())
 
 
+EDITED = "corpus/notes/3.txt"
+
+
+def edit(home: Path) -> None:
+    """Give an input other bytes, of the same size and as many tokens: only a hash tells."""
+    path = home / EDITED
+    path.write_text(path.read_text().replace(">>> 7", ">>> 8"))
+
+
 def prepare(home: Path, *more: object, out: str = "out", env: dict[str, str] | None = None) -> Ran:
     """Prepare a home's corpus in it."""
     options = ["--holdout", "0.2", "--chunk-bytes", 4096, *more]
