@@ -25,8 +25,6 @@ from schemas.words import counted
 WHOLE = (0, 1)
 """The slice (I, N) that is everything."""
 
-PLAN_INPUTS = "inputs.json"
-
 OPEN_COST_BYTES = 4096
 """What opening a file costs beside reading it, so that tiny files do not make huge bundles."""
 
@@ -149,7 +147,11 @@ def cut_ranges(
         small = file.size_bytes <= chunk_bytes
         cuts = chosen.cut(file, chunk_bytes) if not small or chosen.name == "parquet" else None
         for start, end in cuts or [(0, file.size_bytes)]:
-            part = InputRange(file.path, file.relative, chosen.name, start, end)
+            part = InputRange(
+                *(file.path, file.relative, chosen.name, start, end),
+                size_bytes=file.size_bytes,
+                modified=file.modified,
+            )
             yield file, part, len(cuts or ()) > 1
 
 
@@ -227,11 +229,24 @@ def _chunk_digest(ranges: Iterable[InputRange], config_digest: str) -> str:
 
 def plan_name(which: tuple[int, int]) -> str:
     """The file of a plan; each slice has its own, for its machine may see the inputs elsewhere."""
-    return "plan.jsonl" if which == WHOLE else f"plan-{which[0]}-{which[1]}.jsonl"
+    return f"plan{_suffix(which)}.jsonl"
+
+
+def _inputs_name(which: tuple[int, int]) -> str:
+    return f"inputs{_suffix(which)}.json"
+
+
+def _suffix(which: tuple[int, int]) -> str:
+    return "" if which == WHOLE else f"-{which[0]}-{which[1]}"
 
 
 def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None:
     """Write the plan, one JSON line a chunk so that a worker reads only its own, and its inputs.
+
+    Args:
+      plan: of all chunks.
+      folder: where the run's notes are.
+      which: (I, N), the slice.
 
     Raises:
       UserError: if they can't be written.
@@ -240,28 +255,70 @@ def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None
         for chunk in plan.chunks:
             file.write((json.dumps(chunk) + "\n").encode("ascii"))
     files = [dataclasses.astuple(each) for each in plan.files]
-    write_json(folder / PLAN_INPUTS, {"files": files, "skipped": plan.skipped})
+    write_json(folder / _inputs_name(which), {"files": files, "skipped": plan.skipped})
+
+
+def forget_plans(folder: Path, *, but: tuple[int, int]) -> None:
+    """Remove what other runs planned, once no committed chunk is of inputs as they saw them."""
+    kept = {plan_name(but), _inputs_name(but)}
+    for path in (*folder.glob("plan*.jsonl"), *folder.glob("inputs*.json")):
+        if path.name not in kept:
+            path.unlink()
+
+
+class NotedInputs(NamedTuple):
+    """The inputs as a run, or a slice, listed them before it worked on an output.
+
+    Attributes:
+      files: a plan's.
+      skipped: a plan's.
+    """
+
+    files: tuple[InputFile, ...]
+    skipped: dict[str, int]
+
+
+def noted_inputs(folder: Path) -> list[NotedInputs]:
+    """What all runs noted; each holds for the chunks that it committed, whichever these are.
+
+    Raises:
+      UserError: if a note is damaged.
+    """
+    noted = []
+    for path in sorted(folder.glob("inputs*.json")):
+        try:
+            fields = json.loads(path.read_bytes())
+            files = (
+                InputFile(path=where, relative=relative, size_bytes=size, modified=modified)
+                for where, relative, size, modified, *_ in fields["files"]
+            )
+            noted.append(NotedInputs(tuple(files), fields["skipped"]))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            msg = f"{path} is damaged ({error}): run prepare again with the same options"
+            raise UserError(msg) from error
+    return noted
 
 
 def read_plan(folder: Path) -> Plan:
-    """What `write_plan` wrote.
+    """What `write_plan` wrote; of slices, which plan the same chunks of the same files, any one's.
 
     Raises:
-      UserError: if it is not there.
+      UserError: if it is not there, or slices saw different inputs.
     """
+    noted = noted_inputs(folder)
+    written = sorted(folder.glob("plan*.jsonl"))
     try:
-        noted = json.loads((folder / PLAN_INPUTS).read_bytes())
-        # Slices plan the same chunks.
-        written = min(folder.glob("plan*.jsonl"))
-        chunks = tuple(map(_chunk, written.read_bytes().splitlines()))
-    except (OSError, ValueError) as error:
+        plans = {tuple(chunk.digest for chunk in planned_chunks(path)) for path in written}
+        chunks = tuple(map(_chunk, written[0].read_bytes().splitlines()))
+        files, skipped = noted[0]
+    except (OSError, ValueError, TypeError, IndexError) as error:
         msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
         raise UserError(msg) from error
-    files = (
-        InputFile(path=path, relative=relative, size_bytes=size, modified=modified)
-        for path, relative, size, modified, *_ in noted["files"]
-    )
-    return Plan(files=tuple(files), chunks=chunks, skipped=noted["skipped"], uncut=())
+    sizes = {tuple((file.relative, file.size_bytes) for file in each.files) for each in noted}
+    if len(plans) > 1 or len(sizes) > 1:
+        msg = f"the slices that {folder} notes saw different inputs: run prepare with --update"
+        raise UserError(msg)
+    return Plan(files=files, chunks=chunks, skipped=skipped, uncut=())
 
 
 def read_chunk(path: Path, offset: int) -> Chunk:
