@@ -12,7 +12,6 @@ from pipeline.commit import (
     drop_chunk,
     forget_pieces,
     is_committed,
-    record_path,
     records,
 )
 from pipeline.inputs import InputFile
@@ -20,6 +19,7 @@ from pipeline.piece import read_pieces
 from pipeline.plan import Chunk, Plan, noted_inputs
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
+from schemas.words import counted
 
 _SAME_NAME = ("touched", "resized")
 """Changes that the plan need not show: a range of a bigger file keeps its chunk's name."""
@@ -51,17 +51,24 @@ def refuse_changes(out: Path, plan: Plan, config: PrepareConfig) -> None:
       UserError: naming the first files that differ.
     """
     changed = _changed_files(out, plan)
-    edited = {
-        part.relative
-        for chunk in plan.chunks
-        if any(changed.get(part.relative) == "touched" for part in chunk.ranges)
-        and record_path(out, chunk.digest).exists()
-        and _is_edited(out, chunk, config)
-        for part in chunk.ranges
-        if changed.get(part.relative) == "touched"
-    }
+    planned = {chunk.digest for chunk in plan.chunks}
+    strangers = [path for path in (out / CHUNKS).glob("*.json") if path.stem not in planned]
+
+    def is_edited(chunk: Chunk) -> bool:
+        if is_committed(out, chunk.digest):
+            return _is_edited(out, chunk, config)
+        # What is committed of no input was of one that is cut in another way now.
+        return bool(strangers)
+
+    edited = set()
+    for chunk in plan.chunks:
+        touched = {p.relative for p in chunk.ranges if changed.get(p.relative) == "touched"}
+        if touched and is_edited(chunk):
+            edited |= touched
     named = [f"{name} ({why})" for name, why in changed.items() if why != "touched"]
     named += [f"{name} (edited)" for name in sorted(edited)]
+    if strangers and not named:
+        named = [f"{counted(len(strangers), 'committed chunk')} of none of them"]
     if named:
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
         msg = (
