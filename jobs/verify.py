@@ -24,6 +24,7 @@ from pipeline.commit import (
 from pipeline.manifest import card_of, listed, manifest_of
 from pipeline.output import (
     CARD,
+    CONFIG,
     LISTS,
     MANIFEST,
     TOKENIZER_FILES,
@@ -40,6 +41,13 @@ from schemas.errors import UserError
 from schemas.keys import split_of
 from transforms.invariants import row_faults
 from transforms.tokenize import SegmentTokenizer
+
+_NOTED = {
+    "config": f"{RUN}/{CONFIG}",
+    "inputs": f"{RUN}/inputs.json",
+    "skipped_inputs": f"{RUN}/inputs.json",
+}
+"""Fields of the manifest that do not come from records, and where they stand too."""
 
 
 def verify(out: Path) -> Iterator[str]:
@@ -71,12 +79,15 @@ def verify(out: Path) -> Iterator[str]:
     faults += [f"{CHUNKS}/{digest}.json: is missing" for digest in lost]
     yield from faults
     yield from _strangers(out, done, but={*damaged, *lost})
+    # Rows are looked at as the config says, if it is known which that is.
+    is_known = len(set(known_configs(out))) == 1
+    segments = tokenizer.segment_tokenizer() if tokenizer and is_known else None
     with_row: Counter[str] = Counter()
     n_faults = 0
-    for fault in _file_faults(out, done, tokenizer, config, with_row):
+    for fault in _file_faults(out, done, segments, config, with_row):
         n_faults += 1
         yield fault
-    if expected and not (lost or n_faults) and config.source_column is None:
+    if expected and segments and not (lost or n_faults) and config.source_column is None:
         # Else not all documents were seen, or several may share a source, and rows do not tell
         # them apart.
         yield from _account_faults(expected, with_row)
@@ -165,8 +176,9 @@ def _differing(out: Path, manifest: dict[str, Any], expected: dict[str, Any]) ->
 def _manifest_faults(differing: list[str]) -> Iterator[str]:
     files = [name for name in differing if name in LISTS]
     yield from (f"{name}: is missing, or not the one that {MANIFEST} names" for name in files)
-    if fields := ", ".join(name for name in differing if name not in LISTS):
-        yield f"{MANIFEST}: not what {CHUNKS} and {RUN} say: {fields}"
+    fields = [name for name in differing if name not in LISTS]
+    for source, names in groupby(fields, lambda name: _NOTED.get(name, CHUNKS)):
+        yield f"{MANIFEST}: {', '.join(names)}: not what {source} says"
 
 
 def _card_faults(out: Path, expected: dict[str, Any]) -> Iterator[str]:
@@ -192,22 +204,22 @@ def _strangers(out: Path, done: dict[str, ChunkRecord], but: set[str]) -> Iterat
 def _file_faults(
     out: Path,
     done: dict[str, ChunkRecord],
-    tokenizer: OutputTokenizer | None,
+    tokenizer: SegmentTokenizer | None,
     config: PrepareConfig,
     with_row: Counter[str],
 ) -> Iterator[str]:
-    """Faults of shards and rejected files; counts documents in `with_row`."""
-    # Rows are read as the config says, if it is known which that is.
-    is_known = len(set(known_configs(out))) == 1
-    segments = tokenizer.segment_tokenizer() if tokenizer and is_known else None
+    """Faults of shards and rejected files; counts documents in `with_row`.
+
+    Rows are looked at only with a tokenizer.
+    """
     shards = sorted(
         (shard for record in done.values() for shard in record.shards), key=lambda each: each.path
     )
     for shard in shards:
         if fault := _file_fault(out, shard.path, shard.sha256):
             yield fault
-        elif segments:
-            for fault in _shard_faults(out, shard, segments, config, with_row):
+        elif tokenizer:
+            for fault in _shard_faults(out, shard, tokenizer, config, with_row):
                 yield f"{shard.path}: {fault}"
     for each in (each for record in done.values() for each in record.rejected):
         if fault := _file_fault(out, each["path"], each["sha256"]):

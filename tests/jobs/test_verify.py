@@ -91,7 +91,7 @@ def edit_count(out):
         manifest["shards"][0]["rows"] += 1
 
     edit_manifest(out, edit)
-    return ["manifest.json: not what _chunks and _run say: shards"]
+    return ["manifest.json: shards: not what _chunks says"]
 
 
 def record_another_count(out):
@@ -157,7 +157,7 @@ def name_rejected(out):
         manifest["rejected_files"] = [{"path": "rejected/x.jsonl", "rows": 0, "sha256": ""}]
 
     edit_manifest(out, edit)
-    return ["manifest.json: not what _chunks and _run say: rejected_files"]
+    return ["manifest.json: rejected_files: not what _chunks says"]
 
 
 def add_rejected(out):
