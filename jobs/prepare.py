@@ -275,7 +275,7 @@ def _settle_output(
     which = options.which or WHOLE
     write_plan(plan, out / RUN, which)
     if options.update or which == WHOLE:
-        forget_plans(out / RUN, but=which)
+        forget_plans(out / RUN, which)
 
 
 def _settle_saved(out: Path, tokenizer: OutputTokenizer) -> None:

@@ -258,14 +258,6 @@ def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None
     write_json(folder / _inputs_name(which), {"files": files, "skipped": plan.skipped})
 
 
-def forget_plans(folder: Path, *, but: tuple[int, int]) -> None:
-    """Remove what other runs planned, once no committed chunk is of inputs as they saw them."""
-    kept = {plan_name(but), _inputs_name(but)}
-    for path in (*folder.glob("plan*.jsonl"), *folder.glob("inputs*.json")):
-        if path.name not in kept:
-            path.unlink()
-
-
 class NotedInputs(NamedTuple):
     """The inputs as a run, or a slice, listed them before it worked on an output.
 
@@ -284,19 +276,54 @@ def noted_inputs(folder: Path) -> list[NotedInputs]:
     Raises:
       UserError: if a note is damaged.
     """
-    noted = []
-    for path in sorted(folder.glob("inputs*.json")):
-        try:
-            fields = json.loads(path.read_bytes())
-            files = (
-                InputFile(path=where, relative=relative, size_bytes=size, modified=modified)
-                for where, relative, size, modified, *_ in fields["files"]
-            )
-            noted.append(NotedInputs(tuple(files), fields["skipped"]))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            msg = f"{path} is damaged ({error}): run prepare again with the same options"
-            raise UserError(msg) from error
-    return noted
+    return [_noted(path) for path in sorted(folder.glob("inputs*.json"))]
+
+
+def _noted(path: Path) -> NotedInputs:
+    try:
+        fields = json.loads(path.read_bytes())
+        files = (
+            InputFile(path=where, relative=relative, size_bytes=size, modified=modified)
+            for where, relative, size, modified, *_ in fields["files"]
+        )
+        return NotedInputs(tuple(files), fields["skipped"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        msg = f"{path} is damaged ({error}): run prepare again with the same options"
+        raise UserError(msg) from error
+
+
+def _inputs_of(plan: Path) -> Path:
+    return plan.with_name(plan.name.replace("plan", "inputs").removesuffix("l"))
+
+
+def _seen(plan: Path) -> tuple[object, ...]:
+    """What two written plans share if they are of the same chunks of the same files."""
+    digests = tuple(chunk.digest for chunk in planned_chunks(plan))
+    return digests, tuple(
+        (file.relative, file.size_bytes) for file in _noted(_inputs_of(plan)).files
+    )
+
+
+def forget_plans(folder: Path, which: tuple[int, int] = WHOLE) -> None:
+    """Remove what other runs planned, once no committed chunk is of inputs as they saw them.
+
+    Args:
+      folder: where the run's notes are.
+      which: (I, N), the slice, whose plan is written. Other slices may be at work: of theirs only
+        those go that saw other inputs.
+    """
+    own = folder / plan_name(which)
+    for path in folder.glob("plan*.jsonl"):
+        if path != own and (which == WHOLE or _is_of_others(path, own)):
+            path.unlink()
+            _inputs_of(path).unlink(missing_ok=True)
+
+
+def _is_of_others(plan: Path, own: Path) -> bool:
+    try:
+        return _seen(plan) != _seen(own)
+    except (UserError, OSError, ValueError):
+        return True
 
 
 def read_plan(folder: Path) -> Plan:
@@ -305,19 +332,17 @@ def read_plan(folder: Path) -> Plan:
     Raises:
       UserError: if it is not there, or slices saw different inputs.
     """
-    noted = noted_inputs(folder)
-    written = sorted(folder.glob("plan*.jsonl"))
     try:
-        plans = {tuple(chunk.digest for chunk in planned_chunks(path)) for path in written}
-        chunks = tuple(map(_chunk, written[0].read_bytes().splitlines()))
-        files, skipped = noted[0]
-    except (OSError, ValueError, TypeError, IndexError) as error:
+        first, *others = sorted(folder.glob("plan*.jsonl"))
+        is_one = all(_seen(path) == _seen(first) for path in others)
+        chunks = tuple(map(_chunk, first.read_bytes().splitlines()))
+    except (OSError, ValueError, TypeError) as error:
         msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
         raise UserError(msg) from error
-    sizes = {tuple((file.relative, file.size_bytes) for file in each.files) for each in noted}
-    if len(plans) > 1 or len(sizes) > 1:
+    if not is_one:
         msg = f"the slices that {folder} notes saw different inputs: run prepare with --update"
         raise UserError(msg)
+    files, skipped = _noted(_inputs_of(first))
     return Plan(files=files, chunks=chunks, skipped=skipped, uncut=())
 
 

@@ -14,7 +14,7 @@ from pipeline.inputs import list_inputs
 from pipeline.manifest import write_manifest
 from pipeline.output import begin, unfinish
 from pipeline.piece import Piece, read_pieces
-from pipeline.plan import WHOLE, Chunk, Plan, forget_plans, make_plan, usable_files, write_plan
+from pipeline.plan import Chunk, Plan, forget_plans, make_plan, usable_files, write_plan
 from pipeline.readers import READER_OF_NAME, Document, InputRange
 from pipeline.streams import ReadBytes
 from pipeline.tokenizer import OutputTokenizer
@@ -97,7 +97,7 @@ def steps(out: Path, folder: Path, config: PrepareConfig = CONFIG) -> Iterator[N
     yield
     write_plan(plan, out / RUN)
     yield
-    forget_plans(out / RUN, but=WHOLE)
+    forget_plans(out / RUN)
     drop_incomplete(out, [chunk.digest for chunk in plan.chunks])
     for chunk in plan.chunks:
         if not is_committed(out, chunk.digest):

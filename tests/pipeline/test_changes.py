@@ -13,7 +13,7 @@ from pipeline.changes import drop_damaged, drop_incomplete, refuse_changes, stal
 from pipeline.commit import is_committed, record_path, sweep
 from pipeline.output import begin
 from pipeline.piece import read_pieces
-from pipeline.plan import forget_plans, read_plan, write_plan
+from pipeline.plan import forget_plans, noted_inputs, read_plan, write_plan
 from pipeline.write_shards import write_piece
 from schemas.errors import UserError
 from tests.pipeline.making import (
@@ -240,8 +240,11 @@ def test_slices_that_saw_different_inputs_are_not_finished(root):
     write_plan(plan_of(folder), out / "_run", (1, 2))
     with pytest.raises(UserError, match="saw different inputs: run prepare with --update"):
         read_plan(out / "_run")
-    # Which forgets what others saw.
-    forget_plans(out / "_run", but=(1, 2))
+    # Which forgets what others saw, and leaves alone who saw the same.
+    write_plan(plan_of(folder), out / "_run", (2, 3))
+    forget_plans(out / "_run", (1, 2))
+    assert {path.name for path in out.glob("_run/plan*")} == {"plan-1-2.jsonl", "plan-2-3.jsonl"}
+    assert len(noted_inputs(out / "_run")) == 2
     assert read_plan(out / "_run").chunks == plan_of(folder).chunks
 
 

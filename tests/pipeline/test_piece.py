@@ -3,16 +3,20 @@
 import gzip
 import io
 import os
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.localfilesystem import LocalFileSystem
 from backports import zstd
 
 from pipeline.changes import refuse_changes
+from pipeline.inputs import list_inputs
 from pipeline.output import begin
 from pipeline.piece import read_pieces
-from pipeline.plan import write_plan
+from pipeline.plan import make_plan, usable_files, write_plan
 from pipeline.tokenizer import trained_tokenizer
 from schemas.errors import UserError
 from tests.pipeline.making import CONFIG, make_chunk, make_output, plan_of, put, update
@@ -147,3 +151,45 @@ def test_a_file_that_changes_after_its_commit_is_a_change_for_the_next_run(path,
     write_plan(plan, out / "_run")
     with pytest.raises(UserError, match=r"\(edited\); run with --update"):
         refuse_changes(out, plan_of(path.parent), CONFIG)
+
+
+class Elsewhere(LocalFileSystem):
+    """Objects behind URLs, as Beam sees a store of them; what they hold lies in local files."""
+
+    @classmethod
+    def scheme(cls):
+        return "elsewhere"
+
+    def has_dirs(self):
+        return False
+
+    def _list(self, prefix):
+        for path in sorted(Path(prefix.removeprefix("elsewhere://")).rglob("*")):
+            yield self.metadata(f"elsewhere://{path}")
+
+    def exists(self, path):
+        return Path(path.removeprefix("elsewhere://")).is_file()
+
+    def metadata(self, path):
+        if not self.exists(path):
+            msg = "no such object"
+            raise BeamIOError(msg, {path: None})
+        stat = Path(path.removeprefix("elsewhere://")).stat()
+        return FileMetadata(path, stat.st_size, stat.st_mtime)
+
+    def open(self, path, *options, **more):
+        return super().open(path.removeprefix("elsewhere://"), *options, **more)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"), [(append, "bytes then, of"), (overwrite, "edited"), (Path.unlink, "gone")]
+)
+def test_a_file_behind_a_url_that_changes_is_not_read(path, change, says):
+    files = list_inputs([f"elsewhere://{path.parent}"])
+    chunks = make_plan(*usable_files(files, reader=None), CONFIG).chunks
+    for chunk in chunks:
+        assert list(read_pieces(chunk, CONFIG))[-1].is_last
+    change(path)
+    for chunk in chunks:
+        with pytest.raises(UserError, match=f"{path.name} changed since .*{says}"):
+            list(read_pieces(chunk, CONFIG))
