@@ -292,10 +292,11 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
     which = options.which or WHOLE
     mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
     if lost := drop_incomplete(out, mine):
-        unfinish(out)
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         _say(console, f"gone or cut short: {lost[0]}{more}; made again")
     before = sum(is_committed(out, digest) for digest in mine)
+    if before < len(mine):
+        unfinish(out)
     if not mine:
         _say(console, "no chunk falls to this slice")
         return

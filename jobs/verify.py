@@ -67,7 +67,7 @@ def verify(out: Path) -> Iterator[str]:
     lost: list[str] = []
     if tokenizer and not damaged:
         try:
-            expected = _expected(out, manifest, [*done.values()], tokenizer)
+            expected = _expected(out, manifest, [*done.values()], config, tokenizer)
         except UserError as error:
             faults.append(str(error))
     if expected and (differing := _differing(out, manifest, expected)):
@@ -143,10 +143,13 @@ def _digest_of(path: str) -> str:
 
 
 def _expected(
-    out: Path, manifest: dict[str, Any], done: list[ChunkRecord], tokenizer: OutputTokenizer
+    out: Path,
+    manifest: dict[str, Any],
+    done: list[ChunkRecord],
+    config: PrepareConfig,
+    tokenizer: OutputTokenizer,
 ) -> dict[str, Any]:
     """The manifest that records and notes give; its inputs are its own where none are noted."""
-    *_, config = known_configs(out)
     noted = noted_inputs(out / RUN)
     if noted:
         return manifest_of(done, config, tokenizer, *noted[0])

@@ -47,13 +47,13 @@ def read_config(out: Path) -> PrepareConfig:
 
 
 def known_configs(out: Path) -> list[PrepareConfig]:
-    """The config of an output, from each place that can be read: the manifest, the run's notes.
+    """The config of an output, from each place that can be read: the run's notes, the manifest.
 
     Raises:
       UserError: if there is none that this version can use, and one that it can't.
     """
     found, refused = [], None
-    for path, field in ((out / MANIFEST, "config"), (out / RUN / CONFIG, None)):
+    for path, field in ((out / RUN / CONFIG, None), (out / MANIFEST, "config")):
         try:
             fields = json.loads(path.read_bytes())
             found.append(PrepareConfig.from_json(fields[field] if field else fields))
