@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,16 @@ from pipeline.output import (
     check_free,
     check_same_config,
     is_output,
+    known_configs,
     read_config,
+    settle_places,
     unfinish,
 )
 from pipeline.plan import (
     WHOLE,
     Plan,
     by_suffix,
+    forget_plans,
     left_out_words,
     make_plan,
     read_plan,
@@ -53,6 +56,7 @@ from pipeline.tokenizer import (
     OutputTokenizer,
     given_tokenizer,
     load_output_tokenizer,
+    saved_tokenizer,
     trained_tokenizer,
 )
 from schemas.config import MIN_TEST_SOURCES, PrepareConfig
@@ -172,6 +176,7 @@ def prepare(
     is_slice = options.which is not None
     with locked(out, is_slice=is_slice) as lock:
         with settling(out, lock, alone=is_slice and (options.update or options.repair)):
+            settle_places(out, is_repair=options.repair)
             tokenizer, config = _settle_tokenizer(files, out, config, options, console)
             plan = make_plan(files, left_out, config)
             _settle_output(out, plan, config, options, console)
@@ -193,7 +198,9 @@ def finish(out: Path) -> dict[str, Any]:
     config = read_config(out)
     with locked(out):
         sweep(out)
-        return write_manifest(out, read_plan(out / RUN), config, load_output_tokenizer(out))
+        plan = read_plan(out / RUN)
+        drop_incomplete(out, (chunk.digest for chunk in plan.chunks))
+        return write_manifest(out, plan, config, load_output_tokenizer(out))
 
 
 def _settle_tokenizer(
@@ -208,7 +215,7 @@ def _settle_tokenizer(
     entries = int(found[1]) if found else None
     if entries is None:
         tokenizer = given_tokenizer(Path(options.tokenizer), eos=options.eos)
-    elif is_output(out) and (saved := _saved_tokenizer(out, is_repair=options.repair)):
+    elif is_output(out) and (saved := _saved_tokenizer(out, options)):
         tokenizer = saved
     else:
         _say(console, f"training a tokenizer of {entries} entries on the corpus")
@@ -230,19 +237,15 @@ def _settle_tokenizer(
     return tokenizer, config
 
 
-def _saved_tokenizer(out: Path, *, is_repair: bool) -> OutputTokenizer | None:
+def _saved_tokenizer(out: Path, options: PrepareOptions) -> OutputTokenizer | None:
     """The tokenizer that was trained for an output; None if it is to be trained again."""
-    with suppress(UserError):
-        saved = load_output_tokenizer(out)
-        if saved.sha256 == read_config(out).tokenizer_sha256:
-            return saved
-    if is_repair:
-        return None
-    msg = (
-        f"{out}/tokenizer.json is not the one that the shards were made with: put it back, or run "
-        "with --repair to train it again"
-    )
-    raise UserError(msg)
+    try:
+        known = {config.tokenizer_sha256 for config in known_configs(out)}
+        return saved_tokenizer(out, known, eos=options.eos)
+    except UserError:
+        if options.repair:
+            return None
+        raise
 
 
 def _settle_output(
@@ -250,7 +253,7 @@ def _settle_output(
 ) -> None:
     """Make a new output, or bring an old one to where the job can go on."""
     if is_output(out):
-        check_same_config(out, config)
+        check_same_config(out, config, is_repair=options.repair)
     # Also when the output was copied without its notes: its config is in the manifest, which goes.
     begin(out, config)
     if options.repair:
@@ -270,7 +273,10 @@ def _settle_output(
         refuse_changes(out, plan, config)
     if options.which is None:
         sweep(out)
-    write_plan(plan, out / RUN, options.which or WHOLE)
+    which = options.which or WHOLE
+    write_plan(plan, out / RUN, which)
+    if options.update or which == WHOLE:
+        forget_plans(out / RUN, which)
 
 
 def _settle_saved(out: Path, tokenizer: OutputTokenizer) -> None:
@@ -287,10 +293,11 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
     which = options.which or WHOLE
     mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
     if lost := drop_incomplete(out, mine):
-        unfinish(out)
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         _say(console, f"gone or cut short: {lost[0]}{more}; made again")
     before = sum(is_committed(out, digest) for digest in mine)
+    if before < len(mine):
+        unfinish(out)
     if not mine:
         _say(console, "no chunk falls to this slice")
         return

@@ -90,14 +90,15 @@ def make_folder(path: Path) -> None:
 def remove(paths: Iterable[Path]) -> None:
     """Remove files, those that are there; none is back after a power cut.
 
+    What has taken a file's place, a link or a folder, goes too.
+
     Raises:
       OSError: if one can't be removed.
     """
     folders = set()
     for path in paths:
-        # A link is removed also where it leads nowhere.
         if path.exists() or path.is_symlink():
-            path.unlink(missing_ok=True)
+            _clear(path)
             folders.add(path.parent)
     for folder in sorted(folders):
         _sync(folder)
@@ -187,7 +188,7 @@ def _clear(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def _sync_all(folder: Path) -> None:

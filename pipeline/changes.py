@@ -1,23 +1,25 @@
 """What changed since an output was begun: inputs that came, went or differ."""
 
 import hashlib
-import json
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.commit import (
     CHUNKS,
     RUN,
+    chunk_record,
     drop_chunk,
+    forget_pieces,
     is_committed,
-    read_record,
-    record_path,
     records,
 )
+from pipeline.inputs import InputFile
 from pipeline.piece import read_pieces
-from pipeline.plan import PLAN_INPUTS, Chunk, Plan
+from pipeline.plan import Chunk, Plan, noted_inputs
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
+from schemas.words import counted
 
 _SAME_NAME = ("touched", "resized")
 """Changes that the plan need not show: a range of a bigger file keeps its chunk's name."""
@@ -49,17 +51,24 @@ def refuse_changes(out: Path, plan: Plan, config: PrepareConfig) -> None:
       UserError: naming the first files that differ.
     """
     changed = _changed_files(out, plan)
-    edited = {
-        part.relative
-        for chunk in plan.chunks
-        if any(changed.get(part.relative) == "touched" for part in chunk.ranges)
-        and record_path(out, chunk.digest).exists()
-        and _is_edited(out, chunk, config)
-        for part in chunk.ranges
-        if changed.get(part.relative) == "touched"
-    }
+    planned = {chunk.digest for chunk in plan.chunks}
+    strangers = [path for path in (out / CHUNKS).glob("*.json") if path.stem not in planned]
+
+    def is_edited(chunk: Chunk) -> bool:
+        if is_committed(out, chunk.digest):
+            return _is_edited(out, chunk, config)
+        # What is committed of no input was of one that is cut in another way now.
+        return bool(strangers)
+
+    edited = set()
+    for chunk in plan.chunks:
+        touched = {p.relative for p in chunk.ranges if changed.get(p.relative) == "touched"}
+        if touched and is_edited(chunk):
+            edited |= touched
     named = [f"{name} ({why})" for name, why in changed.items() if why != "touched"]
     named += [f"{name} (edited)" for name in sorted(edited)]
+    if strangers and not named:
+        named = [f"{counted(len(strangers), 'committed chunk')} of none of them"]
     if named:
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
         msg = (
@@ -70,30 +79,36 @@ def refuse_changes(out: Path, plan: Plan, config: PrepareConfig) -> None:
 
 
 def _changed_files(out: Path, plan: Plan) -> dict[str, str]:
-    """How each changed input differs: "new", "gone", "resized" or "touched"."""
-    path = out / RUN / PLAN_INPUTS
-    if not path.exists():
+    """How each changed input differs from any note of it: "new", "gone", "resized", "touched"."""
+    now = {file.relative: file for file in plan.files}
+    try:
+        noted = noted_inputs(out / RUN)
+    except UserError:
+        noted = []
+    if not noted:
         # Without notes (the folder was copied without _run) every file may have been edited.
-        return {file.relative: "touched" for file in plan.files}
-    noted = json.loads(path.read_bytes())["files"]
-    before = {name: (size, modified) for _, name, size, modified, *_ in noted}
-    now = {file.relative: (file.size_bytes, file.modified) for file in plan.files}
-    changed = {}
-    for name in sorted(before.keys() | now.keys()):
-        if name not in now:
-            changed[name] = "gone"
-        elif name not in before:
-            changed[name] = "new"
-        elif before[name][0] != now[name][0]:
-            changed[name] = "resized"
-        elif before[name] != now[name]:
-            changed[name] = "touched"
-    return changed
+        return dict.fromkeys(now, "touched")
+    changed: dict[str, str] = {}
+    for each in noted:
+        before = {file.relative: file for file in each.files}
+        for name in before.keys() | now.keys():
+            why = _change(before.get(name), now.get(name))
+            if why and changed.get(name, "touched") == "touched":
+                changed[name] = why
+    return dict(sorted(changed.items()))
+
+
+def _change(before: InputFile | None, now: InputFile | None) -> str | None:
+    if before is None or now is None:
+        return "new" if before is None else "gone"
+    if before.size_bytes != now.size_bytes:
+        return "resized"
+    return None if before.modified == now.modified else "touched"
 
 
 def _is_edited(out: Path, chunk: Chunk, config: PrepareConfig) -> bool:
-    *_, last = read_pieces(chunk, config)
-    return last.blake2b != read_record(record_path(out, chunk.digest)).blake2b
+    [last] = deque(read_pieces(chunk, config), maxlen=1)
+    return last.blake2b != chunk_record(out, chunk.digest).blake2b
 
 
 def drop_damaged(out: Path) -> list[str]:
@@ -101,7 +116,7 @@ def drop_damaged(out: Path) -> list[str]:
     damaged = []
     for path in sorted((out / CHUNKS).glob("*.json")):
         try:
-            record = read_record(path)
+            record = chunk_record(out, path.stem)
             hashes = [(shard.path, shard.sha256) for shard in record.shards]
             hashes += [(each["path"], each["sha256"]) for each in record.rejected]
             is_whole = all(has_sha256(out / name, expected) for name, expected in hashes)
@@ -116,13 +131,15 @@ def drop_damaged(out: Path) -> list[str]:
 def drop_incomplete(out: Path, digests: Iterable[str]) -> list[str]:
     """Take back chunks of which a file is gone or has another size; returns those files.
 
-    Much cheaper than `drop_damaged`, which reads every file.
+    Much cheaper than `drop_damaged`, which reads every file. Pieces that were noted of a chunk
+    that was not committed are forgotten.
     """
     lost = []
     for digest in digests:
         if not is_committed(out, digest):
+            forget_pieces(out, digest)
             continue
-        record = read_record(record_path(out, digest))
+        record = chunk_record(out, digest)
         sizes = {shard.path: shard.size_bytes for shard in record.shards}
         of_chunk = [path for path in record.paths if not _is_there(out / path, sizes.get(path))]
         if of_chunk:

@@ -7,10 +7,11 @@ was killed, and is swept. Everything here is safe to repeat: the same chunk give
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from pipeline.atomic import TEMPORARY_SUFFIX as TEMPORARY_SUFFIX
@@ -88,10 +89,20 @@ class ChunkRecord:
         """Rebuild from what `dataclasses.asdict` gave."""
         return cls(**{**fields, "shards": [ShardRecord(**shard) for shard in fields["shards"]]})
 
+    def to_bytes(self) -> bytes:
+        """What a record's file holds: the fields, sealed with the hash of their own JSON."""
+        fields = dataclasses.asdict(self)
+        return json_bytes({**fields, "sha256": hashlib.sha256(json_bytes(fields)).hexdigest()})
+
     @property
     def paths(self) -> list[str]:
         """Relative paths of all files that the record names."""
         return [shard.path for shard in self.shards] + [each["path"] for each in self.rejected]
+
+
+def json_bytes(value: Any) -> bytes:  # noqa: ANN401 JSON holds anything
+    """What `write_json` writes."""
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
 def add_counts(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
@@ -124,13 +135,42 @@ def read_record(path: Path) -> ChunkRecord:
     """Read a record.
 
     Raises:
-      UserError: if the file is no record.
+      UserError: if the file is no record, or not every byte is as it was written.
     """
     try:
-        return ChunkRecord.from_json(json.loads(path.read_bytes()))
-    except (ValueError, TypeError, KeyError) as error:
-        msg = f"{path} is damaged ({error}): run prepare with --repair to make its chunk again"
-        raise UserError(msg) from error
+        data = path.read_bytes()
+        fields = json.loads(data)
+        is_sealed = fields.pop("sha256", None) is not None
+        record = ChunkRecord.from_json(fields)
+        # Earlier versions wrote no seal.
+        if data != (record.to_bytes() if is_sealed else json_bytes(fields)):
+            msg = "its seal is broken"
+            raise ValueError(msg)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _damaged(path, str(error)) from error
+    return record
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    msg = f"{path} is damaged ({why}): run prepare with --repair to make its chunk again"
+    return UserError(msg)
+
+
+def chunk_record(out: Path, digest: str) -> ChunkRecord:
+    """The record of a committed chunk.
+
+    Raises:
+      UserError: if it is damaged, or another chunk's.
+    """
+    path = record_path(out, digest)
+    record = read_record(path)
+    if not all(_is_of(digest, each) for each in record.paths):
+        raise _damaged(path, "it names files of another chunk")
+    return record
+
+
+def _is_of(digest: str, path: str) -> bool:
+    return PurePosixPath(path).name.startswith(f"{digest}-")
 
 
 def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> bool:
@@ -143,11 +183,11 @@ def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> boo
       whether the chunk is committed.
     """
     if piece == 0 and record.is_last:
-        write_json(record_path(out, digest), dataclasses.asdict(record))
+        _write(record_path(out, digest), record)
         return True
     folder = out / PIECES / digest
     # The last one's name says so: the others' notes are read once, not at every piece.
-    write_json(folder / f"{piece:05d}{LAST * record.is_last}.json", dataclasses.asdict(record))
+    _write(folder / f"{piece:05d}{LAST * record.is_last}.json", record)
     last = next(folder.glob(f"*{LAST}.json"), None)
     if last is None:
         return False
@@ -156,8 +196,13 @@ def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> boo
     if not all(note.exists() for note in notes):
         return False
     joined = _joined([read_record(note) for note in notes])
-    write_json(record_path(out, digest), dataclasses.asdict(joined))
+    _write(record_path(out, digest), joined)
     return True
+
+
+def _write(path: Path, record: ChunkRecord) -> None:
+    with atomic_file(path) as file:
+        file.write(record.to_bytes())
 
 
 def _joined(pieces: list[ChunkRecord]) -> ChunkRecord:
@@ -177,18 +222,23 @@ def _joined(pieces: list[ChunkRecord]) -> ChunkRecord:
 def records(out: Path) -> Iterator[tuple[str, ChunkRecord]]:
     """(digest, record) of all committed chunks, sorted by digest."""
     for path in sorted((out / CHUNKS).glob("*.json")):
-        yield path.stem, read_record(path)
+        yield path.stem, chunk_record(out, path.stem)
 
 
 def drop_chunk(out: Path, digest: str) -> None:
     """Take back a commit: the record first, so that what is left is never half a chunk."""
     path = record_path(out, digest)
     try:
-        paths = read_record(path).paths
+        paths = chunk_record(out, digest).paths
     except UserError:
         paths = []
     remove([path])
     remove(out / each for each in paths)
+
+
+def forget_pieces(out: Path, digest: str) -> None:
+    """Remove the notes of a chunk that was not committed: its pieces are to be of one reading."""
+    remove((out / PIECES / digest).glob("*.json"))
 
 
 def sweep(out: Path) -> None:

@@ -216,6 +216,21 @@ def _local_files(base: Path, paths: Iterator[Path]) -> Iterator[InputFile]:
         )
 
 
+def state_of(path: str) -> tuple[int, float] | None:
+    """(size in bytes, time of the last change) of a file as it is now; None where there is none.
+
+    Args:
+      path: of an `InputFile`; its `size_bytes` and `modified` are what this gives while it stays.
+    """
+    if "://" in path:
+        return _state_of_url(path)
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return None
+    return (stat.st_size, stat.st_mtime) if S_ISREG(stat.st_mode) else None
+
+
 def _list_url(given: str) -> Iterator[InputFile]:
     pattern = given.rstrip("/")
     found = _match(pattern) or _match(f"{pattern}/**")
@@ -229,8 +244,26 @@ def _list_url(given: str) -> Iterator[InputFile]:
             path=file.path,
             relative=printable(str(PurePosixPath(file.path.removeprefix(base).lstrip("/")))),
             size_bytes=file.size_in_bytes,
-            modified=file.last_updated_in_seconds,
+            modified=_whole_seconds(file),
         )
+
+
+def _whole_seconds(file: "FileMetadata") -> float:
+    """When a file was changed: a listing may know it more exactly than a look at the file."""
+    return float(int(file.last_updated_in_seconds))
+
+
+def _state_of_url(url: str) -> tuple[int, float] | None:
+    from apache_beam.io.filesystem import BeamIOError
+    from apache_beam.io.filesystems import FileSystems
+
+    try:
+        file = FileSystems.get_filesystem(url).metadata(url)
+    except BeamIOError:
+        if FileSystems.exists(url):
+            raise  # It could not be asked.
+        return None
+    return file.size_in_bytes, _whole_seconds(file)
 
 
 def _match(pattern: str) -> list["FileMetadata"]:

@@ -4,6 +4,7 @@ So they are the same whoever made the chunks, in whatever order, however often i
 """
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.card import dataset_card
+from pipeline.changes import has_sha256
 from pipeline.commit import (
     ChunkRecord,
     ShardRecord,
@@ -20,6 +22,7 @@ from pipeline.commit import (
     remove,
     write_json,
 )
+from pipeline.inputs import InputFile
 from pipeline.output import CARD, MANIFEST
 from pipeline.plan import Plan
 from pipeline.tokenizer import OutputTokenizer
@@ -51,19 +54,33 @@ def write_manifest(
     if len(committed) > len(set(planned)):
         msg = f"{out}: holds chunks of other inputs: run prepare with --update"
         raise UserError(msg)
-    manifest = _manifest([committed[digest] for digest in sorted(planned)], config, tokenizer)
-    inputs = [{"path": file.relative, "size_bytes": file.size_bytes} for file in plan.files]
-    manifest["inputs"] = _inline(out, "inputs", inputs)
-    manifest["damaged_inputs"] = _inline(out, "damaged_inputs", manifest["damaged_inputs"])
-    manifest["skipped_inputs"] = plan.skipped
-    _write_card(out, manifest)
+    done = [committed[digest] for digest in sorted(planned)]
+    manifest = manifest_of(done, config, tokenizer, plan.files, plan.skipped)
+    card = card_of(manifest)
+    for name in ("inputs", "damaged_inputs"):
+        manifest[name] = _inline(out, name, manifest[name])
+    with atomic_file(out / CARD) as file:
+        file.write(card.encode())
     write_json(out / MANIFEST, manifest)
     return manifest
 
 
-def _manifest(
-    done: list[ChunkRecord], config: PrepareConfig, tokenizer: OutputTokenizer
+def manifest_of(
+    done: list[ChunkRecord],
+    config: PrepareConfig,
+    tokenizer: OutputTokenizer,
+    files: Iterable[InputFile],
+    skipped: dict[str, int],
 ) -> dict[str, Any]:
+    """The manifest, its lists in it however long they are.
+
+    Args:
+      done: records of all chunks, by digest.
+      config: what they were made with.
+      tokenizer: likewise.
+      files: what was read.
+      skipped: count of files without a reader, by suffix.
+    """
     counts: dict[str, Any] = {}
     for record in done:
         counts = add_counts(counts, record.counts)
@@ -86,7 +103,9 @@ def _manifest(
         "shards": [dataclasses.asdict(shard) for shard in shards],
         "rejected": counts.pop("rejected", {}),
         "rejected_files": refused,
+        "inputs": [{"path": file.relative, "size_bytes": file.size_bytes} for file in files],
         "damaged_inputs": damaged,
+        "skipped_inputs": skipped,
         "drops": {name: each["documents_dropped"] for name, each in of_configs.items()},
         "episode_drops": {name: each["episodes_dropped"] for name, each in of_configs.items()},
         "bytes_left_out": {name: each["bytes_left_out"] for name, each in of_configs.items()},
@@ -109,13 +128,25 @@ def _inline(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: A
     return {"path": path.name, "rows": len(rows), "sha256": file.sha256}
 
 
-def _write_card(out: Path, manifest: dict[str, Any]) -> None:
+def listed(out: Path, name: str, value: Any) -> Any:  # noqa: ANN401 JSON
+    """The rows of a list of the manifest, wherever they stand; None if their file is damaged."""
+    if isinstance(value, list):
+        return value
+    path = out / f"{name}.parquet"
+    if not isinstance(value, dict) or not has_sha256(path, str(value.get("sha256"))):
+        return None
+    rows = pq.read_table(path).to_pylist()
+    is_same = value == {"path": path.name, "rows": len(rows), "sha256": value["sha256"]}
+    return rows if is_same else None
+
+
+def card_of(manifest: dict[str, Any]) -> str:
+    """The dataset card that goes with a manifest."""
     grouped: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for shard in manifest["shards"]:
         grouped.setdefault(shard["config"], {}).setdefault(shard["split"], []).append(shard)
     body = _card_body(manifest, grouped)
-    with atomic_file(out / CARD) as file:
-        file.write(dataset_card(grouped, "{config}/{split}/*.arrow", body).encode())
+    return dataset_card(grouped, "{config}/{split}/*.arrow", body)
 
 
 def _card_body(

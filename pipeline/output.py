@@ -19,6 +19,9 @@ from schemas.errors import UserError
 CARD = "README.md"
 CONFIG = "config.json"
 MANIFEST = "manifest.json"
+LISTS = ("inputs.parquet", "damaged_inputs.parquet")
+"""Lists of the manifest that are too long for it."""
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 _UNFINISHED = "NOT FINISHED - run the same duologue prepare again or duologue finish"
@@ -37,18 +40,38 @@ def read_config(out: Path) -> PrepareConfig:
     """The config that an output was started with.
 
     Raises:
-      UserError: if the folder is not an output.
+      UserError: if the folder is not an output, or does not say.
     """
-    for path, field in ((out / RUN / CONFIG, None), (out / MANIFEST, "config")):
-        if path.exists():
-            try:
-                fields = json.loads(path.read_bytes())
-                return PrepareConfig.from_json(fields[field] if field else fields)
-            except (ValueError, TypeError, KeyError) as error:
-                msg = f"{path} is damaged ({error}): prepare the corpus into a new folder"
-                raise UserError(msg) from error
+    if configs := known_configs(out):
+        return configs[0]
+    if is_output(out):
+        msg = (
+            f"{out / RUN / CONFIG} is damaged: run the duologue prepare that wrote it again with "
+            "--repair, or prepare the corpus into a new folder"
+        )
+        raise UserError(msg)
     msg = f"{out} is not an output of duologue prepare: it has no {MANIFEST}"
     raise UserError(msg)
+
+
+def known_configs(out: Path) -> list[PrepareConfig]:
+    """The config of an output, from each place that can be read: the run's notes, the manifest.
+
+    Raises:
+      UserError: if there is none that this version can use, and one that it can't.
+    """
+    found, refused = [], None
+    for path, field in ((out / RUN / CONFIG, None), (out / MANIFEST, "config")):
+        try:
+            fields = json.loads(path.read_bytes())
+            found.append(PrepareConfig.from_json(fields[field] if field else fields))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            continue  # The other copy may be whole.
+        except UserError as error:
+            refused = error
+    if refused and not found:
+        raise refused
+    return found
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
@@ -77,7 +100,10 @@ def read_manifest(out: Path) -> dict[str, Any]:
         )
         raise UserError(msg) from error
     if not isinstance(manifest, dict) or "shards" not in manifest:
-        msg = f"{path} is not a manifest of duologue; name a folder that prepare wrote"
+        msg = (
+            f"{path} is not a manifest of duologue: name a folder that prepare wrote; if this is "
+            "one, run that prepare again"
+        )
         raise UserError(msg)
     return manifest
 
@@ -107,12 +133,37 @@ def _is_begun(out: Path) -> bool:
     return not names or (RUN in names and names <= {RUN, CHUNKS, *TOKENIZER_FILES})
 
 
-def check_same_config(out: Path, config: PrepareConfig) -> None:
+def settle_places(out: Path, *, is_repair: bool) -> None:
+    """Refuse folders that stand where files of an output belong, or remove them in a repair.
+
+    Raises:
+      UserError: naming the first.
+    """
+    names = (CARD, MANIFEST, *TOKENIZER_FILES, *LISTS, f"{RUN}/{CONFIG}")
+    paths = [out / name for name in names]
+    for path in (*paths, *(out / RUN).glob("plan*.jsonl"), *(out / RUN).glob("inputs*.json")):
+        if path.is_dir() and is_repair:
+            remove([path])
+        elif path.is_dir():
+            msg = f"{path} is a folder, and a file belongs there: move it, or run with --repair"
+            raise UserError(msg)
+
+
+def check_same_config(out: Path, config: PrepareConfig, *, is_repair: bool = False) -> None:
     """Refuse an output of another config.
+
+    Args:
+      out: an output.
+      config: of this run. If one copy of the output's is damaged, the other speaks for it.
+      is_repair: take this config for the output's where no copy is left; chunks of another one
+        are then of no plan.
 
     Raises:
       UserError: naming every option that differs.
     """
+    known = known_configs(out)
+    if config in known or (is_repair and not known):
+        return
     old, new = read_config(out).to_json(), config.to_json()
     differing = [
         f"{name} is {_short(old.get(name))} there, {_short(new[name])} now"

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline.commit import atomic_file, write_json
+from pipeline.commit import atomic_file, remove, write_json
 from pipeline.inputs import InputFile
 from pipeline.readers import READER_OF_NAME, READERS, UNREADABLE, InputRange, Reader, reader_of
 from pipeline.streams import compression_of
@@ -24,8 +24,6 @@ from schemas.words import counted
 
 WHOLE = (0, 1)
 """The slice (I, N) that is everything."""
-
-PLAN_INPUTS = "inputs.json"
 
 OPEN_COST_BYTES = 4096
 """What opening a file costs beside reading it, so that tiny files do not make huge bundles."""
@@ -149,7 +147,11 @@ def cut_ranges(
         small = file.size_bytes <= chunk_bytes
         cuts = chosen.cut(file, chunk_bytes) if not small or chosen.name == "parquet" else None
         for start, end in cuts or [(0, file.size_bytes)]:
-            part = InputRange(file.path, file.relative, chosen.name, start, end)
+            part = InputRange(
+                *(file.path, file.relative, chosen.name, start, end),
+                size_bytes=file.size_bytes,
+                modified=file.modified,
+            )
             yield file, part, len(cuts or ()) > 1
 
 
@@ -227,11 +229,24 @@ def _chunk_digest(ranges: Iterable[InputRange], config_digest: str) -> str:
 
 def plan_name(which: tuple[int, int]) -> str:
     """The file of a plan; each slice has its own, for its machine may see the inputs elsewhere."""
-    return "plan.jsonl" if which == WHOLE else f"plan-{which[0]}-{which[1]}.jsonl"
+    return f"plan{_suffix(which)}.jsonl"
+
+
+def _inputs_name(which: tuple[int, int]) -> str:
+    return f"inputs{_suffix(which)}.json"
+
+
+def _suffix(which: tuple[int, int]) -> str:
+    return "" if which == WHOLE else f"-{which[0]}-{which[1]}"
 
 
 def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None:
     """Write the plan, one JSON line a chunk so that a worker reads only its own, and its inputs.
+
+    Args:
+      plan: of all chunks.
+      folder: where the run's notes are.
+      which: (I, N), the slice.
 
     Raises:
       UserError: if they can't be written.
@@ -240,28 +255,94 @@ def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None
         for chunk in plan.chunks:
             file.write((json.dumps(chunk) + "\n").encode("ascii"))
     files = [dataclasses.astuple(each) for each in plan.files]
-    write_json(folder / PLAN_INPUTS, {"files": files, "skipped": plan.skipped})
+    write_json(folder / _inputs_name(which), {"files": files, "skipped": plan.skipped})
+
+
+class NotedInputs(NamedTuple):
+    """The inputs as a run, or a slice, listed them before it worked on an output.
+
+    Attributes:
+      files: a plan's.
+      skipped: a plan's.
+    """
+
+    files: tuple[InputFile, ...]
+    skipped: dict[str, int]
+
+
+def noted_inputs(folder: Path) -> list[NotedInputs]:
+    """What all runs noted; each holds for the chunks that it committed, whichever these are.
+
+    Raises:
+      UserError: if a note is damaged.
+    """
+    return [_noted(path) for path in sorted(folder.glob("inputs*.json"))]
+
+
+def _noted(path: Path) -> NotedInputs:
+    try:
+        fields = json.loads(path.read_bytes())
+        files = (
+            InputFile(path=where, relative=relative, size_bytes=size, modified=modified)
+            for where, relative, size, modified, *_ in fields["files"]
+        )
+        return NotedInputs(tuple(files), fields["skipped"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        msg = f"{path} is damaged ({error}): run prepare again with the same options"
+        raise UserError(msg) from error
+
+
+def _inputs_of(plan: Path) -> Path:
+    return plan.with_name(plan.name.replace("plan", "inputs").removesuffix("l"))
+
+
+def _seen(plan: Path) -> tuple[object, ...]:
+    """What two written plans share if they are of the same chunks of the same files."""
+    digests = tuple(chunk.digest for chunk in planned_chunks(plan))
+    return digests, tuple(
+        (file.relative, file.size_bytes) for file in _noted(_inputs_of(plan)).files
+    )
+
+
+def forget_plans(folder: Path, which: tuple[int, int] = WHOLE) -> None:
+    """Remove what other runs planned, once no committed chunk is of inputs as they saw them.
+
+    Args:
+      folder: where the run's notes are.
+      which: (I, N), the slice, whose plan is written. Other slices may be at work: of theirs only
+        those go that saw other inputs.
+    """
+    own = folder / plan_name(which)
+    for path in folder.glob("plan*.jsonl"):
+        if path != own and (which == WHOLE or _is_of_others(path, own)):
+            remove([path, _inputs_of(path)])
+
+
+def _is_of_others(plan: Path, own: Path) -> bool:
+    try:
+        return _seen(plan) != _seen(own)
+    except (UserError, OSError, ValueError):
+        return True
 
 
 def read_plan(folder: Path) -> Plan:
-    """What `write_plan` wrote.
+    """What `write_plan` wrote; of slices, which plan the same chunks of the same files, any one's.
 
     Raises:
-      UserError: if it is not there.
+      UserError: if it is not there, or slices saw different inputs.
     """
     try:
-        noted = json.loads((folder / PLAN_INPUTS).read_bytes())
-        # Slices plan the same chunks.
-        written = min(folder.glob("plan*.jsonl"))
-        chunks = tuple(map(_chunk, written.read_bytes().splitlines()))
-    except (OSError, ValueError) as error:
+        first, *others = sorted(folder.glob("plan*.jsonl"))
+        is_one = all(_seen(path) == _seen(first) for path in others)
+        chunks = tuple(map(_chunk, first.read_bytes().splitlines()))
+    except (OSError, ValueError, TypeError) as error:
         msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
         raise UserError(msg) from error
-    files = (
-        InputFile(path=path, relative=relative, size_bytes=size, modified=modified)
-        for path, relative, size, modified, *_ in noted["files"]
-    )
-    return Plan(files=tuple(files), chunks=chunks, skipped=noted["skipped"], uncut=())
+    if not is_one:
+        msg = f"the slices that {folder} notes saw different inputs: run prepare with --update"
+        raise UserError(msg)
+    files, skipped = _noted(_inputs_of(first))
+    return Plan(files=files, chunks=chunks, skipped=skipped, uncut=())
 
 
 def read_chunk(path: Path, offset: int) -> Chunk:

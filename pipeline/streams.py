@@ -5,6 +5,7 @@ or holds garbage raises `DamagedInputError` after everything before the damage w
 """
 
 import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,7 @@ def open_input(path: str) -> BinaryIO:
     """
     if "://" not in path:
         try:
-            return Path(path).open("rb")
+            return open(path, "rb", opener=_open_at_once)
         except PermissionError as error:
             # No fault of the corpus: rejected, it would stay so after the mend.
             msg = f"may not read {path}: give permission, or take it out of the inputs"
@@ -68,6 +69,11 @@ def open_input(path: str) -> BinaryIO:
     # UNCOMPRESSED: Beam would decompress by suffix, and stop without a word where a stream is cut.
     opened = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return cast("BinaryIO", opened)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Does not wait for a writer, if a pipe has taken the place of the file."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def compression_of(path: str) -> str | None:

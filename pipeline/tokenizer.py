@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from pipeline.commit import atomic_file, write_json
 from pipeline.inputs import InputFile
+from pipeline.piece import check_unchanged
 from pipeline.plan import cut_ranges
 from pipeline.readers import InputRange, documents_of
 from pipeline.streams import ReadBytes
@@ -60,6 +61,11 @@ class OutputTokenizer:
         """Write both files, each whole or not at all."""
         with atomic_file(out / "tokenizer.json") as file:
             file.write(self.json.encode())
+        write_json(out / "tokenizer_config.json", self.names)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What tokenizer_config.json holds."""
         fields = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "bos_token": self.bos,
@@ -69,7 +75,7 @@ class OutputTokenizer:
         }
         if self.chat_template is not None:
             fields["chat_template"] = self.chat_template
-        write_json(out / "tokenizer_config.json", fields)
+        return fields
 
     def for_delimiters(self, scheme: DelimiterScheme, *, eos: str | None) -> "OutputTokenizer":
         """The same for shards with these delimiters: what ends a turn, and a chat template.
@@ -103,8 +109,10 @@ def load_output_tokenizer(out: Path) -> OutputTokenizer:
             pad=names["pad_token"],
             chat_template=names.get("chat_template"),
         )
-    except (OSError, ValueError, KeyError) as error:
-        msg = f"{out} has no whole tokenizer ({error}): prepare the corpus into a new folder"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = (
+            f"{out} has no whole tokenizer ({error}): run the duologue prepare that wrote it again"
+        )
         raise UserError(msg) from error
 
 
@@ -198,24 +206,60 @@ def trained_tokenizer(
     except ValueError as error:
         msg = f"--tokenizer train:{n_entries}: {error}"
         raise UserError(msg) from error
+    return _output_tokenizer(text, **_trained_names(eos))
+
+
+def _trained_names(eos: str | None) -> dict[str, str]:
     eos = eos or TRAINED_EOS
-    return _output_tokenizer(text, eos=eos, bos=eos, pad=DEFAULT_PAD)
+    return {"eos": eos, "bos": eos, "pad": DEFAULT_PAD}
+
+
+def saved_tokenizer(out: Path, sha256s: Collection[str], *, eos: str | None) -> OutputTokenizer:
+    """A tokenizer that was trained for an output; its tokenizer_config.json need not be there.
+
+    Args:
+      out: the output.
+      sha256s: of the tokenizer, as the output's configs name it.
+      eos: as it was trained with.
+
+    Raises:
+      UserError: if it is another, or gone.
+    """
+    path = out / "tokenizer.json"
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() not in sha256s:
+        msg = (
+            f"{path} is not the one that the shards were made with: put it back, or run with "
+            "--repair to train it again"
+        )
+        raise UserError(msg)
+    return OutputTokenizer(json=data.decode(), **_trained_names(eos))
 
 
 def _sample(files: Iterable[InputFile], config: PrepareConfig) -> Iterator[str]:
     cuts = cut_ranges(files, reader=config.format, chunk_bytes=config.chunk_bytes)
-    parts = sorted((part for _, part, _ in cuts), key=_rank)
     left = TRAINING_BYTES
-    for part in parts:
-        for document in documents_of(part, config, ReadBytes()):
-            if document.text is None:
-                continue
+    for part in sorted((part for _, part, _ in cuts), key=_rank):
+        for text in _texts(part, config):
             # By characters, not bytes: a bound, and no second copy of the text.
-            if len(document.text) <= left:
-                left -= len(document.text)
-                yield document.text
+            if len(text) <= left:
+                left -= len(text)
+                yield text
             elif left < TRAINING_BYTES // 2:
+                check_unchanged([part])
                 return  # Enough; else one long document would keep all others out.
+        check_unchanged([part])
+
+
+def _texts(part: InputRange, config: PrepareConfig) -> Iterator[str]:
+    try:
+        for document in documents_of(part, config, ReadBytes()):
+            if document.text is not None:
+                yield document.text
+    except Exception:
+        # A reader may have stumbled over the change.
+        check_unchanged([part])
+        raise
 
 
 def _rank(part: InputRange) -> str:

@@ -45,7 +45,7 @@ def verify(
     if faults:
         msg = (
             f"{folder}: {counted(len(faults), 'fault')}, named above; its duologue prepare with "
-            "--repair makes missing and damaged shards again"
+            "--repair makes what is missing or damaged again"
         )
         raise UserError(msg)
     print(f"{folder}: no faults")

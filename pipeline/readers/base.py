@@ -46,6 +46,8 @@ class InputRange(NamedTuple):
       reader: name of the reader.
       start: begin of the range, in the reader's own unit (bytes, row groups).
       end: end of the range, exclusive.
+      size_bytes: of the whole file, as listed; 0 of one that could not be read.
+      modified: of the file, as listed; likewise.
     """
 
     path: str
@@ -53,6 +55,8 @@ class InputRange(NamedTuple):
     reader: str
     start: int
     end: int
+    size_bytes: int = 0
+    modified: float = 0.0
 
 
 class Document(NamedTuple):
@@ -85,6 +89,17 @@ class Reader:
     cut: Callable[[InputFile, int], list[tuple[int, int]]]
     read: Callable[[InputRange, PrepareConfig, ReadBytes], Iterator[Document]]
     columns: Callable[[InputFile], list[str] | None]
+
+
+def note_place(first: int, read: ReadBytes) -> None:
+    """Hash where a range's first record stands, for its source says so: moved, it is another.
+
+    Args:
+      first: its byte offset, or row number, in the file.
+      read: takes it in, unless it is the file's own first.
+    """
+    if first:
+        read.update(f"#{first}\0".encode())
 
 
 def rejected(source: str, offset: int | None, reason: str, raw: bytes) -> Document:

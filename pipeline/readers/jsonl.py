@@ -17,6 +17,7 @@ from pipeline.readers.base import (
     Document,
     InputRange,
     Reader,
+    note_place,
     pair_of,
     rejected,
     too_long,
@@ -66,6 +67,7 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
             if compression:
                 data = blocks(stream, compression, read)
             else:
+                note_place(start, read)
                 data = _range_blocks(stream, start, part.end, limit, read)
             for offset, line in _lines(data, limit):
                 if line.strip():

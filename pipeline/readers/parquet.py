@@ -13,6 +13,7 @@ from pipeline.readers.base import (
     InputRange,
     Reader,
     decoded,
+    note_place,
     rejected,
 )
 from pipeline.streams import ReadBytes, open_input
@@ -51,6 +52,7 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
         with open_input(part.path) as stream:
             file = pq.ParquetFile(stream)
             row = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
+            note_place(row, read)
             for batch in _batches(file, part, config):
                 for document in _documents(batch, part.relative, row, config, read):
                     yield document
@@ -61,6 +63,7 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
         if isinstance(error, OSError) and error.errno:
             raise  # Of the disk, not of the file's content.
         reason = f"{DAMAGED}{' '.join(str(error).split())[:300]}"
+        read.update(reason.encode())
         yield rejected(f"{part.relative}#{row}", None, reason, b"")
 
 

@@ -9,12 +9,13 @@ from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
 
-def _read(part: InputRange, _config: PrepareConfig, _read: ReadBytes) -> Iterator[Document]:
+def _read(part: InputRange, _config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
     try:
         Path(part.path).open("rb").close()
     except OSError as error:
         is_link = isinstance(error, FileNotFoundError)
         why = "a link that leads nowhere" if is_link else error.strerror
+        read.update(str(why).encode())
         yield rejected(part.relative, None, f"{DAMAGED}{why}", b"")
         return
     msg = f"{part.path} can be read now, but could not before: run again with --update"

@@ -244,12 +244,21 @@ def test_repair_makes_damaged_chunks_again(argv, prepared, tmp_path):
     shards = sorted(out.glob("documents/train/*.arrow"))
     flip(shards[0])
     shards[1].unlink()
-    chunks_of(out)[2].unlink()
-    chunks_of(out)[3].write_text("{")
+    records = sorted(chunks_of(out))
+    records[2].unlink()
+    records[3].write_text("{")
+    shutil.copy(records[5], records[4])
+    (out / "README.md").unlink()
+    flip(out / "tokenizer_config.json")
+    (out / "_run/config.json").write_text("")
+    hurt = {path.name[:32] for path in (*shards[:2], *records[2:5])}
+    whole = {path: path.stat().st_ino for path in out.glob("*/*/*.arrow")}
     ran = duologue(*argv(out, "--repair", "--workers", 1))
     assert ran.code == 0, ran.err
     assert "damaged chunks to make again" in ran.err
     assert tree(out) == tree(prepared)
+    made = {path.name[:32] for path, inode in whole.items() if path.stat().st_ino != inode}
+    assert made <= hurt
 
 
 def test_a_run_again_makes_shards_that_are_gone(argv, prepared, tmp_path):

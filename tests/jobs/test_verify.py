@@ -1,5 +1,6 @@
 """`duologue verify`: silent on a whole output, and every damage is named."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -8,6 +9,11 @@ import pyarrow as pa
 import pytest
 
 from jobs.verify import verify
+from pipeline.commit import read_record, record_path
+from pipeline.manifest import write_manifest
+from pipeline.output import read_config
+from pipeline.plan import read_plan
+from pipeline.tokenizer import load_output_tokenizer
 from schemas.errors import UserError
 from tests.running import duologue, manifest_of
 
@@ -29,7 +35,7 @@ def edit_manifest(out, edit):
 
 
 def rewrite(out, edit, config="documents"):
-    """Change the rows of a shard, and make the manifest agree with the new file."""
+    """Change the rows of a shard, and make record and manifest agree with the new file."""
     path = shard_of(out, config)
     with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
         table = reader.read_all()
@@ -39,12 +45,26 @@ def rewrite(out, edit, config="documents"):
         writer.write_table(pa.Table.from_pylist(rows, schema=table.schema))
     players = [sum(row["player"].count(player) for row in rows) for player in range(3)]
 
-    def agree(manifest):
-        [shard] = [s for s in manifest["shards"] if out / s["path"] == path]
-        shard["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        shard["rows"], shard["tokens_by_player"], shard["tokens"] = len(rows), players, sum(players)
+    def agree(shard):
+        return dataclasses.replace(
+            shard,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            size_bytes=path.stat().st_size,
+            rows=len(rows),
+            tokens_by_player=players,
+            tokens=sum(players),
+        )
 
-    edit_manifest(out, agree)
+    edit_shard_records(out, path, agree)
+
+
+def edit_shard_records(out, path, edit):
+    """Edit what is recorded of a shard, and finish the output anew."""
+    record_file = record_path(out, path.name.partition("-")[0])
+    record = read_record(record_file)
+    shards = [edit(each) if out / each.path == path else each for each in record.shards]
+    record_file.write_bytes(dataclasses.replace(record, shards=shards).to_bytes())
+    write_manifest(out, read_plan(out / "_run"), read_config(out), load_output_tokenizer(out))
 
 
 def flip_byte(out):
@@ -52,7 +72,7 @@ def flip_byte(out):
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
-    return [f"{path.parent.parent.name}/train/{path.name}: its sha256 is not the manifest's"]
+    return [f"{path.parent.parent.name}/train/{path.name}: its sha256 is not its record's"]
 
 
 def lose_shard(out):
@@ -63,7 +83,7 @@ def lose_shard(out):
 
 def add_shard(out):
     shutil.copy(shard_of(out), out / "documents/train/extra.arrow")
-    return ["documents/train/extra.arrow: no shard of the manifest"]
+    return ["documents/train/extra.arrow: no record names it"]
 
 
 def edit_count(out):
@@ -71,14 +91,21 @@ def edit_count(out):
         manifest["shards"][0]["rows"] += 1
 
     edit_manifest(out, edit)
-    return [f"{manifest_of(out)['shards'][0]['path']}: (rows, tokens by player, tokens)"]
+    return ["manifest.json: shards: not what _chunks says"]
 
 
-def edit_drops(out):
-    def edit(manifest):
-        manifest["drops"]["episodes"]["empty"] += 1
+def record_another_count(out):
+    path = shard_of(out)
+    edit_shard_records(out, path, lambda shard: dataclasses.replace(shard, rows=shard.rows + 1))
+    return [f"{path.name}: (rows, tokens by player, tokens)"]
 
-    edit_manifest(out, edit)
+
+def record_another_drop(out):
+    record_file = min((out / "_chunks").iterdir())
+    record = read_record(record_file)
+    record.counts["configs"]["episodes"]["documents_dropped"]["empty"] = 1
+    record_file.write_bytes(record.to_bytes())
+    write_manifest(out, read_plan(out / "_run"), read_config(out), load_output_tokenizer(out))
     return ["manifest.json: episodes: ", "are not the"]
 
 
@@ -125,29 +152,30 @@ def move_split(out):
     return [shard_of(out).name]
 
 
-def lose_rejected(out):
+def name_rejected(out):
     def edit(manifest):
         manifest["rejected_files"] = [{"path": "rejected/x.jsonl", "rows": 0, "sha256": ""}]
 
     edit_manifest(out, edit)
-    return ["rejected/x.jsonl: is missing"]
+    return ["manifest.json: rejected_files: not what _chunks says"]
 
 
 def add_rejected(out):
     (out / "rejected").mkdir(exist_ok=True)
     (out / "rejected/x.jsonl").touch()
-    return ["rejected/x.jsonl: not named by the manifest"]
+    return ["rejected/x.jsonl: no record names it"]
 
 
 def change_tokenizer(out):
     path = out / "tokenizer.json"
     path.write_text(path.read_text() + "\n")
-    return ["tokenizer.json: is not the one that the manifest names"]
+    return ["tokenizer.json: is missing, or is not the one that the manifest names"]
 
 
 DAMAGES = [
-    *(flip_byte, lose_shard, add_shard, edit_count, edit_drops, change_player, change_token),
-    *(forge_control, shift_bytes, move_split, lose_rejected, add_rejected, change_tokenizer),
+    *(flip_byte, lose_shard, add_shard, edit_count, change_player, change_token),
+    *(forge_control, shift_bytes, move_split, name_rejected, add_rejected, change_tokenizer),
+    *(record_another_count, record_another_drop),
 ]
 
 
@@ -182,7 +210,7 @@ def test_the_command_says_so(prepared, out):
     flip_byte(out)
     damaged = duologue("verify", out)
     assert damaged.code == 1
-    assert "its sha256 is not the manifest's" in damaged.err
+    assert "its sha256 is not its record's" in damaged.err
     assert damaged.last_line.startswith(f"duologue: {out}: ")
     assert "--repair" in damaged.last_line
 

@@ -1,19 +1,27 @@
 """The steps of the job without Beam: plan, chunks, records, manifest."""
 
 import dataclasses
-from collections.abc import Iterable
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
+from pipeline.changes import drop_incomplete, stale_chunks
+from pipeline.commit import RUN, drop_chunk, is_committed, sweep
 from pipeline.inputs import list_inputs
-from pipeline.output import begin
+from pipeline.manifest import write_manifest
+from pipeline.output import begin, unfinish
 from pipeline.piece import Piece, read_pieces
-from pipeline.plan import Chunk, Plan, make_plan, usable_files, write_plan
+from pipeline.plan import Chunk, Plan, forget_plans, make_plan, usable_files, write_plan
 from pipeline.readers import READER_OF_NAME, Document, InputRange
 from pipeline.streams import ReadBytes
 from pipeline.tokenizer import OutputTokenizer
 from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
-from tests.running import tiny_tokenizer
+from schemas.keys import digest
+from tests.running import tiny_tokenizer, tree
 from transforms.segment import segment_documents
 from transforms.tokenize import tokenize_documents, with_control_tokens
 
@@ -40,8 +48,18 @@ def plan_of(folder: Path, config: PrepareConfig = CONFIG) -> Plan:
 
 def tokenized(piece: Piece) -> Piece:
     """A piece as it comes to be written."""
-    table = tokenize_documents(segment_documents(piece.table), SEGMENT_TOKENIZER)
-    return dataclasses.replace(piece, table=table)
+    return dataclasses.replace(piece, table=_tokenized_table(piece.table))
+
+
+_TABLES: dict[str, pa.Table] = {}
+
+
+def _tokenized_table(table: pa.Table) -> pa.Table:
+    """Once for each table: outputs that are compared are made of the same documents."""
+    key = digest([json.dumps(row, default=repr) for row in table.to_pylist()])
+    if key not in _TABLES:
+        _TABLES[key] = tokenize_documents(segment_documents(table), SEGMENT_TOKENIZER)
+    return _TABLES[key]
 
 
 def make_chunk(out: Path, chunk: Chunk, config: PrepareConfig = CONFIG) -> list[bool]:
@@ -61,6 +79,39 @@ def make_output(out: Path, folder: Path, config: PrepareConfig = CONFIG) -> Plan
     for chunk in plan.chunks:
         make_chunk(out, chunk, config)
     return plan
+
+
+def steps(out: Path, folder: Path, config: PrepareConfig = CONFIG) -> Iterator[None]:
+    """`prepare --update`, which also begins an output; stops wherever a kill may hit it."""
+    plan = plan_of(folder, config)
+    begin(out, config)
+    TOKENIZER.save(out)
+    yield
+    stale = stale_chunks(out, plan, config)
+    unfinish(out)
+    for each in stale:
+        yield
+        drop_chunk(out, each)
+    yield
+    sweep(out)
+    yield
+    write_plan(plan, out / RUN)
+    yield
+    forget_plans(out / RUN)
+    drop_incomplete(out, [chunk.digest for chunk in plan.chunks])
+    for chunk in plan.chunks:
+        if not is_committed(out, chunk.digest):
+            for piece in read_pieces(chunk, config):
+                yield
+                write_piece(out, tokenized(piece), SEGMENT_TOKENIZER, config)
+    yield
+    write_manifest(out, plan, config, TOKENIZER)
+
+
+def update(out: Path, folder: Path, config: PrepareConfig = CONFIG) -> dict[str, str]:
+    """All steps; the output's tree."""
+    deque(steps(out, folder, config), maxlen=0)
+    return tree(out)
 
 
 def read(part: InputRange, config: PrepareConfig = CONFIG) -> list[Document]:

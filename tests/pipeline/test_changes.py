@@ -1,6 +1,7 @@
 """What changed since an output was begun: found by name, and by bytes where times alone differ."""
 
 import dataclasses
+import gzip
 import os
 import shutil
 
@@ -8,10 +9,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.changes import drop_damaged, refuse_changes, stale_chunks
+from pipeline.changes import drop_damaged, drop_incomplete, refuse_changes, stale_chunks
 from pipeline.commit import is_committed, record_path, sweep
+from pipeline.output import begin
+from pipeline.piece import read_pieces
+from pipeline.plan import forget_plans, noted_inputs, read_plan, write_plan
+from pipeline.write_shards import write_piece
 from schemas.errors import UserError
-from tests.pipeline.making import CONFIG, make_chunk, make_output, plan_of, put
+from tests.pipeline.making import (
+    CONFIG,
+    SEGMENT_TOKENIZER,
+    make_chunk,
+    make_output,
+    plan_of,
+    put,
+    tokenized,
+    update,
+)
 from tests.running import exchange, tree
 
 FILES = {f"{i:02d}.txt": exchange(i) for i in range(30)}
@@ -165,3 +179,104 @@ def test_an_edit_inside_a_file_that_is_cut_is_found_when_its_size_changes(tmp_pa
     changed = plan_of(folder, config)
     assert first in {chunk.digest for chunk in changed.chunks}
     assert first in stale_chunks(tmp_path / "out", changed, config)
+
+
+def lines_moved(path):
+    """The first record gives a byte to the last: those between are the same, but elsewhere."""
+    first, *rest, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first.replace(b"!", b""), *rest, last.replace(b"?", b"??")]))
+
+
+def rows_moved(path):
+    """A row goes from the first group to the last."""
+    texts = pq.read_table(path)["text"].to_pylist()
+    with pq.ParquetWriter(path, pa.schema([("text", pa.string())])) as writer:
+        for group in (texts[1:20], texts[20:40], texts[40:60], [texts[0], *texts[60:]]):
+            writer.write_table(pa.table({"text": group}))
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"), [("lines.jsonl", lines_moved), ("rows.parquet", rows_moved)]
+)
+def test_records_that_stand_elsewhere_have_other_sources(tmp_path, name, edit):
+    texts = ["first!", *(f"text {i} " * 20 for i in range(78)), "last?"]
+    path = tmp_path / "in" / name
+    path.parent.mkdir()
+    if name.endswith(".jsonl"):
+        jsonl_lines(path.parent, texts)
+    else:
+        pq.write_table(pa.table({"text": texts}), path, row_group_size=20)
+    before = update(tmp_path / "out", path.parent)
+    edit(path)
+    os.utime(path, (1, 1))
+    after = update(tmp_path / "out", path.parent)
+    assert after == update(tmp_path / "fresh", path.parent) != before
+
+
+def test_another_damage_is_a_change(tmp_path):
+    folder = put(tmp_path / "in", {"a.parquet": b"no parquet", "b.txt": "Prose."})
+    before = update(tmp_path / "out", folder)
+    put(folder, {"a.parquet": b"PAR1 no parquet either PAR1"})
+    after = update(tmp_path / "out", folder)
+    assert after == update(tmp_path / "fresh", folder) != before
+
+
+def test_each_slice_notes_the_inputs_that_it_saw(root):
+    """So an edit is found of a file that one slice read before it, and another listed after it."""
+    out, folder = root / "out", root / "in"
+    (out / "_run/plan.jsonl").unlink()
+    (out / "_run/inputs.json").unlink()
+    write_plan(plan_of(folder), out / "_run", (0, 2))
+    edit(folder)
+    write_plan(plan_of(folder), out / "_run", (1, 2))
+    with pytest.raises(UserError, match=r"03\.txt \(edited\)"):
+        refuse_changes(out, plan_of(folder), CONFIG)
+
+
+def test_slices_that_saw_different_inputs_are_not_finished(root):
+    out, folder = root / "out", root / "in"
+    write_plan(plan_of(folder), out / "_run", (0, 2))
+    put(folder, {"new.txt": "x"})
+    write_plan(plan_of(folder), out / "_run", (1, 2))
+    with pytest.raises(UserError, match="saw different inputs: run prepare with --update"):
+        read_plan(out / "_run")
+    # Which forgets what others saw, and leaves alone who saw the same.
+    write_plan(plan_of(folder), out / "_run", (2, 3))
+    forget_plans(out / "_run", (1, 2))
+    assert {path.name for path in out.glob("_run/plan*")} == {"plan-1-2.jsonl", "plan-2-3.jsonl"}
+    assert len(noted_inputs(out / "_run")) == 2
+    assert read_plan(out / "_run").chunks == plan_of(folder).chunks
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"files": [[]]}', '{"skipped": {}}'])
+def test_damaged_notes_are_no_notes(root, text):
+    (root / "out/_run/inputs.json").write_text(text)
+    refuse_changes(root / "out", plan_of(root / "in"), CONFIG)
+    edit(root / "in")
+    with pytest.raises(UserError, match=r"03\.txt"):
+        refuse_changes(root / "out", plan_of(root / "in"), CONFIG)
+
+
+def test_a_record_of_another_chunk_takes_back_its_own_alone(root):
+    out = root / "out"
+    before = tree(out)
+    one, two, *_ = sorted((out / "_chunks").iterdir())
+    shutil.copy(two, one)
+    assert drop_damaged(out) == [one.stem]
+    assert tree(out).keys() == before.keys() - {f"_chunks/{one.name}"}
+    sweep(out)
+    assert not list(out.glob(f"*/*/{one.stem}-*"))
+    assert list(out.glob(f"*/*/{two.stem}-*"))
+
+
+def test_pieces_of_a_chunk_that_was_not_committed_are_forgotten(tmp_path):
+    """Else pieces of a file as it was could be joined to those of the file as it is."""
+    lines = "".join(f'{{"text": "{i} {exchange(i)!r}"}}\n' for i in range(30)).replace("\\n", " ")
+    folder = put(tmp_path / "in", {"a.jsonl.gz": gzip.compress(lines.encode())})
+    plan = plan_of(folder)
+    begin(tmp_path / "out", CONFIG)
+    _, second, *_ = read_pieces(plan.chunks[0], CONFIG)
+    write_piece(tmp_path / "out", tokenized(second), SEGMENT_TOKENIZER, CONFIG)
+    assert list(tmp_path.glob("out/_run/pieces/*/*"))
+    assert drop_incomplete(tmp_path / "out", [plan.chunks[0].digest]) == []
+    assert not list(tmp_path.glob("out/_run/pieces/*/*"))

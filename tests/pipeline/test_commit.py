@@ -20,6 +20,7 @@ from pipeline.commit import (
     record_path,
     records,
     sweep,
+    write_json,
 )
 from schemas.errors import UserError
 from tests.running import tree
@@ -141,6 +142,29 @@ def test_a_damaged_record_is_refused_with_the_mend(tmp_path, text):
     record_path(tmp_path, "a").parent.mkdir()
     record_path(tmp_path, "a").write_text(text)
     with pytest.raises(UserError, match="--repair"):
+        list(records(tmp_path))
+
+
+def test_no_byte_of_a_record_can_differ(tmp_path):
+    commit_piece(tmp_path, "a", 0, record(0))
+    path = record_path(tmp_path, "a")
+    data = path.read_bytes()
+    for at, byte in enumerate(data):
+        path.write_bytes(data[:at] + bytes([byte ^ 1]) + data[at + 1 :])
+        with pytest.raises(UserError, match="--repair"):
+            read_record(path)
+
+
+def test_a_record_of_an_earlier_version_has_no_seal(tmp_path):
+    path = record_path(tmp_path, "a")
+    write_json(path, dataclasses.asdict(record(0)))
+    assert list(records(tmp_path)) == [("a", record(0))]
+
+
+def test_a_record_of_another_chunk_is_refused(tmp_path):
+    commit_piece(tmp_path, "a", 0, record(0))
+    record_path(tmp_path, "a").rename(record_path(tmp_path, "b"))
+    with pytest.raises(UserError, match="names files of another chunk"):
         list(records(tmp_path))
 
 

@@ -117,10 +117,11 @@ def test_missing_and_foreign_chunks_are_refused(folder, tmp_path):
     plan = make_output(tmp_path, folder)
     record = record_path(tmp_path, plan.chunks[0].digest)
     data = record.read_bytes()
-    record.rename(record.with_name("0" * 32 + ".json"))
+    record.unlink()
     with pytest.raises(UserError, match=rf"1 of \d+ chunks .* such as {plan.chunks[0].digest}"):
         write_manifest(tmp_path, plan, CONFIG, TOKENIZER)
     record.write_bytes(data)
+    make_chunk(tmp_path, plan_of(put(tmp_path / "other", {"a.txt": "Prose.\n"})).chunks[0])
     with pytest.raises(UserError, match="holds chunks of other inputs"):
         write_manifest(tmp_path, plan, CONFIG, TOKENIZER)
     assert not (tmp_path / "manifest.json").exists()
