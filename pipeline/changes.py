@@ -53,20 +53,17 @@ def refuse_changes(out: Path, plan: Plan, config: PrepareConfig) -> None:
     changed = _changed_files(out, plan)
     planned = {chunk.digest for chunk in plan.chunks}
     strangers = [path for path in (out / CHUNKS).glob("*.json") if path.stem not in planned]
-
-    def is_edited(chunk: Chunk) -> bool:
-        if is_committed(out, chunk.digest):
-            return _is_edited(out, chunk, config)
-        # What is committed of no input was of one that is cut in another way now.
-        return bool(strangers)
-
-    edited = set()
+    edited, moved = set(), set()
     for chunk in plan.chunks:
         touched = {p.relative for p in chunk.ranges if changed.get(p.relative) == "touched"}
-        if touched and is_edited(chunk):
+        if not is_committed(out, chunk.digest):
+            # What is committed of no input may have been of these.
+            moved |= touched if strangers else set()
+        elif touched and _is_edited(out, chunk, config):
             edited |= touched
     named = [f"{name} ({why})" for name, why in changed.items() if why != "touched"]
     named += [f"{name} (edited)" for name in sorted(edited)]
+    named += [f"{name} (cut in other chunks now)" for name in sorted(moved - edited)]
     if strangers and not named:
         named = [f"{counted(len(strangers), 'committed chunk')} of none of them"]
     if named:

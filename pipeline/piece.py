@@ -77,8 +77,10 @@ def check_unchanged(parts: Iterable[InputRange]) -> None:
             how = "gone"
         elif found[0] != part.size_bytes:
             how = f"of {counted(part.size_bytes, 'byte')} then, of {found[0]} now"
+        # What a worker raises comes back as a line.
+        name = " ".join(part.relative.splitlines())
         msg = (
-            f"{part.relative} changed since the inputs were listed ({how}): put it back, or run "
+            f"{name} changed since the inputs were listed ({how}): put it back, or run "
             "again with --update to take the inputs as they are; what is committed is kept"
         )
         raise UserError(msg)

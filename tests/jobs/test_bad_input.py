@@ -558,7 +558,7 @@ def test_a_copy_without_its_notes_is_updated(here):
     (here / "a/x/more.txt").write_text(GOOD * 2)
     refused = duologue(*argv, "copy", cwd=here)
     assert refused.code == 1
-    assert "holds chunks of other inputs: run prepare with --update" in refused.said
+    assert "x/more.txt (cut in other chunks now); run with --update" in refused.said
     updated = duologue(*argv, "copy", "--update", cwd=here)
     assert updated.code == 0, updated.err
     assert duologue(*argv, "fresh", cwd=here).code == 0

@@ -98,6 +98,14 @@ def test_a_file_that_changes_after_the_plan_is_not_read(path, change, says):
         assert "run again with --update" in str(refused.value)
 
 
+def test_a_name_of_two_lines_is_named_on_one(tmp_path):
+    folder = put(tmp_path, {"a\nb.txt": "Prose."})
+    [chunk] = plan_of(folder).chunks
+    append(folder / "a\nb.txt")
+    with pytest.raises(UserError, match=r"^a b\.txt changed since .* is kept$"):
+        list(read_pieces(chunk, CONFIG))
+
+
 @pytest.mark.parametrize("change", [append, overwrite])
 def test_no_tokenizer_is_trained_on_what_changed(path, change):
     plan = plan_of(path.parent)
@@ -149,7 +157,7 @@ def test_a_file_that_changes_after_its_commit_is_a_change_for_the_next_run(path,
     overwrite(path)
     # The run notes what it listed, not what is there when it ends.
     write_plan(plan, out / "_run")
-    with pytest.raises(UserError, match=r"\(edited\); run with --update"):
+    with pytest.raises(UserError, match=r"\((edited|cut .*)\); run with --update"):
         refuse_changes(out, plan_of(path.parent), CONFIG)
 
 
