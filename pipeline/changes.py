@@ -1,7 +1,6 @@
 """What changed since an output was begun: inputs that came, went or differ."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from pipeline.piece import read_pieces
 from pipeline.plan import PLAN_INPUTS, Chunk, Plan
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
+from schemas.parse import parsed_json
 
 _SAME_NAME = ("touched", "resized")
 """Changes that the plan need not show: a range of a bigger file keeps its chunk's name."""
@@ -71,12 +71,13 @@ def refuse_changes(out: Path, plan: Plan, config: PrepareConfig) -> None:
 
 def _changed_files(out: Path, plan: Plan) -> dict[str, str]:
     """How each changed input differs: "new", "gone", "resized" or "touched"."""
-    path = out / RUN / PLAN_INPUTS
-    if not path.exists():
-        # Without notes (the folder was copied without _run) every file may have been edited.
+    try:
+        noted = parsed_json((out / RUN / PLAN_INPUTS).read_bytes())["files"]
+        before = {name: (size, modified) for _, name, size, modified, *_ in noted}
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        # Without notes (the folder was copied without _run, or they are damaged) every file may
+        # have been edited.
         return {file.relative: "touched" for file in plan.files}
-    noted = json.loads(path.read_bytes())["files"]
-    before = {name: (size, modified) for _, name, size, modified, *_ in noted}
     now = {file.relative: (file.size_bytes, file.modified) for file in plan.files}
     changed = {}
     for name in sorted(before.keys() | now.keys()):

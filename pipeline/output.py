@@ -1,12 +1,12 @@
 """The output folder: whose it is, what it was asked to be, and what it was made from."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pipeline.commit import CHUNKS, RUN, TEMPORARY_SUFFIX, atomic_file, write_json
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
+from schemas.parse import parsed_json
 
 CARD = "README.md"
 CONFIG = "config.json"
@@ -34,7 +34,7 @@ def read_config(out: Path) -> PrepareConfig:
     for path, field in ((out / RUN / CONFIG, None), (out / MANIFEST, "config")):
         if path.exists():
             try:
-                fields = json.loads(path.read_bytes())
+                fields = parsed_json(path.read_bytes())
                 return PrepareConfig.from_json(fields[field] if field else fields)
             except (ValueError, TypeError, KeyError) as error:
                 msg = f"{path} is damaged ({error}): prepare the corpus into a new folder"
@@ -51,7 +51,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
     """
     path = out / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = parsed_json(path.read_bytes())
     except (OSError, ValueError) as error:
         if not out.exists():
             msg = f"{out} does not exist: give the --out folder of a duologue prepare"

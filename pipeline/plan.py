@@ -20,6 +20,7 @@ from pipeline.streams import compression_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import digest
+from schemas.parse import parsed_json
 from schemas.words import counted
 
 WHOLE = (0, 1)
@@ -250,7 +251,7 @@ def read_plan(folder: Path) -> Plan:
       UserError: if it is not there.
     """
     try:
-        noted = json.loads((folder / PLAN_INPUTS).read_bytes())
+        noted = parsed_json((folder / PLAN_INPUTS).read_bytes())
         # Slices plan the same chunks.
         written = min(folder.glob("plan*.jsonl"))
         chunks = tuple(map(_chunk, written.read_bytes().splitlines()))
@@ -297,5 +298,5 @@ def planned_chunks(path: Path) -> Iterator[PlannedChunk]:
 
 
 def _chunk(line: bytes) -> Chunk:
-    name, cost, ranges = json.loads(line)
+    name, cost, ranges = parsed_json(line)
     return Chunk(name, cost, tuple(InputRange(*part) for part in ranges))

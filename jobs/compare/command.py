@@ -23,6 +23,7 @@ from pipeline.output import read_manifest
 from pipeline.read_shards import tokenizer_of
 from pipeline.tokenizer import OutputTokenizer
 from schemas.errors import UserError
+from schemas.parse import parsed_json
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -186,7 +187,7 @@ def _check_same(out: Path, design: Design) -> None:
     if not path.exists():
         return
     try:
-        known = Design.from_json(json.loads(path.read_bytes()))
+        known = Design.from_json(parsed_json(path.read_bytes()))
     except (ValueError, TypeError) as error:
         msg = f"{path} is damaged ({error}): choose another --out"
         raise UserError(msg) from error
