@@ -91,7 +91,7 @@ def usable_files(
     """
     files = list(files)
     if reader is None and len(files) == 1 and reader_of(files[0].path) is None:
-        suffix = PurePosixPath(files[0].path).suffix
+        suffix = PurePosixPath(files[0].relative).suffix
         msg = (
             f"no reader for {files[0].relative} ({suffix or 'no suffix'}): "
             f"say --format {' or '.join(READER_OF_NAME)}"
@@ -119,7 +119,7 @@ def usable_files(
 
 def by_suffix(files: Iterable[InputFile]) -> dict[str, int]:
     """Count of files by suffix."""
-    suffixes = Counter(PurePosixPath(file.path).suffix or "(no suffix)" for file in files)
+    suffixes = Counter(PurePosixPath(file.relative).suffix or "(no suffix)" for file in files)
     return dict(sorted(suffixes.items()))
 
 
