@@ -17,6 +17,7 @@ from jobs.compare.results import DESIGN_FILE, RESULTS_FILE, Design, Results, Run
 from jobs.compare.runs import DATA, RUNS, RunSpec, read_run, run_all, write_data
 from jobs.train.policy import model_digest
 from jobs.train.ranks import device_named
+from jobs.view import on_one_line
 from pipeline.atomic import TEMPORARY_SUFFIX, atomic_file, write_json
 from pipeline.commit import RUN, locked
 from pipeline.output import read_manifest
@@ -216,7 +217,7 @@ def _differences(known: Design, now: Design) -> list[str]:
 
 
 def _say(console: Console, words: str) -> None:
-    console.print(words, soft_wrap=True, highlight=False, markup=False)
+    console.print(on_one_line(words), soft_wrap=True, highlight=False, markup=False)
 
 
 def _line(run: Run, number: int, n_runs: int, design: Design) -> str:
