@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import track
 
-from jobs.view import escape
+from jobs.view import on_one_line
 from pipeline.card import dataset_card
 from pipeline.commit import HashingFile, add_counts, atomic_folder
 from pipeline.output import read_manifest
@@ -85,7 +85,7 @@ def show_export(out: Path, exported: dict[str, Any]) -> None:
     if exported["text_bytes"]:
         text = counted(exported["text_bytes"], "byte")
         print(f"left out: {text} of text around the episodes, such as what a system message says")
-    print(f'load it with datasets.load_dataset("{escape(str(out))}")')
+    print(f'load it with datasets.load_dataset("{on_one_line(str(out))}")')
 
 
 def _chats(

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from tokenizers import Tokenizer
 
-from jobs.view import Segment, escape, show_heading, show_legend, show_segments
+from jobs.view import Segment, on_one_line, show_heading, show_legend, show_segments
 from pipeline.output import read_manifest
 from schemas.errors import UserError
 from schemas.keys import digest
@@ -57,7 +57,7 @@ def inspect(
     show_summary(manifest, console)
     if n_rows > 0:
         shards = _shards_of(manifest, config, split, out_dir)
-        tokenizer = Tokenizer.from_file(str(out_dir / "tokenizer.json"))
+        tokenizer = _tokenizer_of(out_dir)
         show_legend(console)
         for row in draw_rows([out_dir / shard["path"] for shard in shards], n_rows, seed=seed):
             show_row(row, tokenizer, console)
@@ -133,6 +133,16 @@ def show_row(row: Mapping[str, Any], tokenizer: Tokenizer, console: Console) -> 
     show_segments(console, segments, text_lines=_TEXT_LINES)
 
 
+def _tokenizer_of(out_dir: Path) -> Tokenizer:
+    path = out_dir / "tokenizer.json"
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:
+        # tokenizers raises plain Exception for anything that is no tokenizer.
+        msg = f"{path} can't be read ({error}); `duologue prepare --repair` makes it again"
+        raise UserError(msg) from error
+
+
 def _shards_of(
     manifest: Mapping[str, Any], config: str | None, split: str, out_dir: Path
 ) -> list[Mapping[str, Any]]:
@@ -177,7 +187,7 @@ def _rows_table(shards: Sequence[Mapping[str, Any]]) -> Table:
         groups[key] = [total + number for total, number in zip(totals, numbers, strict=True)]
     # The splits of a config stay in the manifest's order.
     for key, (rows, tokens, *by_player) in sorted(groups.items(), key=lambda item: item[0][0]):
-        names = (Text(escape(name)) for name in key)
+        names = (Text(on_one_line(name)) for name in key)
         shares = (f"{number:,} ({number / max(tokens, 1):.0%})" for number in by_player)
         table.add_row(*names, f"{rows:,}", f"{tokens:,}", *shares)
     return table
@@ -188,7 +198,7 @@ def _games_table(games: Mapping[str, int], bytes_by_game: Mapping[str, int], n_b
     for game, n_episodes in sorted(games.items(), key=lambda item: (-item[1], item[0])):
         size = bytes_by_game.get(game, 0)
         share = f"{size / max(n_bytes, 1):.1%}"
-        table.add_row(Text(escape(game)), f"{n_episodes:,}", f"{size:,}", share)
+        table.add_row(Text(on_one_line(game)), f"{n_episodes:,}", f"{size:,}", share)
     return table
 
 
@@ -223,4 +233,4 @@ def _damage(console: Console, damaged: Sequence[Mapping[str, Any]] | Mapping[str
 
 
 def _line(console: Console, words: str) -> None:
-    console.print(Text(escape(words)), soft_wrap=True, highlight=False)
+    console.print(Text(on_one_line(words)), soft_wrap=True, highlight=False)

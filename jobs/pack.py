@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.progress import track
 
-from jobs.view import escape
+from jobs.view import on_one_line
 from pipeline.card import dataset_card
 from pipeline.commit import HashingFile, add_counts, atomic_folder
 from pipeline.output import MANIFEST, TOKENIZER_FILES, read_manifest
@@ -143,7 +143,7 @@ def show_packing(out: Path, packing: dict[str, Any]) -> None:
             f"left out: {counted(counts['rows_untrained'], 'row')} (whole or a piece) without a "
             f"trained token, {counted(counts['tokens_untrained'], 'token')}"
         )
-    print(f'load it with datasets.load_dataset("{escape(str(out))}")')
+    print(f'load it with datasets.load_dataset("{on_one_line(str(out))}")')
 
 
 def _pack_shard(

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jobs.view import escape
+from jobs.view import on_one_line
 from pipeline.changes import drop_damaged, drop_incomplete, refuse_changes, stale_chunks
 from pipeline.commit import (
     REJECTED,
@@ -132,7 +132,7 @@ def list_files(
 
 def _say(console: Console, words: str) -> None:
     """Print a line that may name files: nothing in it is markup, and its end is the terminal's."""
-    console.print(escape(words), highlight=False, markup=False, soft_wrap=True)
+    console.print(on_one_line(words), highlight=False, markup=False, soft_wrap=True)
 
 
 def _check_columns(file: InputFile, columns: list[str] | None, config: PrepareConfig) -> None:
@@ -384,7 +384,7 @@ def show_plan(
     for name, count in sorted(counts.items()):
         print(f"  {name}: {counted(count, 'range')} of files")
     for name in plan.uncut:
-        print(f"  cannot be cut, read as one: {escape(name)}")
+        print(f"  cannot be cut, read as one: {on_one_line(name)}")
     workers = options.workers or _n_cores()
     tokens = plan.n_bytes / BYTES_PER_TOKEN
     disk = tokens * DISK_BYTES_PER_TOKEN * len(config.configs)
@@ -409,20 +409,22 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
         for why, count in sorted(manifest["episode_drops"][name].items()):
             print(f"{name}: {counted(count, 'episode')} left out, {why}")
     for why, count in sorted(manifest["rejected"].items()):
-        print(f"rejected: {counted(count, 'document')}, {why}; see {out / REJECTED}")
+        print(
+            f"rejected: {counted(count, 'document')}, {why}; see {on_one_line(str(out / REJECTED))}"
+        )
     if INVALID_UTF8 in manifest["rejected"]:
         print(f"{UTF8_MEND}, in a new --out")
     damaged = manifest["damaged_inputs"]
     # Very many stand in a file of their own.
     listed = damaged if isinstance(damaged, list) else []
     for each in listed[:MAX_NAMED]:
-        print(f"damaged: {escape(each['source'])}: {escape(each['reason'])}")
+        print(f"damaged: {on_one_line(each['source'])}: {on_one_line(each['reason'])}")
     more = (len(damaged) if listed else damaged["rows"] if damaged else 0) - MAX_NAMED
     if more > 0:
         print(f"damaged: and {more} more; see {MANIFEST}")
     if hint := _holdout_hint(manifest):
         print(hint)
-    print(f"shards: {out}")
+    print(f"shards: {on_one_line(str(out))}")
     return not manifest["rejected"]
 
 

@@ -19,7 +19,15 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.text import Text
 
-from jobs.view import Segment, escape, show_heading, show_legend, show_segments
+from jobs.view import (
+    Segment,
+    escape,
+    escape_json,
+    on_one_line,
+    show_heading,
+    show_legend,
+    show_segments,
+)
 from pipeline.inputs import InputFile, list_inputs, printable
 from pipeline.plan import by_suffix, left_out_words, reader_for, usable_files
 from pipeline.readers import (
@@ -127,7 +135,7 @@ def explain_documents(documents: pa.Table, console: Console) -> None:
         for line in sorted(notes):
             number = line - int(lines.first_line[ordinal]) + 1
             start, end = lines.start[line : line + 2] - lines.document_start[ordinal]
-            words = f"{escape(source)}:{number}: {notes[line]}: {_excerpt(text[start:end])}"
+            words = f"{on_one_line(source)}:{number}: {notes[line]}: {_excerpt(text[start:end])}"
             console.print(Text(words), soft_wrap=True, highlight=False)
 
 
@@ -193,7 +201,13 @@ def _excerpt(line: bytes) -> str:
 
 
 def segment_files(
-    paths: Sequence[str], *, reader: str | None, text_column: str, view: bool, explain: bool
+    paths: Sequence[str],
+    *,
+    reader: str | None,
+    text_column: str,
+    max_document_bytes: int,
+    view: bool,
+    explain: bool,
 ) -> bool:
     """Segment files and print what was found; see `duologue segment`.
 
@@ -203,6 +217,7 @@ def segment_files(
       reader: name of one for all files; None goes by suffix, and is text for a file that is named
         itself.
       text_column: of record formats.
+      max_document_bytes: what a document may hold; a longer one is rejected as `prepare` does.
       view: show the text in colour.
       explain: say why lines were or were not taken.
 
@@ -213,7 +228,10 @@ def segment_files(
       UserError: if there is no such file, or no usable one in a folder.
     """
     config = PrepareConfig(
-        tokenizer_sha256="", eos="", text_column=text_column, max_document_bytes=1 << 40
+        tokenizer_sha256="",
+        eos="",
+        text_column=text_column,
+        max_document_bytes=max_document_bytes,
     )
     console = Console()
     if view:
@@ -237,7 +255,7 @@ def segment_files(
                     if len(paths) == len(files) == 1:
                         raise
                     # The others are shown all the same.
-                    print(escape(str(error)), file=sys.stderr)
+                    print(on_one_line(str(error)), file=sys.stderr)
                     is_whole = False
     if INVALID_UTF8 in refused:
         print(UTF8_MEND, file=sys.stderr)
@@ -257,7 +275,7 @@ def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
         files, left_out = usable_files(listed, reader=reader)
         if left_out:
             words = left_out_words(by_suffix(left_out), (file.relative for file in left_out))
-            print(escape(words), file=sys.stderr)
+            print(on_one_line(words), file=sys.stderr)
         above = printable(given.rstrip("/"))
         yield [dataclasses.replace(each, relative=f"{above}/{each.relative}") for each in files]
     elif Path(given).is_file():
@@ -268,7 +286,10 @@ def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
 
 
 def _say_left_out(folder: Path) -> None:
-    print(escape(f"left out: {folder}, which duologue wrote; name it to read it"), file=sys.stderr)
+    print(
+        on_one_line(f"left out: {folder}, which duologue wrote; name it to read it"),
+        file=sys.stderr,
+    )
 
 
 def _file(path: str, name: str) -> InputFile:
@@ -290,7 +311,7 @@ def _say_rejected(documents: pa.Table) -> set[str]:
     is_refused = pc.is_null(documents["text"])
     refused = documents.filter(is_refused).select(["source", "reason"]).to_pylist()
     for each in refused:
-        print(escape(f"{each['source']}: rejected, {each['reason']}"), file=sys.stderr)
+        print(on_one_line(f"{each['source']}: rejected, {each['reason']}"), file=sys.stderr)
     return {reason_kind(each["reason"]) for each in refused}
 
 
@@ -305,7 +326,9 @@ def _print_lines(documents: pa.Table, file: InputFile) -> None:
     for row in documents.filter(pc.invert(usable)).select(["source", "reason"]).to_pylist():
         if row["source"] == file.relative and reason_kind(row["reason"]) == INVALID_UTF8:
             undecodable_as_json_line(row["source"], _text_bytes(file.path), out)
-    sys.stdout.buffer.write(out.getbuffer())
+    lines = out.getvalue()
+    # A terminal obeys more characters than JSON escapes.
+    sys.stdout.buffer.write(escape_json(lines.decode()).encode())
     sys.stdout.buffer.flush()
 
 

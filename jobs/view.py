@@ -22,6 +22,8 @@ _SYMBOLS: dict[int, str] = {
     0x7F: "\u2421",
     **{code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *_BIDIRECTIONAL, *_UNSEEN)},
 }
+# JSON itself escapes what is below a space.
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _SYMBOLS if code >= 0x20}
 
 _STYLES: dict[str, str] = {
     SegmentKind.QUESTION: "cyan",
@@ -69,6 +71,26 @@ def escape(text: str) -> str:
     return text.translate(_SYMBOLS)
 
 
+def on_one_line(text: str) -> str:
+    r"""`escape`, with newlines and tabs as visible symbols too: for names, which end no line.
+
+    Example:
+      >>> on_one_line("a\nb")
+      'a␊b'
+    """
+    return escape(text).replace("\n", "\u240a").replace("\t", "\u2409")
+
+
+def escape_json(text: str) -> str:
+    r"""JSON with the characters of its strings that `escape` replaces as JSON escapes.
+
+    Example:
+      >>> escape_json('"\x9b31m"')
+      '"\\u009b31m"'
+    """
+    return text.translate(_JSON_ESCAPES)
+
+
 def in_colour(console: Console) -> bool:
     """Whether colour can tell the players apart on a console."""
     return console.color_system is not None and not console.no_color
@@ -94,7 +116,7 @@ def show_legend(console: Console) -> None:
 
 def show_heading(console: Console, words: str) -> None:
     """Prints the line above a document or a row; `words` may hold text of the corpus."""
-    _print(console, Text(f"── {_on_one_line(words)} ──", "bold"))
+    _print(console, Text(f"── {on_one_line(words)} ──", "bold"))
 
 
 def show_segments(
@@ -127,9 +149,9 @@ def show_segments(
 
 
 def _badge(segment: Segment) -> Text:
-    cue = "" if segment.cue is None else f", cue {_on_one_line(segment.cue)!r}"
+    cue = "" if segment.cue is None else f", cue {on_one_line(segment.cue)!r}"
     return Text(
-        f"‹episode {segment.episode}: {_on_one_line(segment.game)}{cue}›\n", "italic magenta"
+        f"‹episode {segment.episode}: {on_one_line(segment.game)}{cue}›\n", "italic magenta"
     )
 
 
@@ -138,7 +160,7 @@ def _tagged(segment: Segment, text: str) -> str:
     if not text.strip():
         return ""
     tag = _TAGS.get(segment.kind, segment.kind)
-    label = tag if segment.episode is None else f"{tag}|{_on_one_line(segment.game)}"
+    label = tag if segment.episode is None else f"{tag}|{on_one_line(segment.game)}"
     return f"[{label}] " + text.lstrip("\n").rstrip().replace("\n", "\n" + _INDENT) + "\n"
 
 
@@ -150,10 +172,6 @@ def _shortened(text: str, n_lines: int) -> str:
     head = (n_lines + 1) // 2
     tail = lines[len(lines) - (n_lines - head) :]
     return "".join([*lines[:head], f"… {n_left_out} lines …\n", *tail])
-
-
-def _on_one_line(text: str) -> str:
-    return escape(text).replace("\n", "\u240a").replace("\t", "\u2409")
 
 
 def _at_line_start(shown: Text) -> bool:

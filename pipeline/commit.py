@@ -24,6 +24,7 @@ from pipeline.atomic import write_json as write_json
 from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
+from schemas.parse import parsed_json
 
 RUN = "_run"
 CHUNKS = "_chunks"
@@ -139,7 +140,7 @@ def read_record(path: Path) -> ChunkRecord:
     """
     try:
         data = path.read_bytes()
-        fields = json.loads(data)
+        fields = parsed_json(data)
         is_sealed = fields.pop("sha256", None) is not None
         record = ChunkRecord.from_json(fields)
         # Earlier versions wrote no seal.

@@ -94,7 +94,16 @@ def list_inputs(
 
 def _refuse_doubles(files: Iterable[InputFile]) -> None:
     first: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for file in files:
+        # A name that is no UTF-8 is spelled, as another may be called.
+        if file.relative in paths:
+            msg = (
+                f"{paths[file.relative]!r} and {file.path!r} would both be {file.relative!r}: "
+                "their documents would get the same sources; rename one"
+            )
+            raise UserError(msg)
+        paths[file.relative] = file.path
         if file.path in first:
             msg = (
                 f"{file.path} is in two inputs, as {first[file.path]} and as {file.relative}: "

@@ -1,6 +1,5 @@
 """The output folder: whose it is, what it was asked to be, and what it was made from."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pipeline.commit import (
 )
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
+from schemas.parse import parsed_json
 
 CARD = "README.md"
 CONFIG = "config.json"
@@ -63,7 +63,7 @@ def known_configs(out: Path) -> list[PrepareConfig]:
     found, refused = [], None
     for path, field in ((out / RUN / CONFIG, None), (out / MANIFEST, "config")):
         try:
-            fields = json.loads(path.read_bytes())
+            fields = parsed_json(path.read_bytes())
             found.append(PrepareConfig.from_json(fields[field] if field else fields))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue  # The other copy may be whole.
@@ -82,7 +82,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
     """
     path = out / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = parsed_json(path.read_bytes())
     except (OSError, ValueError) as error:
         if not out.exists():
             msg = f"{out} does not exist: give the --out folder of a duologue prepare"

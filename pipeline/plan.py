@@ -20,6 +20,7 @@ from pipeline.streams import compression_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import digest
+from schemas.parse import parsed_json
 from schemas.words import counted
 
 WHOLE = (0, 1)
@@ -88,7 +89,7 @@ def usable_files(
     """
     files = list(files)
     if reader is None and len(files) == 1 and reader_of(files[0].path) is None:
-        suffix = PurePosixPath(files[0].path).suffix
+        suffix = PurePosixPath(files[0].relative).suffix
         msg = (
             f"no reader for {files[0].relative} ({suffix or 'no suffix'}): "
             f"say --format {' or '.join(READER_OF_NAME)}"
@@ -116,7 +117,7 @@ def usable_files(
 
 def by_suffix(files: Iterable[InputFile]) -> dict[str, int]:
     """Count of files by suffix."""
-    suffixes = Counter(PurePosixPath(file.path).suffix or "(no suffix)" for file in files)
+    suffixes = Counter(PurePosixPath(file.relative).suffix or "(no suffix)" for file in files)
     return dict(sorted(suffixes.items()))
 
 
@@ -281,7 +282,7 @@ def noted_inputs(folder: Path) -> list[NotedInputs]:
 
 def _noted(path: Path) -> NotedInputs:
     try:
-        fields = json.loads(path.read_bytes())
+        fields = parsed_json(path.read_bytes())
         files = (
             InputFile(path=where, relative=relative, size_bytes=size, modified=modified)
             for where, relative, size, modified, *_ in fields["files"]
@@ -378,5 +379,5 @@ def planned_chunks(path: Path) -> Iterator[PlannedChunk]:
 
 
 def _chunk(line: bytes) -> Chunk:
-    name, cost, ranges = json.loads(line)
+    name, cost, ranges = parsed_json(line)
     return Chunk(name, cost, tuple(InputRange(*part) for part in ranges))

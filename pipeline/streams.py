@@ -17,6 +17,10 @@ from schemas.errors import UserError
 
 BLOCK_BYTES = 1 << 20
 
+FED_BYTES = 1 << 14
+"""Given to a decompressor at once. What is left of it is copied at the end of every member or
+frame, so that a stream of tiny ones costs that much for each."""
+
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -149,14 +153,19 @@ class _Zstd:
         return self._frame.unused_data
 
 
+def _fed(raw: Iterator[bytes]) -> Iterator[bytes]:
+    for block in raw:
+        for start in range(0, len(block), FED_BYTES):
+            yield block[start : start + FED_BYTES]
+
+
 def _decompressed(raw: Iterator[bytes], compression: str) -> Iterator[bytes]:
     """Decompress members or frames one after another, as the tools that write them allow."""
     new = _Gzip if compression == "gzip" else _Zstd
     member = new()
     fresh = True  # nothing of the member was read yet
     n_members = 0
-    for block in raw:
-        data = block
+    for data in _fed(raw):
         while True:
             if fresh and n_members and compression == "gzip":
                 data = data.lstrip(b"\0")  # gzip allows zero padding after a member

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import hashlib
-import json
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from schemas.config import PrepareConfig
 from schemas.delimiters import DelimiterScheme
 from schemas.errors import UserError
 from schemas.keys import digest
+from schemas.parse import parsed_json
 from transforms.tokenize import SegmentTokenizer, with_control_tokens
 from transforms.train_tokenizer import TRAINED_EOS, train_bpe
 
@@ -100,7 +100,7 @@ def load_output_tokenizer(out: Path) -> OutputTokenizer:
       UserError: if the files are missing or damaged.
     """
     try:
-        names = json.loads((out / "tokenizer_config.json").read_bytes())
+        names = parsed_json((out / "tokenizer_config.json").read_bytes())
         text = (out / "tokenizer.json").read_bytes().decode()
         return OutputTokenizer(
             json=text,
@@ -174,7 +174,7 @@ def _special_names(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        fields: dict[str, Any] = json.loads(path.read_bytes())
+        fields: dict[str, Any] = parsed_json(path.read_bytes())
         values = ((name, fields.get(name)) for name in ("bos_token", "eos_token", "pad_token"))
         return {
             name: value["content"] if isinstance(value, dict) else str(value)

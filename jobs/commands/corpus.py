@@ -14,6 +14,7 @@ from schemas.words import counted
 
 Delimiters = StrEnum("Delimiters", {name: name for name in SCHEMES})
 EncodingErrors = StrEnum("EncodingErrors", {name: name for name in ENCODING_ERRORS})
+MaxDocumentBytes = Annotated[int, typer.Option(min=1, help="Longer documents are rejected.")]
 
 
 @app.command(
@@ -25,10 +26,11 @@ def sample_corpus(
 ) -> None:
     """Write the prose that this Python install carries: real text, offline."""
     from jobs.sample_corpus import write_sample_corpus
+    from jobs.view import on_one_line
 
     written = write_sample_corpus(out)
     n_files, n_bytes = sum(written.files.values()), sum(written.size_bytes.values())
-    print(f"{out}: {counted(n_files, 'file')}, {n_bytes / 1e6:.1f} MB")
+    print(f"{on_one_line(str(out))}: {counted(n_files, 'file')}, {n_bytes / 1e6:.1f} MB")
     for part, count in written.files.items():
         print(f"  {part}: {counted(count, 'file')}, {written.size_bytes[part] / 1e6:.1f} MB")
 
@@ -42,13 +44,21 @@ def segment(
     ] = False,
     format: Annotated[str | None, typer.Option(help="One reader for all files.")] = None,
     text_column: Annotated[str, typer.Option(help="Of JSONL and Parquet.")] = "text",
+    max_document_bytes: MaxDocumentBytes = 64 << 20,
 ) -> None:
     """Find the episodes of files: one JSON line a span, offsets in bytes."""
     from jobs.segment import segment_files
 
     _check_format(format)
     exit_by(
-        segment_files(files, reader=format, text_column=text_column, view=view, explain=explain)
+        segment_files(
+            files,
+            reader=format,
+            text_column=text_column,
+            max_document_bytes=max_document_bytes,
+            view=view,
+            explain=explain,
+        )
     )
 
 
@@ -85,9 +95,7 @@ def prepare(
     chunk_bytes: Annotated[
         int, typer.Option(min=1024, max=1 << 30, help="Text of a unit of work.")
     ] = 32 << 20,
-    max_document_bytes: Annotated[
-        int, typer.Option(min=1, help="Longer documents are rejected.")
-    ] = 64 << 20,
+    max_document_bytes: MaxDocumentBytes = 64 << 20,
     encoding_errors: Annotated[
         EncodingErrors, typer.Option(help="What to do with invalid UTF-8.")
     ] = "reject",

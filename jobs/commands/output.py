@@ -37,18 +37,18 @@ def verify(
 ) -> None:
     """Check every shard against the manifest and every row against what is promised of it."""
     from jobs.verify import verify as run
-    from jobs.view import escape
+    from jobs.view import on_one_line
 
     faults = list(run(folder))
     for fault in faults:
-        print(escape(fault), file=sys.stderr)
+        print(on_one_line(fault), file=sys.stderr)
     if faults:
         msg = (
             f"{folder}: {counted(len(faults), 'fault')}, named above; its duologue prepare with "
             "--repair makes what is missing or damaged again"
         )
         raise UserError(msg)
-    print(f"{folder}: no faults")
+    print(f"{on_one_line(str(folder))}: no faults")
 
 
 @app.command(epilog="Example: **duologue pack shards --out packed --context 1024**")

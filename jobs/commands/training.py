@@ -126,6 +126,7 @@ def compare(
     from jobs.compare.report import write_report
     from jobs.compare.wording import print_summary
     from jobs.train.loop import TrainConfig
+    from jobs.view import on_one_line
 
     config = ComparisonConfig(
         model=model,
@@ -149,7 +150,7 @@ def compare(
     results = run(folder, out, config, options, console=Console(stderr=True))
     write_report(results, out / "report.html")
     print_summary(results, Console())
-    print(f"report: {out / 'report.html'}")
+    print(f"report: {on_one_line(str(out / 'report.html'))}")
     exit_by(all(run.error is None for run in results.runs))
 
 
@@ -167,11 +168,12 @@ def report(
     from jobs.compare.report import write_report
     from jobs.compare.results import read_results
     from jobs.compare.wording import print_summary
+    from jobs.view import on_one_line
 
     found = read_results(results)
     write_report(found, out)
     print_summary(found, Console())
-    print(out)
+    print(on_one_line(str(out)))
     wanted = {(arm["name"], seed) for arm in found.design.arms for seed in found.design.seeds}
     lacking = wanted - {(run.arm, run.seed) for run in found.runs if run.error is None}
     if lacking:

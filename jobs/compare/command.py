@@ -17,12 +17,14 @@ from jobs.compare.results import DESIGN_FILE, RESULTS_FILE, Design, Results, Run
 from jobs.compare.runs import DATA, RUNS, RunSpec, read_run, run_all, write_data
 from jobs.train.policy import model_digest
 from jobs.train.ranks import device_named
+from jobs.view import on_one_line
 from pipeline.atomic import TEMPORARY_SUFFIX, atomic_file, write_json
 from pipeline.commit import RUN, locked
 from pipeline.output import read_manifest
 from pipeline.read_shards import tokenizer_of
 from pipeline.tokenizer import OutputTokenizer
 from schemas.errors import UserError
+from schemas.parse import parsed_json
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -186,7 +188,7 @@ def _check_same(out: Path, design: Design) -> None:
     if not path.exists():
         return
     try:
-        known = Design.from_json(json.loads(path.read_bytes()))
+        known = Design.from_json(parsed_json(path.read_bytes()))
     except (ValueError, TypeError) as error:
         msg = f"{path} is damaged ({error}): choose another --out"
         raise UserError(msg) from error
@@ -215,7 +217,7 @@ def _differences(known: Design, now: Design) -> list[str]:
 
 
 def _say(console: Console, words: str) -> None:
-    console.print(words, soft_wrap=True, highlight=False, markup=False)
+    console.print(on_one_line(words), soft_wrap=True, highlight=False, markup=False)
 
 
 def _line(run: Run, number: int, n_runs: int, design: Design) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from schemas.errors import UserError
 from schemas.keys import digest
+from schemas.parse import parsed_json
 
 FORMAT = 1
 DESIGN_FILE, RESULTS_FILE = "design.json", "results.jsonl"
@@ -192,7 +193,7 @@ def read_results(paths: Iterable[Path]) -> Results:
 
 def _objects(path: Path) -> list[Any]:
     try:
-        return [json.loads(line) for line in path.read_bytes().splitlines()]
+        return [parsed_json(line) for line in path.read_bytes().splitlines()]
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror}; give the --out folder of duologue compare"
         raise UserError(msg) from error

@@ -50,6 +50,7 @@ from jobs.train.ranks import Ranks, device_named
 from pipeline.atomic import write_json
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
 from schemas.errors import UserError
+from schemas.parse import parsed_json
 
 DATA, RUNS, RUN_FILE, ERROR_FILE = "data", "runs", "run.json", "error.txt"
 
@@ -159,7 +160,7 @@ def _start_forkserver() -> None:
 def read_run(spec: RunSpec) -> Run | None:
     """The run if it is done."""
     try:
-        run = Run.from_json(json.loads((spec.folder / RUN_FILE).read_bytes()))
+        run = Run.from_json(parsed_json((spec.folder / RUN_FILE).read_bytes()))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:

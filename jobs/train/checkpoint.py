@@ -19,6 +19,7 @@ from jobs.train.policy import safetensors_as_os_errors, save_policy
 from pipeline.atomic import TEMPORARY_SUFFIX, atomic_folder
 from pipeline.tokenizer import OutputTokenizer
 from schemas.errors import UserError
+from schemas.parse import parsed_json
 
 CHECKPOINTS = "checkpoints"
 _OPTIMIZER, _STATE = "optimizer.safetensors", "state.json"
@@ -70,7 +71,7 @@ def load_checkpoint(folder: Path, policy: PreTrainedModel, optimizer: torch.opti
     if newest is None:
         return 0
     try:
-        step = int(json.loads((newest / _STATE).read_bytes())["step"])
+        step = int(parsed_json((newest / _STATE).read_bytes())["step"])
         weights = load_file(newest / "model.safetensors")
         moments = load_file(newest / _OPTIMIZER)
         _check_shapes(policy, weights, moments)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.atomic import TEMPORARY_SUFFIX, write_json
 from schemas.errors import UserError
+from schemas.parse import parsed_json
 
 SETTINGS = "train.json"
 
@@ -76,7 +77,7 @@ def _lock(handle: int, out: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        known = json.loads(path.read_bytes())
+        known = parsed_json(path.read_bytes())
     except ValueError as error:
         msg = f"{path} is damaged ({error}): choose another --out"
         raise UserError(msg) from error

@@ -23,6 +23,7 @@ from jobs.train.ranks import Ranks, joined_ranks
 from jobs.train.rows import Rows, load_rows
 from jobs.train.speed import flops_per_token, peak_flops
 from jobs.train.stopping import stop_wanted
+from jobs.view import on_one_line
 from pipeline.atomic import atomic_folder
 from pipeline.output import read_manifest
 from pipeline.read_shards import tokenizer_of
@@ -303,7 +304,7 @@ class _Training:
 
     def _say(self, words: str) -> None:
         if self.ranks.rank == 0:
-            self.console.print(words, soft_wrap=True, highlight=False, markup=False)
+            self.console.print(on_one_line(words), soft_wrap=True, highlight=False, markup=False)
 
 
 def _line(fields: dict[str, Any], steps: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.atomic import atomic_file
+from schemas.parse import parsed_json
 
 METRICS = "metrics.jsonl"
 
@@ -28,6 +29,6 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 def _step_of(line: bytes) -> float:
     """The step of a line; one that was cut off is of none that is kept."""
     try:
-        return int(json.loads(line)["step"])
+        return int(parsed_json(line)["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf

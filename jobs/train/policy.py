@@ -1,7 +1,6 @@
 """The policy: a Llama from scratch in a round size, from a config file, or from a model folder."""
 
 import contextlib
-import json
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,13 +9,15 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
+from jobs.train.attention import MASKED
 from pipeline.tokenizer import OutputTokenizer
 from schemas.delimiters import CONTROL_TOKENS, Control
 from schemas.errors import UserError
 from schemas.keys import digest
+from schemas.parse import parsed_json
 from transforms.tokenize import SegmentTokenizer
 
 SIZES: dict[str, dict[str, int]] = {
@@ -127,6 +128,8 @@ def _from_scratch(
         ours = {"vocab_size": tokenizer.n_ids, "pad_token_id": None}
         ours |= {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
         config = LlamaConfig(**{**fields, **ours})
+        # A file could name kernels, to be fetched from a hub.
+        config._attn_implementation = MASKED
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             policy = LlamaForCausalLM(config)
@@ -153,7 +156,7 @@ def _size_fields(model: str, context: int) -> dict[str, Any]:
 
 def _file_fields(model: str) -> dict[str, Any]:
     try:
-        fields: dict[str, Any] = json.loads(_read(model, Path(model)))
+        fields: dict[str, Any] = parsed_json(_read(model, Path(model)))
         missing = [name for name in _SHAPE if name not in fields]
     except (ValueError, TypeError) as error:
         msg = f"--model {model} is no JSON file of a LlamaConfig: {error}"
@@ -185,22 +188,24 @@ def _check_config(model: str, config: LlamaConfig, context: int) -> None:
 
 def _pretrained(folder: Path, tokenizer: OutputTokenizer, n_ids: int, seed: int) -> PreTrainedModel:
     new = _new_ids(folder, tokenizer)
-    try:
-        policy, found = AutoModelForCausalLM.from_pretrained(
+    # Nothing that a folder brings is run: no modules of its own, no pickled weights, no kernels
+    # that its config names.
+    with _as_user_errors(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if config.model_type != "llama":
+        # Others scale logits, slide windows or drop out in ways that the loss does not know.
+        msg = f"--model {folder} is a {config.model_type}: only llama models can be trained"
+        raise UserError(msg)
+    config._attn_implementation = MASKED
+    with _as_user_errors(folder):
+        policy, found = LlamaForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=torch.float32,
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
         )
-    except Exception as error:
-        # transformers raises what it meets: OSError, ValueError, safetensors' own.
-        msg = f"--model {folder} holds no model that opens: {str(error).splitlines()[0]}"
-        raise UserError(msg) from error
-    if policy.config.model_type != "llama":
-        # Others scale logits, slide windows or drop out in ways that the loss does not know.
-        msg = f"--model {folder} is a {policy.config.model_type}: only llama models can be trained"
-        raise UserError(msg)
     if found["missing_keys"]:
         msg = f"--model {folder} holds no whole model: it lacks {min(found['missing_keys'])}"
         raise UserError(msg)
@@ -209,6 +214,16 @@ def _pretrained(folder: Path, tokenizer: OutputTokenizer, n_ids: int, seed: int)
         policy.resize_token_embeddings(n_ids, mean_resizing=False)
     _draw_rows(policy, sorted({*new, *range(n_known, n_ids)}), seed)
     return policy
+
+
+@contextlib.contextmanager
+def _as_user_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # transformers raises what it meets: OSError, ValueError, safetensors' own.
+        msg = f"--model {folder} holds no model that opens: {str(error).splitlines()[0]}"
+        raise UserError(msg) from error
 
 
 def _new_ids(folder: Path, tokenizer: OutputTokenizer) -> list[int]:

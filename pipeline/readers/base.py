@@ -33,6 +33,9 @@ _PAIRS = (
 )
 """Columns that ask, and the one that answers; the first that are all there are taken."""
 
+_COLUMNS_SHOWN = 500
+"""Characters of their names in a message."""
+
 DOCUMENT_OVERHEAD_BYTES = 256
 """What a row costs beside its text, so that a million empty documents are not one table."""
 
@@ -147,7 +150,9 @@ def check_column(file: InputFile, columns: list[str], option: str, column: str) 
         return
     chat = "messages" if may_be_chat and "messages" in columns else None
     mend = f"Its chats are read with {option} {chat}" if chat else f"Name one with {option}"
-    msg = f"{file.relative} has no column {column!r}; there are: {', '.join(columns)}. {mend}"
+    there = ", ".join(columns)
+    there = there if len(there) <= _COLUMNS_SHOWN else f"{there[:_COLUMNS_SHOWN]}..."
+    msg = f"{file.relative} has no column {column!r}; there are: {there}. {mend}"
     raise UserError(msg)
 
 
@@ -173,7 +178,12 @@ def tables(documents: Iterable[Document], table_bytes: int) -> Iterator[tuple[pa
             yield _table(batch), False
             batch, size = [], 0
         batch.append(document)
-        size += _size(document.text or document.raw or b"") + DOCUMENT_OVERHEAD_BYTES
+        size += DOCUMENT_OVERHEAD_BYTES + sum(
+            # Names are short, but a column may hold anything.
+            _size(each)
+            for each in (document.text, document.raw, document.source, document.id_key)
+            if each
+        )
     yield _table(batch), True
 
 

@@ -1,7 +1,14 @@
-"""Parquet: a row is a document, one column the text. Cut by row groups."""
+"""Parquet: a row is a document, one column the text. Cut by row groups.
+
+pyarrow unpacks a page at a time, and rows of a dictionary become copies of its values. What would
+take more memory than some documents of the greatest length is not read, or fewer rows at once are.
+The size of a dictionary is what its page says; that of other pages is at most what the file's own
+metadata says of their column, which is believed.
+"""
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +27,15 @@ from pipeline.streams import ReadBytes, open_input
 from schemas.config import PrepareConfig
 
 _BATCH_ROWS = 256
+
+_BATCH_DOCUMENTS = 4
+"""What is unpacked at once is no more than so many documents of the greatest length."""
+
+_MOST_REPEATED = 200
+"""Times that the text of a row group is shorter as stored; what has no end of repetition is none.
+Prose is 2 to 10 times shorter."""
+
+_DICTIONARY_PAGE = 2
 
 
 def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
@@ -53,10 +69,15 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
             file = pq.ParquetFile(stream)
             row = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
             note_place(row, read)
-            for batch in _batches(file, part, config):
-                for document in _documents(batch, part.relative, row, config, read):
-                    yield document
-                    row += 1
+            for group in range(part.start, part.end):
+                if reason := _refusal(file, group, config):
+                    yield rejected(f"{part.relative}#{row}", None, f"{DAMAGED}{reason}", b"")
+                    row += file.metadata.row_group(group).num_rows
+                    continue
+                for batch in _batches(file, stream, group, config):
+                    for document in _documents(batch, part.relative, row, config, read):
+                        yield document
+                        row += 1
     except MemoryError:
         raise  # pyarrow's own is an ArrowException too, but says nothing of the file.
     except (pa.ArrowException, OSError) as error:
@@ -67,13 +88,76 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
         yield rejected(f"{part.relative}#{row}", None, reason, b"")
 
 
-def _batches(
-    file: pq.ParquetFile, part: InputRange, config: PrepareConfig
-) -> Iterator[pa.RecordBatch]:
+def _wanted(file: pq.ParquetFile, config: PrepareConfig) -> list[str]:
     wanted = {config.text_column, config.id_column, config.source_column}
-    columns = [name for name in file.schema_arrow.names if name in wanted]
-    groups = list(range(part.start, part.end))
-    yield from file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=columns, use_threads=False)
+    return [name for name in file.schema_arrow.names if name in wanted]
+
+
+def _chunks(
+    file: pq.ParquetFile, group: int, config: PrepareConfig
+) -> Iterator[pq.ColumnChunkMetaData]:
+    """The column chunks of a row group that are read."""
+    wanted, metadata = _wanted(file, config), file.metadata.row_group(group)
+    for number in range(metadata.num_columns):
+        chunk = metadata.column(number)
+        path = chunk.path_in_schema
+        if any(path == name or path.startswith(f"{name}.") for name in wanted):
+            yield chunk
+
+
+def _most_bytes(config: PrepareConfig) -> int:
+    return _BATCH_DOCUMENTS * config.max_document_bytes
+
+
+def _refusal(file: pq.ParquetFile, group: int, config: PrepareConfig) -> str | None:
+    """Why a row group is not read, None if it is."""
+    chunks = [*_chunks(file, group, config)]
+    size = sum(chunk.total_uncompressed_size for chunk in chunks)
+    stored = sum(chunk.total_compressed_size for chunk in chunks)
+    if size <= max(_most_bytes(config), _MOST_REPEATED * stored):
+        return None
+    n_rows = file.metadata.row_group(group).num_rows
+    return (
+        f"row group {group} ({n_rows} rows) would unpack from {stored} bytes to {size}, more than "
+        f"{_BATCH_DOCUMENTS} documents of max_document_bytes ({config.max_document_bytes})"
+    )
+
+
+def _batches(
+    file: pq.ParquetFile, stream: BinaryIO, group: int, config: PrepareConfig
+) -> Iterator[pa.RecordBatch]:
+    # Every row may be the longest value, which may be the whole dictionary.
+    longest = max(
+        (_dictionary_bytes(stream, each) for each in _chunks(file, group, config)), default=0
+    )
+    rows = min(_BATCH_ROWS, max(1, _most_bytes(config) // max(1, longest)))
+    columns = _wanted(file, config)
+    yield from file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False)
+
+
+def _dictionary_bytes(stream: BinaryIO, chunk: pq.ColumnChunkMetaData) -> int:
+    """How long the dictionary of a column chunk is when unpacked; 0 without one."""
+    offsets = (chunk.dictionary_page_offset, chunk.data_page_offset)
+    stream.seek(min(offset for offset in offsets if offset is not None))
+    # A page header begins with its type and its size unpacked, in Thrift's compact protocol.
+    header = iter(stream.read(12))
+    page_type, size = _i32(header), _i32(header)
+    if page_type is None or size is None:
+        return int(chunk.total_uncompressed_size)
+    return size if page_type == _DICTIONARY_PAGE else 0
+
+
+def _i32(encoded: Iterator[int]) -> int | None:
+    """The next field, if it is a number and none was left out before it: 0x15, a zigzag varint."""
+    if next(encoded, None) != 0x15:
+        return None
+    value, shift = 0, 0
+    for byte in encoded:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value >> 1 ^ -(value & 1)
+    return None
 
 
 def _documents(
@@ -104,22 +188,31 @@ def _documents(
             )
 
 
-def _values(batch: pa.RecordBatch, name: str | None) -> list[object]:
-    present = name is not None and name in batch.schema.names
-    return batch.column(name).to_pylist() if present else [None] * batch.num_rows
+def _values(batch: pa.RecordBatch, name: str | None) -> Iterator[object]:
+    """The values of a column, one at a time; None for what Python has no value for."""
+    if name is None or name not in batch.schema.names:
+        yield from [None] * batch.num_rows
+        return
+    for value in batch.column(name):
+        try:
+            yield value.as_py()
+        except ValueError:
+            # Strings that are no UTF-8, among others.
+            yield None
 
 
-def _texts(batch: pa.RecordBatch, name: str) -> list[bytes | None]:
-    """The text column as bytes: nothing checks that a file's strings are UTF-8."""
-    if name not in batch.schema.names:
-        return [None] * batch.num_rows
-    column = batch.column(name)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if not _is_text(column.type):
-        return [None] * batch.num_rows
-    values: list[bytes | None] = column.cast(pa.large_binary()).to_pylist()
-    return values
+def _texts(batch: pa.RecordBatch, name: str) -> Iterator[bytes | None]:
+    """The text column as bytes, one at a time: nothing checks that a file's strings are UTF-8."""
+    column = batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
+    is_dictionary = pa.types.is_dictionary(column.type)
+    values = column.dictionary if is_dictionary else column
+    if not _is_text(values.type):
+        yield from [None] * batch.num_rows
+        return
+    values = values.cast(pa.large_binary())
+    # Not decoded: many rows may be one long value.
+    for row in column.indices.to_pylist() if is_dictionary else range(batch.num_rows):
+        yield None if row is None else values[row].as_py()
 
 
 def _is_text(column: pa.DataType) -> bool:
