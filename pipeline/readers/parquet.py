@@ -1,7 +1,7 @@
 """Parquet: a row is a document, one column the text. Cut by row groups."""
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, islice, pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,31 +46,49 @@ def _columns(file: InputFile) -> list[str] | None:
 
 
 def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
-    row = 0
+    """The rows of a range, group by group, so that a damaged group takes no other with it."""
     try:
         with open_input(part.path) as stream:
             file = pq.ParquetFile(stream)
-            row = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
-            for batch in _batches(file, part, config):
-                for document in _documents(batch, part.relative, row, config, read):
-                    yield document
-                    row += 1
-    except MemoryError:
-        raise  # pyarrow's own is an ArrowException too, but says nothing of the file.
+            sizes = (file.metadata.row_group(group).num_rows for group in range(part.end))
+            for group, row in islice(enumerate(accumulate(sizes, initial=0)), part.start, part.end):
+                yield from _group(file, group, row, part, config, read)
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # Of the disk, not of the file's content.
-        reason = f"{DAMAGED}{' '.join(str(error).split())[:300]}"
-        yield rejected(f"{part.relative}#{row}", None, reason, b"")
+        yield _damaged(part, 0, error)
 
 
-def _batches(
-    file: pq.ParquetFile, part: InputRange, config: PrepareConfig
-) -> Iterator[pa.RecordBatch]:
+def _group(
+    file: pq.ParquetFile,
+    group: int,
+    row: int,
+    part: InputRange,
+    config: PrepareConfig,
+    read: ReadBytes,
+) -> Iterator[Document]:
     wanted = {config.text_column, config.id_column, config.source_column}
     columns = [name for name in file.schema_arrow.names if name in wanted]
-    groups = list(range(part.start, part.end))
-    yield from file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=columns, use_threads=False)
+    try:
+        for batch in file.iter_batches(
+            _BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False
+        ):
+            for document in _documents(batch, part.relative, row, config, read):
+                yield document
+                row += 1
+    except (pa.ArrowException, OSError) as error:
+        yield _damaged(part, row, error)
+
+
+def _damaged(part: InputRange, row: int, error: Exception) -> Document:
+    """What stands for the rows that an error took.
+
+    Raises:
+      MemoryError: pyarrow's own is an ArrowException too, but says nothing of the file.
+      OSError: of the disk, not of the file's content.
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+        raise error
+    reason = f"{DAMAGED}{' '.join(str(error).split())[:300]}"
+    return rejected(f"{part.relative}#{row}", None, reason, b"")
 
 
 def _documents(

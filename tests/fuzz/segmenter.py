@@ -1,6 +1,7 @@
 """Any texts are tiled by spans that keep the rules, whatever documents stand beside them."""
 
 import itertools
+import random
 
 from schemas.episode import CONTENT_KINDS, PLAYER_OF_KIND, Player, SegmentKind
 from tests.fuzz.drawing import (
@@ -12,31 +13,44 @@ from tests.fuzz.drawing import (
 )
 from tests.running import exchange
 from tests.transforms.segmenting import documents, raw_spans
+from tests.transforms.test_segment import FRAGMENTS
 from transforms.cues import FAMILIES
 from transforms.segment import refusals
 
 GAMES = {family.name for family in FAMILIES}
 
+N_SHUFFLED = 16
+"""Documents of shuffled fragments that an input may ask for."""
+
 
 def run(data: bytes) -> None:
     """A batch, and one of its documents alone."""
     draws = Draws(data)
-    chosen = draws.byte()
+    chosen, seed = draws.byte(), draws.below(1 << 16)
     texts = documents_of(draws.rest())
     # A call costs much and a document little: each comes twice, with other neighbours, and once
     # more with the line ends of another system.
     others = [text and text.replace("\n", "\r\n") for text in texts]
-    batch = [*texts, *others, *reversed(texts)]
+    batch = [*texts, *others, *shuffled(seed), *reversed(texts)]
     found = raw_spans(*batch)
     for text, spans in zip(batch, found, strict=True):
         check_spans(text, spans)
     assert found[: len(texts)] == found[: -len(texts) - 1 : -1], "neighbours change spans"
-    number = chosen % len(texts)
-    assert raw_spans(texts[number]) == [found[number]], "other documents change spans"
+    number = chosen % len(batch)
+    assert raw_spans(batch[number]) == [found[number]], "other documents change spans"
     if chosen >= 0x80:
         for each in refusals(documents(*texts)["text"]):
             assert each.family in GAMES
             assert each.reason
+
+
+def shuffled(seed):
+    """Documents of fragments in an order that a seed gives, none for 0."""
+    rng = random.Random(seed)
+    for _ in range(N_SHUFFLED if seed else 0):
+        parts = rng.choices(FRAGMENTS, k=rng.randint(2, 16))
+        ends = rng.choices(["\n", "\n", "\n\n", "\r\n", " ", ""], k=len(parts))
+        yield "".join(itertools.chain.from_iterable(zip(parts, ends, strict=True)))
 
 
 def check_spans(text, spans, games=GAMES):
@@ -90,13 +104,13 @@ def _check_turns(inside):
 
 def _seeds():
     for number in range(24):
-        yield b"\0" + bytes_of_documents([exchange(number)])
+        yield b"\0\0\0" + bytes_of_documents([exchange(number)])
     fragments = fragment_bytes()
     for separator in (b"\n", b"\n\n", b"\x1e"):
         for start in range(0, len(fragments), 8):
-            yield b"\x80" + separator.join(fragments[start : start + 8])
+            yield b"\x80\0\1" + separator.join(fragments[start : start + 8])
     for one, two in itertools.pairwise(fragments):
-        yield b"\0" + one + b"\n" + two + b"\n"
+        yield b"\0\0\0" + one + b"\n" + two + b"\n"
 
 
 TARGET = Target(run, tuple(_seeds()))
