@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from pipeline.changes import has_sha256
 from pipeline.commit import REJECTED
+from pipeline.manifest import differing
 from pipeline.output import MANIFEST, read_config, read_manifest
 from pipeline.tokenizer import load_output_tokenizer
 from schemas.config import CONFIGS, PrepareConfig
 from schemas.episode import Player, row_schema
 from schemas.keys import split_of
-from transforms.invariants import row_faults
+from transforms.invariants import row_faults, schema_faults
 from transforms.tokenize import SegmentTokenizer
 
 
@@ -29,10 +30,18 @@ def verify(out: Path) -> Iterator[str]:
     manifest = read_manifest(out)
     config = read_config(out)
     saved = load_output_tokenizer(out)
-    if saved.sha256 != manifest["tokenizer_sha256"]:
+    if saved.sha256 != manifest.get("tokenizer_sha256"):
         yield "tokenizer.json: is not the one that the manifest names"
         return
-    tokenizer = saved.segment_tokenizer()
+    try:
+        tokenizer = saved.segment_tokenizer()
+    except Exception as error:  # tokenizers raises plain Exception for anything that is none
+        yield f"tokenizer.json: is no tokenizer, or lacks what tokenizer_config.json names: {error}"
+        return
+    if names := differing(out, manifest, config, saved):
+        # Which of the two is wrong is not known, so there is nothing to hold the shards against.
+        yield f"{MANIFEST}: {', '.join(names)}: not what the records beside it add up to"
+        return
     with_row: Counter[str] = Counter()
     named = {shard["path"] for shard in manifest["shards"]}
     # Only where shards are: a packed copy may stand beside them.
@@ -50,8 +59,11 @@ def verify(out: Path) -> Iterator[str]:
             yield f"{shard['path']}: its sha256 is not the manifest's"
         else:
             n_read += 1
-            for fault in _shard_faults(out, shard, tokenizer, config, with_row):
-                yield f"{shard['path']}: {fault}"
+            try:
+                for fault in _shard_faults(out, shard, tokenizer, config, with_row):
+                    yield f"{shard['path']}: {fault}"
+            except (pa.ArrowException, OSError) as error:
+                yield f"{shard['path']}: is no Arrow stream of rows: {error}"
     yield from _rejected_faults(out, manifest)
     if n_read == len(manifest["shards"]) and config.source_column is None:
         # Else not all documents were seen, or several may share a source, and rows do not tell
@@ -73,7 +85,12 @@ def _shard_faults(
             yield f"its schema is {reader.schema}, not that of rows"
             return
         for batch in reader:
+            # Else offsets of a damaged file lead anywhere in memory.
+            batch.validate(full=True)
             table = pa.Table.from_batches([batch])
+            if malformed := list(schema_faults(table)):
+                yield from malformed
+                return
             yield from row_faults(
                 table, tokenizer, shard["config"], are_ids_from_text=config.id_column is None
             )

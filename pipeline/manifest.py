@@ -4,6 +4,7 @@ So they are the same whoever made the chunks, in whatever order, however often i
 """
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.card import dataset_card
+from pipeline.changes import has_sha256
 from pipeline.commit import (
+    RUN,
     ChunkRecord,
     ShardRecord,
     add_counts,
@@ -21,7 +24,7 @@ from pipeline.commit import (
     write_json,
 )
 from pipeline.output import CARD, MANIFEST
-from pipeline.plan import Plan
+from pipeline.plan import PLAN_INPUTS, Plan, read_plan
 from pipeline.tokenizer import OutputTokenizer
 from schemas.config import SCHEMA_VERSION, PrepareConfig
 from schemas.errors import UserError
@@ -52,13 +55,50 @@ def write_manifest(
         msg = f"{out}: holds chunks of other inputs: run prepare with --update"
         raise UserError(msg)
     manifest = _manifest([committed[digest] for digest in sorted(planned)], config, tokenizer)
-    inputs = [{"path": file.relative, "size_bytes": file.size_bytes} for file in plan.files]
-    manifest["inputs"] = _inline(out, "inputs", inputs)
+    manifest["inputs"] = _inline(out, "inputs", _inputs(plan))
     manifest["damaged_inputs"] = _inline(out, "damaged_inputs", manifest["damaged_inputs"])
     manifest["skipped_inputs"] = plan.skipped
     _write_card(out, manifest)
     write_json(out / MANIFEST, manifest)
     return manifest
+
+
+def differing(
+    out: Path, manifest: dict[str, Any], config: PrepareConfig, tokenizer: OutputTokenizer
+) -> list[str]:
+    """Names of what a manifest says otherwise than the records and the list of inputs beside it.
+
+    Raises:
+      UserError: if these can't be read.
+    """
+    try:
+        told = _manifest([record for _, record in records(out)], config, tokenizer)
+        if (out / RUN / PLAN_INPUTS).exists():
+            plan = read_plan(out / RUN)
+            told |= {"inputs": _inputs(plan), "skipped_inputs": plan.skipped}
+        said = {name: _rows(out, manifest.get(name)) for name in told}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        msg = f"{out}: a record of what was read or written is damaged ({error}): use --repair"
+        raise UserError(msg) from error
+    # As JSON, where true is not 1.
+    return [name for name in told if _json(told[name]) != _json(said[name])]
+
+
+def _json(value: Any) -> str:  # noqa: ANN401 JSON holds anything
+    return json.dumps(value, sort_keys=True)
+
+
+def _rows(out: Path, value: Any) -> Any:  # noqa: ANN401 JSON holds anything
+    """What `_inline` was given; None if its file is not the one that it wrote."""
+    match value:
+        case {"path": str(name), "rows": _, "sha256": sha256}:
+            is_whole = has_sha256(out / name, sha256)
+            return pq.read_table(out / name).to_pylist() if is_whole else None
+    return value
+
+
+def _inputs(plan: Plan) -> list[dict[str, Any]]:
+    return [{"path": file.relative, "size_bytes": file.size_bytes} for file in plan.files]
 
 
 def _manifest(

@@ -44,7 +44,7 @@ def read_config(out: Path) -> PrepareConfig:
             try:
                 fields = json.loads(path.read_bytes())
                 return PrepareConfig.from_json(fields[field] if field else fields)
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
                 msg = f"{path} is damaged ({error}): prepare the corpus into a new folder"
                 raise UserError(msg) from error
     msg = f"{out} is not an output of duologue prepare: it has no {MANIFEST}"

@@ -103,7 +103,7 @@ def load_output_tokenizer(out: Path) -> OutputTokenizer:
             pad=names["pad_token"],
             chat_template=names.get("chat_template"),
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         msg = f"{out} has no whole tokenizer ({error}): prepare the corpus into a new folder"
         raise UserError(msg) from error
 

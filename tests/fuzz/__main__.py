@@ -66,7 +66,7 @@ def fuzz(name: str, out: Path, *, minutes: float, seed: int) -> dict[str, Any]:
     ) as process:
         seen = _follow(process, folder / "log.txt")
     figures = {"target": name, "minutes": minutes, "seed": seed, "exit": process.returncode}
-    figures |= {"inputs": 0, "slowest_seconds": 0.0, "found": {}} | seen
+    figures |= {"inputs": 0, "slowest_seconds": 0.0, "found": _found(folder / "found")} | seen
     if (folder / "ended.json").exists():
         figures |= json.loads((folder / "ended.json").read_bytes())
     figures["inputs_per_second"] = round(figures["inputs"] / (60 * figures["cpu_minutes"]), 1)
@@ -75,6 +75,12 @@ def fuzz(name: str, out: Path, *, minutes: float, seed: int) -> dict[str, Any]:
         figures[f"new_{kind}_in_last_quarter"] = last > 0.75 * figures["cpu_minutes"]
     (out / f"{name}.json").write_text(json.dumps(figures, indent=2) + "\n")
     return figures
+
+
+def _found(folder: Path) -> list[str]:
+    """What broke; libFuzzer itself keeps inputs that took the process down or too much."""
+    kinds = [path.read_text().partition("\n")[0] for path in sorted(folder.glob("*.txt"))]
+    return kinds + sorted(path.name for path in folder.glob("*-*"))
 
 
 def _follow(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One target in a process of its own: atheris calls it until its CPU time is used up.
 
-What a target raises is kept and the loop goes on, so one find does not hide the next.
+What a target raises is kept and the loop goes on, so that one find does not hide the next.
 """
 
 import contextlib
@@ -29,24 +29,18 @@ MOST_MB = 4096
 
 
 class Finds:
-    """Inputs that broke something, one for each place in the code.
-
-    Attributes:
-      count: of each kind's inputs.
-    """
+    """Inputs that broke something, one for each place in the code."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.count: dict[str, int] = {}
 
     def keep(self, kind: str, data: bytes, what: str) -> None:
-        """Write down the first input of a kind, with what it broke."""
-        self.count[kind] = self.count.get(kind, 0) + 1
-        if self.count[kind] == 1:
-            name = hashlib.sha256(kind.encode()).hexdigest()[:12]
-            (self._folder / f"{name}.bin").write_bytes(data)
-            (self._folder / f"{name}.txt").write_text(f"{kind}\n\n{what}\n\n{data!r}\n")
-            print(f"FOUND {kind}", file=sys.stderr, flush=True)
+        """Write down an input with what it broke, the shortest of its kind."""
+        name = hashlib.sha256(kind.encode()).hexdigest()[:12]
+        path = self._folder / f"{name}.bin"
+        if not path.exists() or len(data) < path.stat().st_size:
+            path.write_bytes(data)
+            path.with_suffix(".txt").write_text(f"{kind}\n\n{what}\n\n{data!r}\n")
 
 
 def _kind(error: BaseException) -> str:
@@ -78,7 +72,7 @@ def fuzz(name: str, folder: Path, *, seed: int, cpu_seconds: float) -> None:
         if now - began > HANG_SECONDS:
             finds.keep(f"hang over {HANG_SECONDS:.0f} s", data, f"{now - began:.2f} s")
         if now > cpu_seconds:
-            ended = {"inputs": n_inputs, "slowest_seconds": slowest, "found": finds.count}
+            ended = {"inputs": n_inputs, "slowest_seconds": slowest}
             (folder / "ended.json").write_text(json.dumps(ended))
             os.kill(os.getpid(), signal.SIGUSR1)  # libFuzzer then ends after this input
 
