@@ -5,6 +5,7 @@ import random
 
 from schemas.episode import CONTENT_KINDS, PLAYER_OF_KIND, Player, SegmentKind
 from tests.fuzz.drawing import (
+    END_OF_DOCUMENT,
     Draws,
     Target,
     bytes_of_documents,
@@ -19,36 +20,38 @@ from transforms.segment import refusals
 
 GAMES = {family.name for family in FAMILIES}
 
-N_SHUFFLED = 16
-"""Documents of shuffled fragments that an input may ask for."""
+N_SHUFFLED = 128
+"""Documents of shuffled lines that an input may ask for."""
 
 
 def run(data: bytes) -> None:
     """A batch, and one of its documents alone."""
     draws = Draws(data)
-    chosen, seed = draws.byte(), draws.below(1 << 16)
+    how, number, seed = draws.byte(), draws.byte(), draws.below(1 << 16)
     texts = documents_of(draws.rest())
     # A call costs much and a document little: each comes twice, with other neighbours, and once
     # more with the line ends of another system.
     others = [text and text.replace("\n", "\r\n") for text in texts]
-    batch = [*texts, *others, *shuffled(seed), *reversed(texts)]
+    batch = [*texts, *others, *shuffled(texts, seed), *reversed(texts)]
     found = raw_spans(*batch)
     for text, spans in zip(batch, found, strict=True):
         check_spans(text, spans)
     assert found[: len(texts)] == found[: -len(texts) - 1 : -1], "neighbours change spans"
-    number = chosen % len(batch)
-    assert raw_spans(batch[number]) == [found[number]], "other documents change spans"
-    if chosen >= 0x80:
-        for each in refusals(documents(*texts)["text"]):
+    if how % 4 == 0:
+        number %= len(batch)
+        assert raw_spans(batch[number]) == [found[number]], "other documents change spans"
+    if how % 4 == 1:
+        for each in refusals(documents(*batch)["text"]):
             assert each.family in GAMES
             assert each.reason
 
 
-def shuffled(seed):
-    """Documents of fragments in an order that a seed gives, none for 0."""
+def shuffled(texts, seed):
+    """Documents of the texts' lines and of fragments, in an order that a seed gives; none for 0."""
     rng = random.Random(seed)
+    lines = FRAGMENTS + [line for text in texts for line in (text or "").splitlines()]
     for _ in range(N_SHUFFLED if seed else 0):
-        parts = rng.choices(FRAGMENTS, k=rng.randint(2, 16))
+        parts = rng.choices(lines, k=rng.randint(2, 16))
         ends = rng.choices(["\n", "\n", "\n\n", "\r\n", " ", ""], k=len(parts))
         yield "".join(itertools.chain.from_iterable(zip(parts, ends, strict=True)))
 
@@ -104,13 +107,15 @@ def _check_turns(inside):
 
 def _seeds():
     for number in range(24):
-        yield b"\0\0\0" + bytes_of_documents([exchange(number)])
+        yield b"\2\0\0\0" + bytes_of_documents([exchange(number)])
     fragments = fragment_bytes()
-    for separator in (b"\n", b"\n\n", b"\x1e"):
+    for separator in (b"\n", b"\n\n", END_OF_DOCUMENT):
         for start in range(0, len(fragments), 8):
-            yield b"\x80\0\1" + separator.join(fragments[start : start + 8])
+            yield b"\1\0\0\0" + separator.join(fragments[start : start + 8])
     for one, two in itertools.pairwise(fragments):
-        yield b"\0\0\0" + one + b"\n" + two + b"\n"
+        yield b"\0\0\0\0" + one + b"\n" + two + b"\n"
+    for number in range(1, 400):
+        yield bytes([number % 8, number % 251, *divmod(number, 256)]) + fragments[number % 64]
 
 
 TARGET = Target(run, tuple(_seeds()))
