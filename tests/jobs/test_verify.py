@@ -28,8 +28,34 @@ def edit_manifest(out, edit):
     (out / "manifest.json").write_text(json.dumps(manifest))
 
 
+def edit_record(out, edit, name=""):
+    """Edit the record of the chunk whose paths begin with the name, else the first."""
+    path = min(out.glob(f"_chunks/{name.partition('-')[0]}*.json"))
+    record = json.loads(path.read_bytes())
+    edit(record)
+    path.write_text(json.dumps(record))
+
+
+def edit_shard(out, path, **fields):
+    """Say something else of a shard, in manifest and record."""
+
+    def edit(told):
+        [shard] = [each for each in told["shards"] if out / each["path"] == path]
+        shard.update(fields)
+
+    edit_manifest(out, edit)
+    edit_record(out, edit, path.name)
+
+
+def agree(out, path, **fields):
+    """Make manifest and record agree with a shard as it is."""
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    edit_shard(out, path, sha256=digest, size_bytes=len(data), **fields)
+
+
 def rewrite(out, edit, config="documents"):
-    """Change the rows of a shard, and make the manifest agree with the new file."""
+    """Change the rows of a shard, and make manifest and record agree with the new file."""
     path = shard_of(out, config)
     with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
         table = reader.read_all()
@@ -38,13 +64,7 @@ def rewrite(out, edit, config="documents"):
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(pa.Table.from_pylist(rows, schema=table.schema))
     players = [sum(row["player"].count(player) for row in rows) for player in range(3)]
-
-    def agree(manifest):
-        [shard] = [s for s in manifest["shards"] if out / s["path"] == path]
-        shard["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        shard["rows"], shard["tokens_by_player"], shard["tokens"] = len(rows), players, sum(players)
-
-    edit_manifest(out, agree)
+    agree(out, path, rows=len(rows), tokens_by_player=players, tokens=sum(players))
 
 
 def flip_byte(out):
@@ -67,19 +87,49 @@ def add_shard(out):
 
 
 def edit_count(out):
-    def edit(manifest):
-        manifest["shards"][0]["rows"] += 1
-
-    edit_manifest(out, edit)
-    return [f"{manifest_of(out)['shards'][0]['path']}: (rows, tokens by player, tokens)"]
+    path = shard_of(out)
+    edit_shard(out, path, rows=10_000)
+    return [f"{path.relative_to(out).as_posix()}: (rows, tokens by player, tokens)"]
 
 
 def edit_drops(out):
+    def edit(drops):
+        drops["empty"] = drops.get("empty", 0) + 1
+
+    edit_manifest(out, lambda told: edit(told["drops"]["episodes"]))
+    edit_record(out, lambda told: edit(told["counts"]["configs"]["episodes"]["documents_dropped"]))
+    return ["manifest.json: episodes: ", "are not the"]
+
+
+def edit_manifest_alone(out):
     def edit(manifest):
-        manifest["drops"]["episodes"]["empty"] += 1
+        manifest["inputs"][0]["size_bytes"] += 1
+        manifest["counts"]["bytes"] = True
+        manifest["config"]["holdout"] = 0.3
+        del manifest["shards"][0]["rows"]
 
     edit_manifest(out, edit)
-    return ["manifest.json: episodes: ", "are not the"]
+    return ["manifest.json: config, shards, counts, inputs: not what the records beside it"]
+
+
+def edit_tokenizer_names(out):
+    path = out / "tokenizer_config.json"
+    path.write_text(path.read_text().replace("<pad>", "<eos>"))
+    return ["manifest.json: tokenizer: not what the records beside it"]
+
+
+def spoil_tokenizer_names(out):
+    path = out / "tokenizer_config.json"
+    path.write_text(path.read_text().replace('"<pad>"', "{}"))
+    return ["tokenizer.json: is no tokenizer, or lacks what tokenizer_config.json names"]
+
+
+def spoil_tokenizer(out):
+    path = out / "tokenizer.json"
+    path.write_text(path.read_text().replace('"BPE"', '"?"'))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    edit_manifest(out, lambda told: told.update(tokenizer_sha256=digest))
+    return ["tokenizer.json: is no tokenizer, or lacks what tokenizer_config.json names"]
 
 
 def change_player(out):
@@ -126,10 +176,9 @@ def move_split(out):
 
 
 def lose_rejected(out):
-    def edit(manifest):
-        manifest["rejected_files"] = [{"path": "rejected/x.jsonl", "rows": 0, "sha256": ""}]
-
-    edit_manifest(out, edit)
+    lost = [{"path": "rejected/x.jsonl", "rows": 0, "sha256": ""}]
+    edit_manifest(out, lambda told: told.update(rejected_files=lost))
+    edit_record(out, lambda told: told.update(rejected=lost))
     return ["rejected/x.jsonl: is missing"]
 
 
@@ -145,9 +194,50 @@ def change_tokenizer(out):
     return ["tokenizer.json: is not the one that the manifest names"]
 
 
+def spoil_arrow(out):
+    """Offsets of strings that lead out of their buffer; reading them would crash."""
+    path = shard_of(out)
+    data = path.read_bytes()
+    with pa.BufferReader(data) as file, pa.ipc.open_stream(file) as reader:
+        at = data.index(reader.read_next_batch()["source"].buffers()[1].to_pybytes())
+    path.write_bytes(data[: at + 4] + b"\xff\xff\xff\x7f" + data[at + 8 :])
+    agree(out, path)
+    return [f"{path.relative_to(out).as_posix()}: is no Arrow stream of rows: "]
+
+
+def cut_arrow(out):
+    path = shard_of(out)
+    path.write_bytes(path.read_bytes()[:-400])
+    agree(out, path)
+    return [f"{path.relative_to(out).as_posix()}: is no Arrow stream of rows: "]
+
+
+def rename_kind(out):
+    rewrite(out, lambda rows: rows[0]["segments"][0].update(kind="prose"))
+    return [f"{shard_of(out).name}: segments.kind: 'prose' is none"]
+
+
+def put_nulls(out):
+    """Where the schema allows none: Arrow itself does not look."""
+    path = shard_of(out)
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        table = reader.read_all()
+    rows = table.to_pylist()
+    rows[0]["source"] = None
+    rows[0]["player"][0] = None
+    rows[0]["segments"][0]["start"] = None
+    columns = [pa.array([row[each.name] for row in rows], each.type) for each in table.schema]
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=table.schema))
+    agree(out, path)
+    return ["source: 1 nulls", "player: 1 nulls", "segments.start: 1 nulls"]
+
+
 DAMAGES = [
     *(flip_byte, lose_shard, add_shard, edit_count, edit_drops, change_player, change_token),
     *(forge_control, shift_bytes, move_split, lose_rejected, add_rejected, change_tokenizer),
+    *(edit_manifest_alone, edit_tokenizer_names, spoil_tokenizer_names, spoil_tokenizer),
+    *(spoil_arrow, cut_arrow, rename_kind, put_nulls),
 ]
 
 
