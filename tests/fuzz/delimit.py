@@ -5,7 +5,7 @@ import random
 from schemas.delimiters import SCHEMES
 from schemas.episode import CONTENT_KINDS, SegmentKind
 from tests.fuzz.drawing import Draws, Target, text_of
-from tests.fuzz.episodes import TOKENIZERS
+from tests.fuzz.episodes import tokenizers
 from tests.transforms.documents import MARKER, A, C, Q, document, ids_of_content, table
 from transforms.invariants import row_faults
 from transforms.rows import RowConfig, document_rows, episode_rows, redelimit
@@ -24,7 +24,7 @@ def run(data: bytes) -> None:
     def text(else_: str = "") -> str:
         return text_of(next(parts, b"")) or else_
 
-    tokenizer = draws.choice(TOKENIZERS)
+    tokenizer = draws.choice(tokenizers())
     build, name = draws.choice(((document_rows, "documents"), (episode_rows, "episodes")))
     made = [drawn_document(draws, text) for _ in range(1 + draws.below(MOST_DOCUMENTS))]
     tokenized = tokenize_documents(table(*made), tokenizer)

@@ -14,8 +14,6 @@ import time
 import traceback
 from pathlib import Path
 
-import atheris
-
 OURS = ("schemas", "transforms", "pipeline", "jobs")
 
 HANG_SECONDS = 1.0
@@ -51,6 +49,9 @@ def _kind(error: BaseException) -> str:
 
 def fuzz(name: str, folder: Path, *, seed: int, cpu_seconds: float) -> None:
     """Fuzz one target; does not return."""
+    # Not above: pytest looks for doctests in here, and does without the extra.
+    import atheris
+
     with atheris.instrument_imports(include=list(OURS)):
         target = importlib.import_module(f"tests.fuzz.{name}").TARGET
     finds, slowest, n_inputs = Finds(folder / "found"), 0.0, 0

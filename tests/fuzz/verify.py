@@ -3,9 +3,9 @@
 import functools
 import hashlib
 import json
-import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 from backports import zstd
@@ -42,43 +42,53 @@ VALUES = (None, True, -1, 0, 1 << 70, 0.5, "", "x", "\ud800", [], {}, ["x"], {"x
 EDITS, JSON_EDIT, AGREED_EDIT = range(3)
 
 
-def make() -> Path:
-    """A small output without a fault."""
-    folder = Path(tempfile.mkdtemp(prefix="duologue-fuzz-"))
-    out = folder / "out"
-    write_manifest(out, make_output(out, put(folder / "in", FILES)), CONFIG, TOKENIZER)
-    shutil.rmtree(folder / "in")
+class Output(NamedTuple):
+    """A small output without a fault, and what its files hold."""
+
+    folder: tempfile.TemporaryDirectory
+    out: Path
+    files: dict[Path, bytes]
+
+
+@functools.cache
+def made() -> Output:
+    """Made once; whoever damages it puts it right again."""
+    folder = tempfile.TemporaryDirectory(prefix="duologue-fuzz-")
+    out, inputs = Path(folder.name) / "out", put(Path(folder.name) / "in", FILES)
+    write_manifest(out, make_output(out, inputs), CONFIG, TOKENIZER)
     assert list(verify(out)) == []
-    return out
-
-
-OUT = make()
-PATHS = sorted(path for path in OUT.rglob("*") if path.is_file())
-WHOLE = {path: path.read_bytes() for path in PATHS}
+    paths = sorted(path for path in out.rglob("*") if path.is_file())
+    return Output(folder, out, {path: path.read_bytes() for path in paths})
 
 
 def run(data: bytes) -> None:
     """Damage a file; with AGREED_EDIT, manifest and record then say that it is as it should be."""
-    draws = Draws(data)
-    path, way = draws.choice(PATHS), draws.below(3)
-    before = WHOLE[path]
-    after = json_edited(before, draws) if way == JSON_EDIT else None
-    after = edited(before, draws) if after is None else after
-    path.write_bytes(after)
+    draws, (_, out, files) = Draws(data), made()
+    path, way = draws.choice(list(files)), draws.below(3)
+    after = json_edited(files[path], draws) if way == JSON_EDIT else None
+    after = edited(files[path], draws) if after is None else after
+    damaged = {path: after}
     if way == AGREED_EDIT:
-        agree(path, before, after)
+        damaged |= agreed(files, path, after)
+    try:
+        faults = faults_of(out, damaged)
+    finally:
+        for each in damaged:
+            each.write_bytes(files[each])
+    relative = path.relative_to(out)
+    if way != AGREED_EDIT and relative.parts[0] not in UNNAMED:
+        assert faults or same(path, files[path], after), f"a change of {relative} is not named"
+
+
+def faults_of(out, damaged):
+    """What `verify` says of an output with some files damaged."""
+    for path, content in damaged.items():
+        path.write_bytes(content)
     try:
         with mock.patch.object(OutputTokenizer, "segment_tokenizer", segment_tokenizer):
-            faults = list(verify(OUT))
+            return list(verify(out))
     except UserError as error:
-        faults = [str(error)]
-    finally:
-        for each, content in WHOLE.items():
-            if each == path or way == AGREED_EDIT:
-                each.write_bytes(content)
-    relative = path.relative_to(OUT)
-    if way != AGREED_EDIT and relative.parts[0] not in UNNAMED and not same(path, before, after):
-        assert faults, f"a change of {relative} is not named"
+        return [str(error)]
 
 
 @functools.lru_cache(maxsize=1)
@@ -135,17 +145,19 @@ def json_edited(content: bytes, draws: Draws) -> bytes | None:
         return json.dumps(root).encode()
 
 
-def agree(path: Path, before: bytes, after: bytes) -> None:
-    """Put a file's new hash and size in the place of its old ones, wherever they stand."""
-    old, new = (hashlib.sha256(each).hexdigest() for each in (before, after))
-    for each in PATHS:
-        if each.suffix == ".json" and each != path:
-            text = WHOLE[each].decode().replace(old, new)
-            each.write_text(text.replace(f'"size_bytes": {len(before)}', f'"size_bytes": {len(after)}'))
+def agreed(files, path, after):
+    """Other files with a file's new hash and size in the place of its old ones."""
+    old, new = (hashlib.sha256(each).hexdigest() for each in (files[path], after))
+    old_size, new_size = (f'"size_bytes": {len(each)}' for each in (files[path], after))
+    return {
+        each: content.decode().replace(old, new).replace(old_size, new_size).encode()
+        for each, content in files.items()
+        if each.suffix == ".json" and each != path
+    }
 
 
 def _seeds():
-    for number in range(len(PATHS)):
+    for number in range(24):
         for way in (EDITS, JSON_EDIT, AGREED_EDIT):
             for at in range(0, 16, 3):
                 yield bytes([number, way, at, 17 * at, 40, 2, 2, at, 255 - at, 0, 0, 1, 1, 7])
