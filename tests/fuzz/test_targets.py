@@ -14,16 +14,24 @@ EXAMPLES = {"readers": 100, "segmenter": 10, "episodes": 60, "delimit": 15, "ver
 
 FOUND = {
     "readers": [
-        # Corrupt gzip took all of its block with it, in which most was sound.
+        # A damaged gzip stream lost what its block held before the damage.
         b"\x04\x01\0\0\x05\x01\0\x16\x05" + b'{"text": "a"}\n{"text": "b"}\n' * 3,
-        # What the pull before the damage had no room for.
+        # And what the pull before had no room for.
         b"\x01\x01\0\0\x03\x01\0\x28\x9a" + b"ebb flood ebb flood moon ebb flood moon " * 3,
-        # A damaged row group took whole ones with it.
-        b"\x06\x01\0\x05\x05\x01\0\x50\xff" + b"\0\x01" + b"ebb\nflood\nmoon\ntide\n" * 3,
     ],
-    "verify": [],
+    "verify": [
+        # Offsets that led out of their buffer took the process down.
+        b"\x10\x02\x0c\xcc\x28\x00\x02\x0c\xf3\x00\x00\x01\x01\x07",
+        # Arrow that is none, strings that are no UTF-8.
+        b"\r\x02\x06f(\x02\x02\x06\xf9\x00\x00\x01\x01\x07",
+        b"\x0e\x02\t\x99(\x02\x02\t\xf6\x00\x00\x01\x01\x07",
+        b"\x0b\x02\x0f\xff(\x02\x02\x0f\xf0\x00\x00\x01\x01\x07",
+        # A name of the tokenizer's that is no string, and a manifest that counts otherwise.
+        b"\x15\x01\x033(\x02\x02\x03\xfc\x00\x00\x01\x01\x07",
+        *(bytes([0x11, 1, key, 0, 2]) for key in range(14)),
+    ],
 }
-"""Inputs that broke a target once."""
+"""Inputs that broke a target once. What is better told otherwise has a test beside its module's."""
 
 each_target = pytest.mark.parametrize("name", NAMES)
 

@@ -82,3 +82,17 @@ def test_a_cut_file_is_damaged(tmp_path):
     [each] = documents(tmp_path / "a.parquet")
     assert each.reason.startswith("damaged input: ")
     assert str(tmp_path) not in each.reason
+
+
+@pytest.mark.parametrize("chunk_bytes", [100, 1 << 20])
+def test_a_damaged_row_group_takes_no_other_with_it(tmp_path, chunk_bytes):
+    """Found by fuzzing: rows of whole groups were lost, and other ones where the file was cut."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": list("abcdef")}), path, row_group_size=2)
+    at = pq.read_metadata(path).row_group(1).column(0).data_page_offset
+    data = path.read_bytes()
+    path.write_bytes(data[:at] + b"\xff" * 8 + data[at + 8 :])
+    found = documents(path, dataclasses.replace(CONFIG, chunk_bytes=chunk_bytes))
+    assert [each.text for each in found] == ["a", "b", None, "e", "f"]
+    assert [each.source for each in found] == [f"a.parquet#{row}" for row in (0, 1, 2, 4, 5)]
+    assert found[2].reason.startswith("damaged input: ")
