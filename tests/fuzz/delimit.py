@@ -117,8 +117,11 @@ def _seeds():
         rng = random.Random(number)
         plan = rng.randbytes(48).replace(END_OF_PLAN, b"")
         texts = [b"Why?", b"\n", b"<eos>", b" is ", b"</answer>", b"x", b"\xff\x6f\x6e", b"\n\n"]
-        yield bytes([number % 5, number % 2]) + plan + END_OF_PLAN + b"\x1e".join(
-            rng.choices(texts, k=12)
+        yield (
+            bytes([number % 5, number % 2])
+            + plan
+            + END_OF_PLAN
+            + b"\x1e".join(rng.choices(texts, k=12))
         )
 
 

@@ -1,4 +1,4 @@
-"""`verify` names every change of what an output holds, and says so of any damage without a crash."""
+"""`verify` names every change of what an output holds, and no damage brings it down."""
 
 import functools
 import hashlib
@@ -116,7 +116,9 @@ def edited(content: bytes, draws: Draws) -> bytes:
     for _ in range(1 + draws.below(3)):
         start = draws.below(1 << 16) % (len(content) + 1)
         n_out, n_in = draws.below(6), draws.below(6)
-        content = content[:start] + bytes(draws.byte() for _ in range(n_in)) + content[start + n_out :]
+        content = (
+            content[:start] + bytes(draws.byte() for _ in range(n_in)) + content[start + n_out :]
+        )
     return content
 
 
