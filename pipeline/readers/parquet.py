@@ -20,13 +20,16 @@ from schemas.config import PrepareConfig
 
 _BATCH_ROWS = 256
 
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, IndexError)
+"""What pyarrow raises for content that is no Parquet, has no UTF-8 as names, or too few groups."""
+
 
 def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
     """Ranges of row groups, by their sizes in memory."""
     try:
         with open_input(file.path) as stream:
             metadata = pq.read_metadata(stream)
-    except (pa.ArrowException, OSError):
+    except _DAMAGE:
         return [(0, 0)]  # Reading proper says what is wrong with the file.
     starts, size = [0], 0
     for group in range(metadata.num_row_groups):
@@ -41,7 +44,7 @@ def _columns(file: InputFile) -> list[str] | None:
     try:
         with open_input(file.path) as stream:
             return list(pq.read_schema(stream).names)
-    except (pa.ArrowException, OSError):
+    except _DAMAGE:
         return None
 
 
@@ -53,7 +56,7 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
             sizes = (file.metadata.row_group(group).num_rows for group in range(part.end))
             for group, row in islice(enumerate(accumulate(sizes, initial=0)), part.start, part.end):
                 yield from _group(file, group, row, part, config, read)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGE as error:
         yield _damaged(part, 0, error)
 
 
@@ -66,15 +69,15 @@ def _group(
     read: ReadBytes,
 ) -> Iterator[Document]:
     wanted = {config.text_column, config.id_column, config.source_column}
-    columns = [name for name in file.schema_arrow.names if name in wanted]
     try:
+        columns = [name for name in file.schema_arrow.names if name in wanted]
         for batch in file.iter_batches(
             _BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False
         ):
             for document in _documents(batch, part.relative, row, config, read):
                 yield document
                 row += 1
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGE as error:
         yield _damaged(part, row, error)
 
 
@@ -121,7 +124,15 @@ def _documents(
 
 def _values(batch: pa.RecordBatch, name: str | None) -> list[object]:
     present = name is not None and name in batch.schema.names
-    return batch.column(name).to_pylist() if present else [None] * batch.num_rows
+    return [*map(_value, batch.column(name))] if present else [None] * batch.num_rows
+
+
+def _value(scalar: pa.Scalar) -> object:
+    """What a column of names holds; None for what Python cannot hold, such as invalid UTF-8."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _texts(batch: pa.RecordBatch, name: str) -> list[bytes | None]:

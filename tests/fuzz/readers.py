@@ -190,11 +190,10 @@ def as_parquet(content: bytes) -> bytes:
         texts = texts.view(pa.string())
     if kind == 2:
         texts = texts.dictionary_encode()
-    numbers = range(len(lines))
     columns = {
         "text": texts,
-        "n": pa.array([number if number % 5 else None for number in numbers], pa.int64()),
-        "s": pa.array(map(str, numbers)),
+        "n": pa.array([number if number % 5 else None for number in range(len(lines))], pa.int64()),
+        "s": pa.array(lines, pa.binary()).view(pa.string()),
     }
     file = io.BytesIO()
     compression = "zstd" if kind == 3 else "none"
