@@ -114,14 +114,13 @@ def test_a_name_that_is_no_utf8_is_none(tmp_path):
 def test_columns_whose_names_are_no_utf8_are_damage(tmp_path, chunk_bytes):
     """Found by fuzzing: a changed byte of the footer ended the job."""
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"text": ["x", "y"]}), path, row_group_size=1, store_schema=False)
+    pq.write_table(pa.table({"text": ["x", "y"]}), path, row_group_size=1)
     data = path.read_bytes()
     path.write_bytes(data.replace(b"text", b"te\xfft"))
     [file] = list_inputs([str(path)])
     assert READER_OF_NAME["parquet"].columns(file) is None
-    found = documents(path, dataclasses.replace(CONFIG, chunk_bytes=chunk_bytes))
-    assert [each.source for each in found] == ["a.parquet#0", "a.parquet#1"]
-    assert {each.reason.partition(":")[0] for each in found} == {"damaged input"}
+    [each] = documents(path, dataclasses.replace(CONFIG, chunk_bytes=chunk_bytes))
+    assert each.reason.startswith("damaged input: ")
 
 
 def test_fewer_row_groups_than_were_listed_are_damage(tmp_path):
