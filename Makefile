@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORPUS ?= demo/corpus
+MINUTES ?= 20
+TARGETS ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup system demo test check fix clean bench-prepare bench-segmentation bench-reliability
+.PHONY: help setup system demo test check fix fuzz clean bench-prepare bench-segmentation bench-reliability
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -42,6 +44,10 @@ check: setup ## ruff, mypy and the fast tests
 fix: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: setup ## fuzz all of tests/fuzz (or TARGETS="readers verify") for MINUTES of CPU time each
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(TARGETS) --minutes $(MINUTES)
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo build *.egg-info

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from tokenizers import Tokenizer
 
 from pipeline.changes import has_sha256
 from pipeline.commit import (
@@ -39,7 +38,7 @@ from schemas.delimiters import SCHEMES
 from schemas.episode import Player, row_schema
 from schemas.errors import UserError
 from schemas.keys import split_of
-from transforms.invariants import row_faults
+from transforms.invariants import row_faults, schema_faults
 from transforms.tokenize import SegmentTokenizer
 
 _NOTED = {
@@ -101,20 +100,22 @@ def _tokenizer(
     known = {each.tokenizer_sha256 for each in known_configs(out)}
     if not any(has_sha256(text, each) for each in known):
         return None, [f"{text.name}: is missing, or is not the one that the manifest names"]
-    json = text.read_bytes().decode()
     template = SCHEMES[config.delimiters].chat_template
-    named = manifest.get("tokenizer", {})
-    tokens = {name: str(named.get(name)) for name in ("eos", "bos", "pad")}
-    vocabulary = Tokenizer.from_str(json)
-    if any(vocabulary.token_to_id(token) is None for token in tokens.values()):
-        # The manifest is damaged there, as will be seen.
+
+    def of_manifest() -> OutputTokenizer:
+        tokens = {name: str(manifest["tokenizer"][name]) for name in ("eos", "bos", "pad")}
+        return OutputTokenizer(json=text.read_bytes().decode(), chat_template=template, **tokens)
+
+    # Where the manifest is damaged, as will be seen, the file itself says which tokens they are.
+    for made in (of_manifest, lambda: load_output_tokenizer(out)):
         try:
-            return load_output_tokenizer(out), []
-        except UserError:
-            return None, [f"{names.name}: can't be read"]
-    tokenizer = OutputTokenizer(json=json, chat_template=template, **tokens)
-    is_same = names.is_file() and names.read_bytes() == json_bytes(tokenizer.names)
-    return tokenizer, [] if is_same else [f"{names.name}: is not what {MANIFEST} says"]
+            tokenizer = made()
+            tokenizer.segment_tokenizer()
+        except Exception:
+            continue
+        is_same = names.is_file() and names.read_bytes() == json_bytes(tokenizer.names)
+        return tokenizer, [] if is_same else [f"{names.name}: is not what {MANIFEST} says"]
+    return None, [f"{text.name}: is no tokenizer, or lacks what {names.name} names"]
 
 
 def _records(out: Path) -> tuple[dict[str, ChunkRecord], list[str]]:
@@ -130,8 +131,8 @@ def _records(out: Path) -> tuple[dict[str, ChunkRecord], list[str]]:
 
 def _lost_records(out: Path, manifest: dict[str, Any], done: dict[str, ChunkRecord]) -> list[str]:
     """Digests of chunks without a record: of the plan, or of a shard that the manifest names."""
-    paths = [each.get("path", "") for each in manifest["shards"]]
-    lost = {_digest_of(path) for path in paths if path and (out / path).exists()}
+    paths = [each["path"] for each in manifest["shards"]]
+    lost = {_digest_of(path) for path in paths if (out / path).is_file()}
     with contextlib.suppress(UserError):
         lost |= {chunk.digest for chunk in read_plan(out / RUN).chunks}
     return sorted(lost - done.keys())
@@ -170,7 +171,10 @@ def _differing(out: Path, manifest: dict[str, Any], expected: dict[str, Any]) ->
             found[name] = expected[name]
             files.append(path)
     fields = sorted(found.keys() | expected.keys())
-    differing = [name for name in fields if found.get(name) != expected.get(name)]
+    # As JSON, where true is not 1.
+    differing = [
+        name for name in fields if json_bytes(found.get(name)) != json_bytes(expected.get(name))
+    ]
     if not differing and (out / MANIFEST).read_bytes() != json_bytes(manifest):
         differing = ["white space"]
     return files + differing
@@ -222,8 +226,11 @@ def _file_faults(
         if fault := _file_fault(out, shard.path, shard.sha256):
             yield fault
         elif tokenizer:
-            for fault in _shard_faults(out, shard, tokenizer, config, with_row):
-                yield f"{shard.path}: {fault}"
+            try:
+                for fault in _shard_faults(out, shard, tokenizer, config, with_row):
+                    yield f"{shard.path}: {fault}"
+            except (pa.ArrowException, OSError) as error:
+                yield f"{shard.path}: is no Arrow stream of rows: {error}"
     for each in (each for record in done.values() for each in record.rejected):
         if fault := _file_fault(out, each["path"], each["sha256"]):
             yield fault
@@ -249,7 +256,12 @@ def _shard_faults(
             yield f"its schema is {reader.schema}, not that of rows"
             return
         for batch in reader:
+            # Else offsets of a damaged file lead anywhere in memory.
+            batch.validate(full=True)
             table = pa.Table.from_batches([batch])
+            if malformed := list(schema_faults(table)):
+                yield from malformed
+                return
             yield from row_faults(
                 table, tokenizer, shard.config, are_ids_from_text=config.id_column is None
             )

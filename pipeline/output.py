@@ -99,13 +99,19 @@ def read_manifest(out: Path) -> dict[str, Any]:
             "it goes on where it stopped"
         )
         raise UserError(msg) from error
-    if not isinstance(manifest, dict) or "shards" not in manifest:
+    if not isinstance(manifest, dict) or not _are_shards(manifest.get("shards")):
         msg = (
             f"{path} is not a manifest of duologue: name a folder that prepare wrote; if this is "
             "one, run that prepare again"
         )
         raise UserError(msg)
     return manifest
+
+
+def _are_shards(value: Any) -> bool:  # noqa: ANN401 JSON holds anything
+    return isinstance(value, list) and all(
+        isinstance(each, dict) and isinstance(each.get("path"), str) for each in value
+    )
 
 
 def is_output(out: Path) -> bool:

@@ -1,9 +1,11 @@
 """Bytes of an input: opened on any filesystem, decompressed while reading, hashed on the way.
 
 Decompression is bounded (no call returns more than it was asked for) and a stream that ends early
-or holds garbage raises `DamagedInputError` after everything before the damage was returned.
+or holds garbage raises `DamagedInputError` after everything before the damage was returned; of a
+zstd stream less than STEP_BYTES before the damage may be lost.
 """
 
+import contextlib
 import hashlib
 import os
 import zlib
@@ -20,6 +22,9 @@ BLOCK_BYTES = 1 << 20
 FED_BYTES = 1 << 14
 """Given to a decompressor at once. What is left of it is copied at the end of every member or
 frame, so that a stream of tiny ones costs that much for each."""
+
+STEP_BYTES = 1 << 14
+"""Divides the size of zstd's blocks, so that a damaged one seldom takes anything else with it."""
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -108,6 +113,9 @@ class _Decompressor(Protocol):
     def pull(self, data: bytes) -> bytes:
         """Decompress at most BLOCK_BYTES, from the data and what is left of earlier data."""
 
+    def before_damage(self) -> bytes:
+        """What came before the damage that the last pull met."""
+
     @property
     def wants_more(self) -> bool:
         """Whether nothing more can come without new data."""
@@ -116,9 +124,20 @@ class _Decompressor(Protocol):
 class _Gzip:
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=31)
+        self._before, self._pulled = self._inflate, b""
 
     def pull(self, data: bytes) -> bytes:
-        return self._inflate.decompress(self._inflate.unconsumed_tail + data, BLOCK_BYTES)
+        self._before, self._pulled = self._inflate.copy(), self._inflate.unconsumed_tail + data
+        return self._inflate.decompress(self._pulled, BLOCK_BYTES)
+
+    def before_damage(self) -> bytes:
+        # A call that meets damage gives nothing, so the last byte is found by single ones.
+        good = bytearray()
+        with contextlib.suppress(zlib.error):
+            good += self._before.decompress(b"")  # what found no room in the pull before
+            for at in range(len(self._pulled)):
+                good += self._before.decompress(self._pulled[at : at + 1])
+        return bytes(good)
 
     @property
     def wants_more(self) -> bool:
@@ -138,7 +157,10 @@ class _Zstd:
         self._frame = zstd.ZstdDecompressor()
 
     def pull(self, data: bytes) -> bytes:
-        return self._frame.decompress(data, max_length=BLOCK_BYTES)
+        return self._frame.decompress(data, max_length=min(STEP_BYTES, BLOCK_BYTES))
+
+    def before_damage(self) -> bytes:
+        return b""  # Its state cannot be copied, but steps are short.
 
     @property
     def wants_more(self) -> bool:
@@ -174,6 +196,8 @@ def _decompressed(raw: Iterator[bytes], compression: str) -> Iterator[bytes]:
             try:
                 out = member.pull(data)
             except (zlib.error, zstd.ZstdError) as error:
+                if good := member.before_damage():
+                    yield good
                 msg = f"corrupt {compression} stream: {error}"
                 raise DamagedInputError(msg) from error
             fresh = False

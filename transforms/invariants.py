@@ -90,6 +90,31 @@ def row_faults(
     return faults
 
 
+def schema_faults(rows: pa.Table) -> Iterator[str]:
+    """What row_schema rules out, but a file may hold: nulls, and kinds that are none.
+
+    Args:
+      rows: of row_schema, valid Arrow.
+    """
+    for column, field in zip(rows.columns, rows.schema, strict=True):
+        yield from _nulls(one_array(column), field, field.name)
+    kinds = pc.unique(one_array(rows["segments"]).flatten().field("kind")).to_pylist()
+    yield from (f"segments.kind: {kind!r} is none" for kind in kinds if kind not in KINDS)
+
+
+def _nulls(values: pa.Array, field: pa.Field, name: str) -> Iterator[str]:
+    """The nulls of a column, of its lists' elements and of its structs' fields."""
+    if values.null_count and not field.nullable:
+        yield f"{name}: {values.null_count} nulls"
+    if pa.types.is_list(field.type):
+        # Elements are declared nullable, as readers of Parquet and others want it, but are not.
+        element = field.type.value_field.with_nullable(False)
+        yield from _nulls(values.flatten(), element, name)
+    if pa.types.is_struct(field.type):
+        for child in field.type:
+            yield from _nulls(values.field(child.name), child, f"{name}.{child.name}")
+
+
 def _written(rows: pa.Table) -> _Written:
     segments, ids, players = (one_array(rows[name]) for name in ("segments", "input_ids", "player"))
     flat = segments.flatten()

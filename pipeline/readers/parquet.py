@@ -7,7 +7,7 @@ metadata says of their column, which is believed.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, islice, pairwise
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -37,13 +37,16 @@ Prose is 2 to 10 times shorter."""
 
 _DICTIONARY_PAGE = 2
 
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, IndexError)
+"""What pyarrow raises for content that is no Parquet, has no UTF-8 as names, or too few groups."""
+
 
 def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
     """Ranges of row groups, by their sizes in memory."""
     try:
         with open_input(file.path) as stream:
             metadata = pq.read_metadata(stream)
-    except (pa.ArrowException, OSError):
+    except _DAMAGE:
         return [(0, 0)]  # Reading proper says what is wrong with the file.
     starts, size = [0], 0
     for group in range(metadata.num_row_groups):
@@ -58,34 +61,63 @@ def _columns(file: InputFile) -> list[str] | None:
     try:
         with open_input(file.path) as stream:
             return list(pq.read_schema(stream).names)
-    except (pa.ArrowException, OSError):
+    except _DAMAGE:
         return None
 
 
 def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
-    row = 0
+    """The rows of a range, group by group, so that a damaged group takes no other with it."""
     try:
         with open_input(part.path) as stream:
             file = pq.ParquetFile(stream)
-            row = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
-            note_place(row, read)
-            for group in range(part.start, part.end):
-                if reason := _refusal(file, group, config):
-                    yield rejected(f"{part.relative}#{row}", None, f"{DAMAGED}{reason}", b"")
-                    row += file.metadata.row_group(group).num_rows
-                    continue
-                for batch in _batches(file, stream, group, config):
-                    for document in _documents(batch, part.relative, row, config, read):
-                        yield document
-                        row += 1
-    except MemoryError:
-        raise  # pyarrow's own is an ArrowException too, but says nothing of the file.
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # Of the disk, not of the file's content.
-        reason = f"{DAMAGED}{' '.join(str(error).split())[:300]}"
-        read.update(reason.encode())
-        yield rejected(f"{part.relative}#{row}", None, reason, b"")
+            sizes = (file.metadata.row_group(group).num_rows for group in range(part.end))
+            firsts = islice(enumerate(accumulate(sizes, initial=0)), part.start, part.end)
+            for group, row in firsts:
+                if group == part.start:
+                    note_place(row, read)
+                yield from _group(file, stream, group, row, part, config, read)
+    except _DAMAGE as error:
+        yield _damaged(part, 0, _words(error), read)
+
+
+def _group(
+    file: pq.ParquetFile,
+    stream: BinaryIO,
+    group: int,
+    row: int,
+    part: InputRange,
+    config: PrepareConfig,
+    read: ReadBytes,
+) -> Iterator[Document]:
+    """The rows of a row group, the first of which has the number `row` in the file."""
+    try:
+        if reason := _refusal(file, group, config):
+            yield _damaged(part, row, reason, read)
+            return
+        for batch in _batches(file, stream, group, config):
+            for document in _documents(batch, part.relative, row, config, read):
+                yield document
+                row += 1
+    except _DAMAGE as error:
+        yield _damaged(part, row, _words(error), read)
+
+
+def _damaged(part: InputRange, row: int, reason: str, read: ReadBytes) -> Document:
+    """What stands for the rows that are lost."""
+    read.update(reason.encode())
+    return rejected(f"{part.relative}#{row}", None, f"{DAMAGED}{reason}", b"")
+
+
+def _words(error: Exception) -> str:
+    """What pyarrow says of damage.
+
+    Raises:
+      MemoryError: pyarrow's own is an ArrowException too, but says nothing of the file.
+      OSError: of the disk, not of the file's content.
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+        raise error
+    return " ".join(str(error).split())[:300]
 
 
 def _wanted(file: pq.ParquetFile, config: PrepareConfig) -> list[str]:
@@ -196,7 +228,7 @@ def _values(batch: pa.RecordBatch, name: str | None) -> Iterator[object]:
     for value in batch.column(name):
         try:
             yield value.as_py()
-        except ValueError:
+        except (ValueError, OverflowError):
             # Strings that are no UTF-8, among others.
             yield None
 

@@ -44,18 +44,14 @@ def rewrite(out, edit, config="documents"):
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(pa.Table.from_pylist(rows, schema=table.schema))
     players = [sum(row["player"].count(player) for row in rows) for player in range(3)]
+    agree(out, path, rows=len(rows), tokens_by_player=players, tokens=sum(players))
 
-    def agree(shard):
-        return dataclasses.replace(
-            shard,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            size_bytes=path.stat().st_size,
-            rows=len(rows),
-            tokens_by_player=players,
-            tokens=sum(players),
-        )
 
-    edit_shard_records(out, path, agree)
+def agree(out, path, **fields):
+    """Make record and manifest agree with a shard as it is."""
+    data = path.read_bytes()
+    now = {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data), **fields}
+    edit_shard_records(out, path, lambda shard: dataclasses.replace(shard, **now))
 
 
 def edit_shard_records(out, path, edit):
@@ -172,10 +168,50 @@ def change_tokenizer(out):
     return ["tokenizer.json: is missing, or is not the one that the manifest names"]
 
 
+def spoil_arrow(out):
+    """Offsets of strings that lead out of their buffer; reading them would crash."""
+    path = shard_of(out)
+    data = path.read_bytes()
+    with pa.BufferReader(data) as file, pa.ipc.open_stream(file) as reader:
+        at = data.index(reader.read_next_batch()["source"].buffers()[1].to_pybytes())
+    path.write_bytes(data[: at + 4] + b"\xff\xff\xff\x7f" + data[at + 8 :])
+    agree(out, path)
+    return [f"{path.relative_to(out).as_posix()}: is no Arrow stream of rows: "]
+
+
+def cut_arrow(out):
+    path = shard_of(out)
+    path.write_bytes(path.read_bytes()[:-400])
+    agree(out, path)
+    return [f"{path.relative_to(out).as_posix()}: is no Arrow stream of rows: "]
+
+
+def rename_kind(out):
+    rewrite(out, lambda rows: rows[0]["segments"][0].update(kind="prose"))
+    return [f"{shard_of(out).name}: segments.kind: 'prose' is none"]
+
+
+def put_nulls(out):
+    """Where the schema allows none: Arrow itself does not look."""
+    path = shard_of(out)
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        table = reader.read_all()
+    rows = table.to_pylist()
+    rows[0]["source"] = None
+    rows[0]["player"][0] = None
+    rows[0]["segments"][0]["start"] = None
+    columns = [pa.array([row[each.name] for row in rows], each.type) for each in table.schema]
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=table.schema))
+    agree(out, path)
+    return ["source: 1 nulls", "player: 1 nulls", "segments.start: 1 nulls"]
+
+
 DAMAGES = [
     *(flip_byte, lose_shard, add_shard, edit_count, change_player, change_token),
     *(forge_control, shift_bytes, move_split, name_rejected, add_rejected, change_tokenizer),
     *(record_another_count, record_another_drop),
+    *(spoil_arrow, cut_arrow, rename_kind, put_nulls),
 ]
 
 

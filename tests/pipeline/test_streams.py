@@ -3,13 +3,23 @@
 import gzip
 import hashlib
 import io
+import random
+import zlib
 
 import pytest
 from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.streams import BLOCK_BYTES, DamagedInputError, ReadBytes, blocks, compression_of
+from pipeline import streams
+from pipeline.streams import (
+    BLOCK_BYTES,
+    STEP_BYTES,
+    DamagedInputError,
+    ReadBytes,
+    blocks,
+    compression_of,
+)
 
 PACK = {"gzip": lambda data: gzip.compress(data, mtime=0), "zstd": zstd.compress}
 
@@ -61,6 +71,37 @@ def test_garbage_after_a_member_is_damage(compression, garbage):
     packed = PACK[compression](b"good") + b"\x01" + garbage
     good, damage = read_until_damage(packed, compression)
     assert good == b"good"
+    assert damage is not None
+
+
+def test_all_that_stands_before_the_damage_of_gzip_comes():
+    """Found by fuzzing: a call of zlib that meets damage gives nothing of what it had good."""
+    text = random.Random(1).randbytes(3 * STEP_BYTES + 5)
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH)
+    assert read_until_damage(packed + b"\xff" * 20, "gzip") == (
+        text,
+        "corrupt gzip stream: Error -3 while decompressing data: invalid block type",
+    )
+
+
+@pytest.mark.parametrize("room", range(1, 12))
+def test_what_a_call_of_zlib_had_no_room_for_comes_before_the_damage(monkeypatch, room):
+    monkeypatch.setattr(streams, "BLOCK_BYTES", room)
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(b"ebb flood " * 9) + packer.flush(zlib.Z_FULL_FLUSH)
+    good, damage = read_until_damage(packed + b"\xff" * 20, "gzip")
+    assert good == b"ebb flood " * 9
+    assert damage is not None
+
+
+def test_little_is_lost_before_the_damage_of_zstd():
+    text = random.Random(1).randbytes(3 * STEP_BYTES + 5)
+    packer = zstd.ZstdCompressor()
+    packed = packer.compress(text, mode=zstd.ZstdCompressor.FLUSH_BLOCK)
+    good, damage = read_until_damage(packed + b"\xff" * 20, "zstd")
+    assert text.startswith(good)
+    assert len(text) - len(good) < STEP_BYTES
     assert damage is not None
 
 

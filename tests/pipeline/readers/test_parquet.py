@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.inputs import list_inputs
 from pipeline.plan import make_plan
-from tests.pipeline.making import CONFIG, read_all
+from pipeline.readers import READER_OF_NAME, InputRange
+from tests.pipeline.making import CONFIG, read, read_all
 
 
 def documents(path, config=CONFIG):
@@ -82,3 +83,49 @@ def test_a_cut_file_is_damaged(tmp_path):
     [each] = documents(tmp_path / "a.parquet")
     assert each.reason.startswith("damaged input: ")
     assert str(tmp_path) not in each.reason
+
+
+@pytest.mark.parametrize("chunk_bytes", [100, 1 << 20])
+def test_a_damaged_row_group_takes_no_other_with_it(tmp_path, chunk_bytes):
+    """Found by fuzzing: rows of whole groups were lost, and other ones where the file was cut."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": list("abcdef")}), path, row_group_size=2)
+    at = pq.read_metadata(path).row_group(1).column(0).data_page_offset
+    data = path.read_bytes()
+    path.write_bytes(data[:at] + b"\xff" * 8 + data[at + 8 :])
+    found = documents(path, dataclasses.replace(CONFIG, chunk_bytes=chunk_bytes))
+    assert [each.text for each in found] == ["a", "b", None, "e", "f"]
+    assert [each.source for each in found] == [f"a.parquet#{row}" for row in (0, 1, 2, 4, 5)]
+    assert found[2].reason.startswith("damaged input: ")
+
+
+def test_a_name_that_is_no_utf8_is_none(tmp_path):
+    """Found by fuzzing: nothing checks that a file's strings are UTF-8."""
+    names = pa.array([b"a", b"\xff"]).view(pa.string())
+    pq.write_table(pa.table({"text": ["x", "y"], "from": names}), tmp_path / "a.parquet")
+    for column in ("source_column", "id_column"):
+        config = dataclasses.replace(CONFIG, **{column: "from"})
+        one, two = documents(tmp_path / "a.parquet", config)
+        assert "a" in (one.source, one.id_key)
+        assert two.reason == "no id: column 'from' has no string or integer"
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 1 << 20])
+def test_columns_whose_names_are_no_utf8_are_damage(tmp_path, chunk_bytes):
+    """Found by fuzzing: a changed byte of the footer ended the job."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["x", "y"]}), path, row_group_size=1)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"text", b"te\xfft"))
+    [file] = list_inputs([str(path)])
+    assert READER_OF_NAME["parquet"].columns(file) is None
+    [each] = documents(path, dataclasses.replace(CONFIG, chunk_bytes=chunk_bytes))
+    assert each.reason.startswith("damaged input: ")
+
+
+def test_fewer_row_groups_than_were_listed_are_damage(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["x"]}), path)
+    first, last = read(InputRange(str(path), "a.parquet", "parquet", 0, 2))
+    assert first.text == "x"
+    assert last.reason.startswith("damaged input: ")
