@@ -77,7 +77,7 @@ BARE_ITEM = LinePattern(
 
 _ITEM = re.compile(
     rf"""{_SPACE}{{0,12}}(?:\#{{1,6}}[ \t]+)?(?P<open>[*_]{{0,2}})[\[(]?
-    (?:(?P<word>{_WORD})\.?[ \t]*(?:no\.?|\#)?[ \t]*)?(?P<number>{_NUMBER}|[a-z](?=\)))
+    (?:(?P<word>{_WORD})\.?[ \t]*+(?:(?:no\.?|\#)[ \t]*+)?)?(?P<number>{_NUMBER}|[a-z](?=\)))
     (?P<close>[*_]{{0,2}}(?:\.[-ªº]|[.):：\]．、）]{{1,2}}|[ \t]*[-–—](?=[ \t]))?[*_]{{0,2}})
     (?P<end>[ \t\u00a0\u3000]+|(?<=[．、）：])|\s*$)""",
     re.IGNORECASE | re.VERBOSE,
