@@ -78,7 +78,10 @@ def differing(
             told |= {"inputs": _inputs(plan), "skipped_inputs": plan.skipped}
         said = {name: _rows(out, manifest.get(name)) for name in told}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = f"{out}: a record of what was read or written is damaged ({error}): use --repair"
+        msg = (
+            f"{out}: a record of what was read or written is damaged ({error}): run prepare with "
+            "--repair"
+        )
         raise UserError(msg) from error
     # As JSON, where true is not 1.
     return [name for name in told if _json(told[name]) != _json(said[name])]

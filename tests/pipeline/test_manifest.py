@@ -1,12 +1,14 @@
 """Manifest and card: from the records alone, the same in whatever order they came."""
 
 import random
+import shutil
 
 import pytest
 import yaml
 
+from pipeline import manifest as manifest_module
 from pipeline.commit import RUN, record_path
-from pipeline.manifest import write_manifest
+from pipeline.manifest import differing, write_manifest
 from pipeline.output import begin
 from pipeline.plan import write_plan
 from schemas.errors import UserError
@@ -124,3 +126,32 @@ def test_missing_and_foreign_chunks_are_refused(folder, tmp_path):
     with pytest.raises(UserError, match="holds chunks of other inputs"):
         write_manifest(tmp_path, plan, CONFIG, TOKENIZER)
     assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_manifest_is_held_against_records_and_inputs(out):
+    manifest = manifest_of(out)
+    assert differing(out, manifest, CONFIG, TOKENIZER) == []
+    told = {**manifest, "counts": {}, "inputs": manifest["inputs"][:-1], "drops": None}
+    assert differing(out, told, CONFIG, TOKENIZER) == ["drops", "counts", "inputs"]
+    # What tells of the run may be left behind.
+    alone = out.parent / "alone"
+    shutil.copytree(out, alone, ignore=shutil.ignore_patterns("_run"))
+    assert differing(alone, told, CONFIG, TOKENIZER) == ["drops", "counts"]
+
+
+def test_lists_beside_a_manifest_are_held_against_records_and_inputs(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest_module, "INLINE_ROWS", 0)
+    told = write_manifest(tmp_path, make_output(tmp_path, folder), CONFIG, TOKENIZER)
+    assert differing(tmp_path, told, CONFIG, TOKENIZER) == []
+    for name in ("inputs", "damaged_inputs"):
+        with (tmp_path / told[name]["path"]).open("ab") as file:
+            file.write(b"\0")
+    assert differing(tmp_path, told, CONFIG, TOKENIZER) == ["damaged_inputs", "inputs"]
+
+
+@pytest.mark.parametrize("content", ["[]", '{"shards": 1}', '{"counts": 1, "shards": []}', "{"])
+def test_a_damaged_record_is_no_crash(out, tmp_path, content):
+    copy = shutil.copytree(out, tmp_path / "copy")
+    min(copy.glob("_chunks/*.json")).write_text(content)
+    with pytest.raises(UserError, match="damaged"):
+        differing(copy, manifest_of(copy), CONFIG, TOKENIZER)
