@@ -18,6 +18,8 @@ FOUND = {
         b"\x04\x01\0\0\x05\x01\0\x16\x05" + b'{"text": "a"}\n{"text": "b"}\n' * 3,
         # And what the pull before had no room for.
         b"\x01\x01\0\0\x03\x01\0\x28\x9a" + b"ebb flood ebb flood moon ebb flood moon " * 3,
+        # Names of documents that were no UTF-8 ended the job.
+        b"\x06\x01\x03\0\0\0\3\0ebb\n\xff\nflood",
     ],
     "verify": [
         # Offsets that led out of their buffer took the process down.

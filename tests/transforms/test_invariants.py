@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from schemas.delimiters import SCHEMES
 from tests.transforms.documents import byte_level, document, metaspace, qa, table, tables
-from transforms.invariants import row_faults
+from transforms.invariants import row_faults, schema_faults
 from transforms.rows import RowConfig, document_rows, episode_rows, redelimit
 from transforms.tokenize import tokenize_documents
 
@@ -140,3 +140,14 @@ def test_other_configs_are_refused():
 
 def test_no_rows_have_no_fault():
     assert row_faults(good_rows().slice(0, 0), byte_level(), "documents") == []
+
+
+def test_what_the_schema_rules_out_is_told():
+    rows = good_rows()
+    assert list(schema_faults(rows)) == []
+    assert list(schema_faults(with_segment(rows, 0, 1, kind="prose", start=None))) == [
+        "segments.start: 1 nulls",
+        "segments.kind: 'prose' is none",
+    ]
+    assert list(schema_faults(with_id(rows, 1, 0, None))) == ["input_ids: 1 nulls"]
+    assert list(schema_faults(with_row(rows, 0, id=None))) == ["id: 1 nulls"]
