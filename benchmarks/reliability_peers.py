@@ -71,7 +71,7 @@ Lost: not in the output unaltered. Equal: the output's files, by name and sha256
 duologue: `prepare --chunk-bytes 524288`; survived is code 0, or 3, which says that inputs were bad.
 datatrove: `LocalPipelineExecutor` of `JsonlReader` and `DocumentTokenizer(eos_token=, seed=1)`, a
 task a file, whose log names it; resumed by the same executor with the same `logging_dir`.
-dolma: `dolma tokens --tokenizer.eos_token_id --seed 1`; its documentation has nothing on resuming.
+dolma: `dolma tokens --tokenizer.eos_token_id --seed 1`; docs/tokenize.md says nothing on resuming.
 """
 
 
