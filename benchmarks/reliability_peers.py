@@ -149,7 +149,7 @@ def quoted(run: Run, name: str) -> str:
     told = [
         x for x in (*said, *rejected) if name in x and re.search("(?i)warn|err|damag|reason", x)
     ]
-    line = re.sub(r"\S*/(?=\w)|, .bytes.:.*", "", [*told, said[-2].strip()][0])
+    line = re.sub(r"\S*/(?=\w)|, .bytes.:.*|`", "", [*told, said[-2]][0]).strip()
     return f"codes {run.codes}: `{re.split(r' [-|] |] ', line)[-1][:160]}`"
 
 
