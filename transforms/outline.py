@@ -43,10 +43,10 @@ _COMMANDS = (
     r"|;[ \t]*[^ \t;][^\n]*[?？]\s*$"
 )
 _COMMAND = re.compile(
-    rf"""(?:\\(?P<latex>{_NAMES})\*?\{{|@(?P<texinfo>{_NAMES})[ \t]+|\.(?P<roff>S[HS])[ \t]+"?
-    |\.(?:IP|BI?)[ \t]+"?|[ \t]*(?:<details>[ \t]*)?<(?P<html>h[1-6]|dt|summary)\b[^>]*>|;[ \t]*|)
-    (?:<(?:b|strong|em|i|a)\b[^>]*>)*(?P<title>.+?)(?:</(?:b|strong|em|i|a)>)*
-    (?:(?<=[?？])::+|\}}|"(?:[ \t]+\d+)?|</(?:h[1-6]|dt|summary)>)?[ \t]*$""",
+    rf"""(?:\\(?P<latex>{_NAMES})\*?\{{|@(?P<texinfo>{_NAMES})[ \t]++|\.(?P<roff>S[HS])[ \t]++"?
+    |\.(?:IP|BI?)[ \t]++"?|[ \t]*(?:<details>[ \t]*)?<(?P<html>h[1-6]|dt|summary)\b[^>]*>|;[ \t]*+|)
+    (?:<(?:b|strong|em|i|a)\b[^>]*>)*(?P<title>.+?)(?:</(?:b|strong|em|i|a)>){{0,4}}
+    (?:(?<=[?？])::+|\}}|"(?:[ \t]+\d+)?|</(?:h[1-6]|dt|summary)>)?(?<![ \t])[ \t]*$""",
     re.VERBOSE,
 )
 # What AsciiDoc says of the line right below: its kind, an anchor, a role.

@@ -58,9 +58,7 @@ _INLINE = re.compile(
     re.IGNORECASE,
 )
 # What stands behind the name of a field, in a program or in a file of settings.
-_DECLARES = re.compile(
-    r"[\w.]+(?:\[[\w., |\[\]]*\])?[ \t]+=[ \t]*\S|[a-z\d]+(?:[_/.][\w./-]+)+\s*$"
-)
+_DECLARES = re.compile(r"[\w.]+(?:\[[\w., |\[\]]*\])?[ \t]+=[ \t]*\S|[a-z\d]+[_/.][\w./-]+\s*$")
 _TITLES = frozenset(["PROBLEM", "QUESTION", "EXERCISE"])
 _MAX_INLINE = 20
 _EMPHASIS = ("**", "__", "*", "_")

@@ -20,7 +20,7 @@ GAME = "manual"
 CUE = "EXAMPLES"
 _NAME = LinePattern(r"^NAME\s*$", opens="N")
 _LEAD = r"^[ \t]{2,}[\p{L}(`'\"•*+\d-][^\n]*:\s*$"
-_NAMED = re.compile(rb"\s*(?P<name>[\w.+]+)[\w.+-]*(?:\(\d\w*\))?(?:,| -| \xe2\x80)")
+_NAMED = re.compile(rb"\s*(?P<name>[\w.+]++)[\w.+-]*+(?:\(\d\w*\))?(?:,| -| \xe2\x80)")
 _BULLET = re.compile(rb"[ \t]*(?:\xe2\x80\xa2|[*+o-]|\(?\d{1,2}[.)])[ \t]+")
 _GOES_ON = re.compile(rb"(?:\\|\||&&)\s*\Z")
 _MAX_LINES = 12

@@ -31,7 +31,7 @@ _ASKING = LinePattern(
 """Lines that ask before their end."""
 
 _LINE = re.compile(
-    rf"""[ \t]*(?P<bullet>{_BULLET}|{_CELL})?(?P<em>\*\*|__|\*|_)?
+    rf"""[ \t]*+(?P<bullet>(?>{_BULLET}|{_CELL}))?(?P<em>\*\*|__|\*|_)?
     (?P<question>[^\n?？؟]*[?？؟]+[)"'”’»]?)(?P<close>\*\*|__|\*|_)?
     (?P<gap>[ \t]*+(?:(?P<sep>{_SEPARATOR})[ \t]+|(?P<cards>::))?)(?P<answer>\S.*)""",
     re.VERBOSE,

@@ -66,7 +66,7 @@ _END = (
 )
 MARKED = rf"{_END}\s*$"
 
-_MARK = re.compile(rf"[(\[{{*_]*{_END}$")
+_MARK = re.compile(rf"(?<![(\[{{*_])[(\[{{*_]*{_END}$")
 _OPENER = (
     r"(?:This|That|which) (?:proves|shows|completes|establishes|concludes|finishes|contradicts"
     r"|is (?:a|the desired|what))|(?:[Tt]he )?(?:[Pp]roof|claim|lemma|theorem|result) (?:"
