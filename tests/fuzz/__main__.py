@@ -69,7 +69,8 @@ def fuzz(name: str, out: Path, *, minutes: float, seed: int) -> dict[str, Any]:
     figures |= {"slowest_seconds": 0.0, "found": _found(folder / "found")} | seen
     if (folder / "ended.json").exists():
         figures |= json.loads((folder / "ended.json").read_bytes())
-    figures["inputs_per_second"] = round(figures["inputs"] / (60 * figures["cpu_minutes"]), 1)
+    seconds = 60 * max(0.01, figures["cpu_minutes"])  # one that did not start has used none
+    figures["inputs_per_second"] = round(figures["inputs"] / seconds, 1)
     for kind in ("coverage", "features"):
         last = figures[f"last_new_{kind}_minute"]
         figures[f"new_{kind}_in_last_quarter"] = last > 0.75 * figures["cpu_minutes"]
