@@ -66,10 +66,11 @@ def fuzz(name: str, out: Path, *, minutes: float, seed: int) -> dict[str, Any]:
     ) as process:
         seen = _follow(process, folder / "log.txt")
     figures = {"target": name, "minutes": minutes, "seed": seed, "exit": process.returncode}
-    figures |= {"inputs": 0, "slowest_seconds": 0.0, "found": _found(folder / "found")} | seen
+    figures |= {"slowest_seconds": 0.0, "found": _found(folder / "found")} | seen
     if (folder / "ended.json").exists():
         figures |= json.loads((folder / "ended.json").read_bytes())
-    figures["inputs_per_second"] = round(figures["inputs"] / (60 * figures["cpu_minutes"]), 1)
+    seconds = 60 * max(0.01, figures["cpu_minutes"])  # one that did not start has used none
+    figures["inputs_per_second"] = round(figures["inputs"] / seconds, 1)
     for kind in ("coverage", "features"):
         last = figures[f"last_new_{kind}_minute"]
         figures[f"new_{kind}_in_last_quarter"] = last > 0.75 * figures["cpu_minutes"]
@@ -87,7 +88,7 @@ def _follow(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
     """What libFuzzer says: edges and features covered, and at which CPU-minute they last grew."""
     figures = {"coverage": 0, "features": 0}
     last = {"last_new_coverage_minute": 0.0, "last_new_features_minute": 0.0}
-    cpu_minutes = 0.0
+    cpu_minutes, n_inputs = 0.0, 0
     with log.open("w") as file:
         for text in process.stderr or ():
             file.write(text)
@@ -98,11 +99,12 @@ def _follow(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
             except psutil.Error:
                 pass  # It has ended; what it said last is still to be read.
             if match := _PROGRESS.match(text):
-                for kind, value in zip(figures, map(int, match.groups()[1:]), strict=True):
+                n_inputs, *covered = map(int, match.groups())
+                for kind, value in zip(figures, covered, strict=True):
                     if value > figures[kind]:
                         figures[kind] = value
                         last[f"last_new_{kind}_minute"] = round(cpu_minutes, 2)
-    return {**figures, **last, "cpu_minutes": round(cpu_minutes, 2)}
+    return {"inputs": n_inputs, "cpu_minutes": round(cpu_minutes, 2), **figures, **last}
 
 
 def is_clean(figures: dict[str, Any]) -> bool:
