@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.filesystem import CHANGES, CUT_POWER, KILL_COMMAND, KILL_WRITER, SHORT, Fault
+from tests.faults.fault import CHANGES, CUT_POWER, KILL_COMMAND, KILL_WRITER, SHORT, Fault
 from tests.faults.steps import STEPS, UPDATE_STEPS
 from tests.faults.trials import (
     Outcome,

@@ -15,11 +15,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jobs.view import on_one_line
-from pipeline.changes import drop_damaged, drop_incomplete, refuse_changes, stale_chunks
+from pipeline.changes import (
+    damaged_chunks,
+    incomplete_chunks,
+    refuse_changes,
+    stale_chunks,
+    take_back,
+)
 from pipeline.commit import (
     REJECTED,
     RUN,
-    drop_chunk,
+    forget_pieces,
     is_committed,
     locked,
     settling,
@@ -176,7 +182,8 @@ def prepare(
     is_slice = options.which is not None
     with locked(out, is_slice=is_slice) as lock:
         with settling(out, lock, alone=is_slice and (options.update or options.repair)):
-            settle_places(out, is_repair=options.repair)
+            if not options.repair:
+                settle_places(out, is_repair=False)
             tokenizer, config = _settle_tokenizer(files, out, config, options, console)
             plan = make_plan(files, left_out, config)
             _settle_output(out, plan, config, options, console)
@@ -199,7 +206,9 @@ def finish(out: Path) -> dict[str, Any]:
     with locked(out):
         sweep(out)
         plan = read_plan(out / RUN)
-        drop_incomplete(out, (chunk.digest for chunk in plan.chunks))
+        for lost in incomplete_chunks(out, (chunk.digest for chunk in plan.chunks)).values():
+            msg = f"{out / lost[0]} is gone or cut short: run prepare again with the same options"
+            raise UserError(msg)
         return write_manifest(out, plan, config, load_output_tokenizer(out))
 
 
@@ -252,25 +261,23 @@ def _settle_output(
     out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions, console: Console
 ) -> None:
     """Make a new output, or bring an old one to where the job can go on."""
+    # Nothing is changed before the last of what may refuse.
     if is_output(out):
         check_same_config(out, config, is_repair=options.repair)
+    damaged = damaged_chunks(out) if options.repair else []
+    stale = stale_chunks(out, plan, config, damaged=damaged) if options.update else []
+    if not options.update:
+        refuse_changes(out, plan, config, damaged=damaged)
+    settle_places(out, is_repair=options.repair)
     # Also when the output was copied without its notes: its config is in the manifest, which goes.
     begin(out, config)
     if options.repair:
-        damaged = drop_damaged(out)
-        if damaged:
-            unfinish(out)
-        console.print(
-            f"repair: {counted(len(damaged), 'damaged chunk')} to make again", highlight=False
-        )
+        words = f"repair: {counted(len(damaged), 'damaged chunk')} to make again"
+        _say(console, words)
     if options.update:
-        stale = stale_chunks(out, plan, config)
         unfinish(out)
-        for digest in stale:
-            drop_chunk(out, digest)
         _say(console, f"update: {counted(len(stale), 'chunk')} out of date")
-    else:
-        refuse_changes(out, plan, config)
+    take_back(out, [*damaged, *stale])
     if options.which is None:
         sweep(out)
     which = options.which or WHOLE
@@ -292,11 +299,17 @@ def _settle_saved(out: Path, tokenizer: OutputTokenizer) -> None:
 def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
     which = options.which or WHOLE
     mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
-    if lost := drop_incomplete(out, mine):
+    if incomplete := incomplete_chunks(out, mine):
+        take_back(out, incomplete)
+        lost = [path for paths in incomplete.values() for path in paths]
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         _say(console, f"gone or cut short: {lost[0]}{more}; made again")
-    before = sum(is_committed(out, digest) for digest in mine)
-    if before < len(mine):
+    # The pieces of a chunk are to be of one reading.
+    pending = [digest for digest in mine if not is_committed(out, digest)]
+    for digest in pending:
+        forget_pieces(out, digest)
+    before = len(mine) - len(pending)
+    if pending:
         unfinish(out)
     if not mine:
         _say(console, "no chunk falls to this slice")

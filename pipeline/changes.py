@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pipeline.commit import (
@@ -10,11 +10,10 @@ from pipeline.commit import (
     RUN,
     chunk_record,
     drop_chunk,
-    forget_pieces,
     is_committed,
-    records,
 )
 from pipeline.inputs import InputFile
+from pipeline.output import unfinish
 from pipeline.piece import read_pieces
 from pipeline.plan import Chunk, Plan, noted_inputs
 from schemas.config import PrepareConfig
@@ -28,15 +27,19 @@ NAMED = 5
 """How many changed files an error names."""
 
 
-def stale_chunks(out: Path, plan: Plan, config: PrepareConfig) -> list[str]:
+def stale_chunks(
+    out: Path, plan: Plan, config: PrepareConfig, *, damaged: Collection[str] = ()
+) -> list[str]:
     """Digests of committed chunks that the inputs no longer give: gone from the plan, or edited.
 
-    A chunk is read again only if a time stamp of its files is not the noted one.
+    A chunk is read again only if a time stamp of its files is not the noted one. Those that are
+    damaged are not looked at.
     """
     planned = {chunk.digest: chunk for chunk in plan.chunks}
     touched = {name for name, why in _changed_files(out, plan).items() if why in _SAME_NAME}
     stale = []
-    for digest, _ in records(out):
+    for digest in _committed(out, damaged):
+        chunk_record(out, digest)  # Named where it is damaged.
         chunk = planned.get(digest)
         is_touched = chunk is not None and any(part.relative in touched for part in chunk.ranges)
         if chunk is None or (is_touched and _is_edited(out, chunk, config)):
@@ -44,22 +47,35 @@ def stale_chunks(out: Path, plan: Plan, config: PrepareConfig) -> list[str]:
     return stale
 
 
-def refuse_changes(out: Path, plan: Plan, config: PrepareConfig) -> None:
+def _committed(out: Path, damaged: Collection[str]) -> list[str]:
+    paths = sorted((out / CHUNKS).glob("*.json"))
+    return [path.stem for path in paths if path.stem not in damaged]
+
+
+def refuse_changes(
+    out: Path, plan: Plan, config: PrepareConfig, *, damaged: Collection[str] = ()
+) -> None:
     """Refuse to go on with an output whose inputs are not what they were.
+
+    Args:
+      out: an output.
+      plan: of the inputs as they are.
+      config: the output's.
+      damaged: chunks that are to be made again, whatever they hold.
 
     Raises:
       UserError: naming the first files that differ.
     """
     changed = _changed_files(out, plan)
     planned = {chunk.digest for chunk in plan.chunks}
-    strangers = [path for path in (out / CHUNKS).glob("*.json") if path.stem not in planned]
+    strangers = [digest for digest in _committed(out, damaged) if digest not in planned]
     edited, moved = set(), set()
     for chunk in plan.chunks:
         touched = {p.relative for p in chunk.ranges if changed.get(p.relative) == "touched"}
         if not is_committed(out, chunk.digest):
             # What is committed of no input may have been of these.
             moved |= touched if strangers else set()
-        elif touched and _is_edited(out, chunk, config):
+        elif touched and chunk.digest not in damaged and _is_edited(out, chunk, config):
             edited |= touched
     named = [f"{name} ({why})" for name, why in changed.items() if why != "touched"]
     named += [f"{name} (edited)" for name in sorted(edited)]
@@ -108,41 +124,44 @@ def _is_edited(out: Path, chunk: Chunk, config: PrepareConfig) -> bool:
     return last.blake2b != chunk_record(out, chunk.digest).blake2b
 
 
-def drop_damaged(out: Path) -> list[str]:
-    """Take back the chunks whose record or files are damaged; returns their digests."""
-    damaged = []
-    for path in sorted((out / CHUNKS).glob("*.json")):
-        try:
-            record = chunk_record(out, path.stem)
-            hashes = [(shard.path, shard.sha256) for shard in record.shards]
-            hashes += [(each["path"], each["sha256"]) for each in record.rejected]
-            is_whole = all(has_sha256(out / name, expected) for name, expected in hashes)
-        except UserError:
-            is_whole = False
-        if not is_whole:
-            drop_chunk(out, path.stem)
-            damaged.append(path.stem)
-    return damaged
+def damaged_chunks(out: Path) -> list[str]:
+    """Digests of the chunks whose record or files are damaged; reads every file."""
+    return [digest for digest in _committed(out, ()) if not _is_whole(out, digest)]
 
 
-def drop_incomplete(out: Path, digests: Iterable[str]) -> list[str]:
-    """Take back chunks of which a file is gone or has another size; returns those files.
-
-    Much cheaper than `drop_damaged`, which reads every file. Pieces that were noted of a chunk
-    that was not committed are forgotten.
-    """
-    lost = []
-    for digest in digests:
-        if not is_committed(out, digest):
-            forget_pieces(out, digest)
-            continue
+def _is_whole(out: Path, digest: str) -> bool:
+    try:
         record = chunk_record(out, digest)
-        sizes = {shard.path: shard.size_bytes for shard in record.shards}
-        of_chunk = [path for path in record.paths if not _is_there(out / path, sizes.get(path))]
-        if of_chunk:
-            drop_chunk(out, digest)
-        lost += of_chunk
-    return lost
+    except UserError:
+        return False
+    hashes = [(shard.path, shard.sha256) for shard in record.shards]
+    hashes += [(each["path"], each["sha256"]) for each in record.rejected]
+    return all(has_sha256(out / name, expected) for name, expected in hashes)
+
+
+def incomplete_chunks(out: Path, digests: Iterable[str]) -> dict[str, list[str]]:
+    """The files that are gone or have another size, of the committed chunks that lack any.
+
+    Much cheaper than `damaged_chunks`, which reads every file.
+    """
+    found = {}
+    for digest in digests:
+        if is_committed(out, digest):
+            record = chunk_record(out, digest)
+            sizes = {shard.path: shard.size_bytes for shard in record.shards}
+            if lost := [
+                path for path in record.paths if not _is_there(out / path, sizes.get(path))
+            ]:
+                found[digest] = lost
+    return found
+
+
+def take_back(out: Path, digests: Collection[str]) -> None:
+    """Take back commits; that the output is finished before any of them."""
+    if digests:
+        unfinish(out)
+    for digest in digests:
+        drop_chunk(out, digest)
 
 
 def _is_there(path: Path, size_bytes: int | None) -> bool:

@@ -141,10 +141,12 @@ def read_record(path: Path) -> ChunkRecord:
     try:
         data = path.read_bytes()
         fields = parsed_json(data)
-        is_sealed = fields.pop("sha256", None) is not None
+        seal = fields.pop("sha256", None)
         record = ChunkRecord.from_json(fields)
-        # Earlier versions wrote no seal.
-        if data != (record.to_bytes() if is_sealed else json_bytes(fields)):
+        # Not written again to compare: that takes ten times as long. Earlier versions wrote none.
+        sealed = data.replace(f' "sha256": "{seal}",\n'.encode(), b"", 1)
+        is_whole = hashlib.sha256(sealed).hexdigest() == seal
+        if not is_whole and (seal is not None or data != json_bytes(fields)):
             msg = "its seal is broken"
             raise ValueError(msg)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -171,7 +173,10 @@ def chunk_record(out: Path, digest: str) -> ChunkRecord:
 
 
 def _is_of(digest: str, path: str) -> bool:
-    return PurePosixPath(path).name.startswith(f"{digest}-")
+    """Whether a file is of the chunk, and in the output: what a record names may be removed."""
+    name = PurePosixPath(path)
+    is_inside = not name.is_absolute() and ".." not in name.parts
+    return is_inside and name.name.startswith(f"{digest}-")
 
 
 def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> bool:

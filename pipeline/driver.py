@@ -29,7 +29,7 @@ from pipeline.supervise import EXIT_USER_ERROR, EXIT_WORKER_DIED
 from schemas.errors import UserError
 
 _USER_ERROR = re.compile(
-    rf"{UserError.__module__}\.{UserError.__name__}: (.*?)(?: \[while running|$)", re.M
+    rf"{UserError.__module__}\.{UserError.__name__}: ((?s:.*?)(?= \[while running)|.*)"
 )
 
 
@@ -141,7 +141,8 @@ def main() -> None:
         if work:
             run_job(folder, the_slice, work, options)
     except UserError as error:
-        print(error, file=answer, flush=True)
+        # Names of files may hold line ends; the answer is one line.
+        print(" ".join(str(error).splitlines()), file=answer, flush=True)
         os._exit(EXIT_USER_ERROR)
     except Exception:
         # Not by returning: the interpreter would abort over the thread that reads stdin, and a

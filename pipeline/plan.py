@@ -15,7 +15,15 @@ from typing import NamedTuple
 
 from pipeline.commit import atomic_file, remove, write_json
 from pipeline.inputs import InputFile
-from pipeline.readers import READER_OF_NAME, READERS, UNREADABLE, InputRange, Reader, reader_of
+from pipeline.readers import (
+    READER_OF_NAME,
+    READERS,
+    UNREADABLE,
+    InputRange,
+    Reader,
+    failures_named,
+    reader_of,
+)
 from pipeline.streams import compression_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -146,7 +154,8 @@ def cut_ranges(
     for file in files:
         chosen = reader_for(file, reader)
         small = file.size_bytes <= chunk_bytes
-        cuts = chosen.cut(file, chunk_bytes) if not small or chosen.name == "parquet" else None
+        with failures_named(file.path):
+            cuts = chosen.cut(file, chunk_bytes) if not small or chosen.name == "parquet" else None
         for start, end in cuts or [(0, file.size_bytes)]:
             part = InputRange(
                 *(file.path, file.relative, chosen.name, start, end),
@@ -316,7 +325,9 @@ def forget_plans(folder: Path, which: tuple[int, int] = WHOLE) -> None:
     own = folder / plan_name(which)
     for path in folder.glob("plan*.jsonl"):
         if path != own and (which == WHOLE or _is_of_others(path, own)):
-            remove([path, _inputs_of(path)])
+            # The note first: nobody would know whose it is, and it would speak for ever.
+            remove([_inputs_of(path)])
+            remove([path])
 
 
 def _is_of_others(plan: Path, own: Path) -> bool:

@@ -11,11 +11,11 @@ from pipeline.readers.base import Document as Document
 from pipeline.readers.base import InputRange as InputRange
 from pipeline.readers.base import Reader as Reader
 from pipeline.readers.base import check_column as check_column
+from pipeline.readers.base import failures_named as failures_named
 from pipeline.readers.base import reason_kind as reason_kind
 from pipeline.readers.base import tables as tables
 from pipeline.streams import COMPRESSIONS, ReadBytes
 from schemas.config import PrepareConfig
-from schemas.errors import UserError
 
 UNREADABLE = unreadable.READER
 """Of files that cannot be opened, whatever their format."""
@@ -33,14 +33,8 @@ def documents_of(part: InputRange, config: PrepareConfig, read: ReadBytes) -> It
       UserError: if the disk or the network fails; what is wrong with the file itself is rejected.
     """
     reader = UNREADABLE if part.reader == UNREADABLE.name else READER_OF_NAME[part.reader]
-    try:
+    with failures_named(part.path):
         yield from reader.read(part, config, read)
-    except OSError as error:
-        msg = (
-            f"cannot read {part.path}: {error.strerror or error}; mend it or take it out of the "
-            "inputs, then run the same command again: what is committed is kept"
-        )
-        raise UserError(msg) from error
 
 
 def reader_of(path: str) -> Reader | None:

@@ -1,5 +1,6 @@
 """What a reader is, and how the documents it yields become tables."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
@@ -103,6 +104,23 @@ def note_place(first: int, read: ReadBytes) -> None:
     """
     if first:
         read.update(f"#{first}\0".encode())
+
+
+@contextlib.contextmanager
+def failures_named(path: str) -> Iterator[None]:
+    """Tell which input it is that the disk or the network does not give.
+
+    Raises:
+      UserError: in the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        msg = (
+            f"cannot read {path}: {error.strerror or error}; mend it or take it out of the "
+            "inputs, then run the same command again: what is committed is kept"
+        )
+        raise UserError(msg) from error
 
 
 def rejected(source: str, offset: int | None, reason: str, raw: bytes) -> Document:

@@ -6,6 +6,7 @@ The size of a dictionary is what its page says; that of other pages is at most w
 metadata says of their column, which is believed.
 """
 
+import errno
 from collections.abc import Iterator
 from itertools import accumulate, islice, pairwise
 from typing import BinaryIO
@@ -46,7 +47,8 @@ def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
     try:
         with open_input(file.path) as stream:
             metadata = pq.read_metadata(stream)
-    except _DAMAGE:
+    except _DAMAGE as error:
+        _words(error)
         return [(0, 0)]  # Reading proper says what is wrong with the file.
     starts, size = [0], 0
     for group in range(metadata.num_row_groups):
@@ -70,6 +72,8 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
     try:
         with open_input(part.path) as stream:
             file = pq.ParquetFile(stream)
+            if part.end == 0 and file.metadata.num_row_groups:
+                raise OSError(errno.EIO, "not when it was listed, and now it can be")
             sizes = (file.metadata.row_group(group).num_rows for group in range(part.end))
             firsts = islice(enumerate(accumulate(sizes, initial=0)), part.start, part.end)
             for group, row in firsts:
@@ -113,9 +117,11 @@ def _words(error: Exception) -> str:
 
     Raises:
       MemoryError: pyarrow's own is an ArrowException too, but says nothing of the file.
-      OSError: of the disk, not of the file's content.
+      OSError: of the disk or a store, not of the file's content: of that pyarrow says OSError
+        itself, without a number.
     """
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+    is_of_source = isinstance(error, OSError) and (error.errno or type(error) is not OSError)
+    if isinstance(error, MemoryError) or is_of_source:
         raise error
     return " ".join(str(error).split())[:300]
 

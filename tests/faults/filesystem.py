@@ -20,38 +20,15 @@ from typing import Any
 import mfusepy
 import psutil
 
-CHANGES = ("create", "write", "truncate", "fsync", "rename", "unlink", "mkdir", "rmdir")
-
-KILL_WRITER = "kill writer"
-KILL_COMMAND = "kill command"
-ORPHAN_WORKERS = "orphan workers"
-CUT_POWER = "cut power"
-SHORT = "short"
-
-CRASHES = (KILL_WRITER, KILL_COMMAND, ORPHAN_WORKERS, CUT_POWER)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Fault:
-    """What happens at a step.
-
-    Attributes:
-      op: of a step: one of CHANGES, "open" or "read"; None is any change.
-      path: glob of paths below the mount; of a renaming, of the new name.
-      nth: which of the steps that match, from 1.
-      what: a crash before the step, in the middle of it where it writes: KILL_WRITER, of the
-        process that asked for it, KILL_COMMAND, of the `duologue` above that, ORPHAN_WORKERS, of
-        the same while the job that it started stands still, or CUT_POWER, by which all of them end
-        and all is lost that was not synced. SHORT: half of what was asked is read or
-        written. Else the name of an error.
-      times: how often in a row it happens, from the nth step on.
-    """
-
-    op: str | None = None
-    path: str = "*"
-    nth: int = 1
-    what: str = KILL_COMMAND
-    times: int = 1
+from tests.faults.fault import (
+    CHANGES,
+    CRASHES,
+    CUT_POWER,
+    KILL_WRITER,
+    ORPHAN_WORKERS,
+    SHORT,
+    Fault,
+)
 
 
 @dataclasses.dataclass

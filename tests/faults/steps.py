@@ -1,6 +1,6 @@
 """The steps of the commit protocol that a fault can be asked for by name."""
 
-from tests.faults.filesystem import Fault
+from tests.faults.fault import Fault
 
 STEPS = {
     "the tokenizer is written and has no name": Fault(op="rename", path="out/tokenizer.json"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.filesystem import CUT_POWER, KILL_COMMAND, KILL_WRITER, Fault
+from tests.faults.fault import CUT_POWER, KILL_COMMAND, KILL_WRITER, Fault
 from tests.faults.steps import CHANGES_OF_A_RUN, STEPS, UPDATE_STEPS
 from tests.faults.trials import (
     EDITED,

@@ -7,7 +7,7 @@ import subprocess
 import psutil
 import pytest
 
-from tests.faults.filesystem import ORPHAN_WORKERS, Fault
+from tests.faults.fault import ORPHAN_WORKERS, Fault
 from tests.faults.trials import WHOLE, can_mount, failing, outcome, prepare
 from tests.running import command, duologue
 

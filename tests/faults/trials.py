@@ -1,6 +1,7 @@
 """Runs `duologue prepare` where files fail on schedule, and tells what became of every document."""
 
 import contextlib
+import ctypes.util
 import dataclasses
 import json
 import os
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from backports import zstd
 
-from tests.faults.filesystem import Fault
+from tests.faults.fault import Fault
 from tests.running import (
     Ran,
     duologue,
@@ -33,7 +34,8 @@ UNMOUNT_SECONDS = 60
 
 def can_mount() -> bool:
     """Whether this machine lets us make file systems of our own."""
-    return os.access("/dev/fuse", os.W_OK) and shutil.which("fusermount3") is not None
+    has_library = ctypes.util.find_library("fuse3") or ctypes.util.find_library("fuse")
+    return bool(os.access("/dev/fuse", os.W_OK) and shutil.which("fusermount3") and has_library)
 
 
 def make_home(home: Path) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from jobs.prepare import PrepareOptions, prepare
 from jobs.verify import verify
 from pipeline import manifest
-from pipeline.changes import drop_damaged
+from pipeline.changes import damaged_chunks, take_back
 from pipeline.output import settle_places
 from schemas.errors import UserError
 from tests.pipeline.making import CONFIG, TOKENIZER, put, update
@@ -142,7 +142,7 @@ def test_a_damaged_chunk_is_named_and_only_it_is_made_again(root, pattern, damag
     assert len(hurt) == (2 if damage is swap else 1)
     assert {fault.partition(": ")[0] for fault in faults} == hurt
     settle_places(out, is_repair=True)
-    drop_damaged(out)
+    take_back(out, damaged_chunks(out))
     assert update(out, root / "in", SAVED) == whole
     of_hurt = {Path(name).name[:32] for name in hurt}
     written = {path.name[:32] for path, stat in files_of(out).items() if files[path] != stat}
@@ -207,7 +207,7 @@ def test_any_flipped_byte_is_found_and_mended(made, tmp_path_factory, data):
     flip(out / name, data.draw(st.floats(0, 1, exclude_max=True)), data.draw(st.integers(1, 255)))
     faults = faults_of(out)
     assert any(name in fault for fault in faults), faults
-    drop_damaged(out)
+    take_back(out, damaged_chunks(out))
     update(out, root / "in", SAVED)
     run(root, repair=True)
     assert tree(out) == whole

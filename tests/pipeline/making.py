@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.changes import drop_incomplete, stale_chunks
-from pipeline.commit import RUN, drop_chunk, is_committed, sweep
+from pipeline.changes import incomplete_chunks, stale_chunks, take_back
+from pipeline.commit import RUN, forget_pieces, is_committed, sweep
 from pipeline.inputs import list_inputs
 from pipeline.manifest import write_manifest
 from pipeline.output import begin, unfinish
@@ -91,16 +91,17 @@ def steps(out: Path, folder: Path, config: PrepareConfig = CONFIG) -> Iterator[N
     unfinish(out)
     for each in stale:
         yield
-        drop_chunk(out, each)
+        take_back(out, [each])
     yield
     sweep(out)
     yield
     write_plan(plan, out / RUN)
     yield
     forget_plans(out / RUN)
-    drop_incomplete(out, [chunk.digest for chunk in plan.chunks])
+    take_back(out, incomplete_chunks(out, [chunk.digest for chunk in plan.chunks]))
     for chunk in plan.chunks:
         if not is_committed(out, chunk.digest):
+            forget_pieces(out, chunk.digest)
             for piece in read_pieces(chunk, config):
                 yield
                 write_piece(out, tokenized(piece), SEGMENT_TOKENIZER, config)

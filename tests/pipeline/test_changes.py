@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.changes import drop_damaged, drop_incomplete, refuse_changes, stale_chunks
-from pipeline.commit import is_committed, record_path, sweep
+from pipeline.changes import damaged_chunks, refuse_changes, stale_chunks, take_back
+from pipeline.commit import forget_pieces, is_committed, record_path, sweep
 from pipeline.output import begin
 from pipeline.piece import read_pieces
 from pipeline.plan import forget_plans, noted_inputs, read_plan, write_plan
@@ -141,7 +141,8 @@ def test_a_damaged_shard_takes_its_chunk_back_and_made_again_it_is_the_same(root
     before = tree(out)
     shard = sorted(out.glob("documents/*/*.arrow"))[1]
     damage(shard)
-    [digest] = drop_damaged(out)
+    [digest] = damaged_chunks(out)
+    take_back(out, [digest])
     assert digest == shard.name.partition("-")[0]
     assert not is_committed(out, digest)
     sweep(out)
@@ -153,8 +154,9 @@ def test_a_damaged_shard_takes_its_chunk_back_and_made_again_it_is_the_same(root
 def test_a_damaged_record_takes_its_chunk_back(root):
     chunk = plan_of(root / "in").chunks[0]
     record_path(root / "out", chunk.digest).write_text("{")
-    assert drop_damaged(root / "out") == [chunk.digest]
-    assert drop_damaged(root / "out") == []
+    assert damaged_chunks(root / "out") == [chunk.digest]
+    take_back(root / "out", [chunk.digest])
+    assert damaged_chunks(root / "out") == []
 
 
 def parquet_rows(folder, texts):
@@ -262,7 +264,8 @@ def test_a_record_of_another_chunk_takes_back_its_own_alone(root):
     before = tree(out)
     one, two, *_ = sorted((out / "_chunks").iterdir())
     shutil.copy(two, one)
-    assert drop_damaged(out) == [one.stem]
+    assert damaged_chunks(out) == [one.stem]
+    take_back(out, [one.stem])
     assert tree(out).keys() == before.keys() - {f"_chunks/{one.name}"}
     sweep(out)
     assert not list(out.glob(f"*/*/{one.stem}-*"))
@@ -278,5 +281,5 @@ def test_pieces_of_a_chunk_that_was_not_committed_are_forgotten(tmp_path):
     _, second, *_ = read_pieces(plan.chunks[0], CONFIG)
     write_piece(tmp_path / "out", tokenized(second), SEGMENT_TOKENIZER, CONFIG)
     assert list(tmp_path.glob("out/_run/pieces/*/*"))
-    assert drop_incomplete(tmp_path / "out", [plan.chunks[0].digest]) == []
+    forget_pieces(tmp_path / "out", plan.chunks[0].digest)
     assert not list(tmp_path.glob("out/_run/pieces/*/*"))
