@@ -29,7 +29,7 @@ from schemas.config import PrepareConfig
 
 _BATCH_ROWS = 256
 
-_BATCH_DOCUMENTS = 4
+_BATCH_DOCUMENTS = 2
 """What is unpacked at once is no more than so many documents of the greatest length."""
 
 _MOST_REPEATED = 200
