@@ -109,6 +109,9 @@ def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # The system does not say which file it was.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(handle)
 

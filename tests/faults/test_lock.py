@@ -1,14 +1,10 @@
 """Several jobs on one output: one writes, or slices of one plan do; never a mix."""
 
-import os
-import signal
 import subprocess
 
-import psutil
 import pytest
 
-from tests.faults.fault import ORPHAN_WORKERS, Fault
-from tests.faults.trials import WHOLE, can_mount, failing, outcome, prepare
+from tests.faults.trials import WHOLE, outcome
 from tests.running import command, duologue
 
 OTHER = ("--delimiters", "tags")
@@ -68,32 +64,3 @@ def test_slices_begun_at_once_with_other_options_are_never_mixed(expected, undis
         assert ran.code == 0, ran.err
     assert duologue("finish", out).code == 3
     assert outcome(out, expected[won]) == WHOLE
-
-
-@pytest.mark.skipif(not can_mount(), reason="needs fuse3 and /dev/fuse")
-def test_the_lock_outlives_a_killed_command_as_long_as_a_worker_does(home, undisturbed):
-    amid = Fault(op="rename", path="out/documents/*", nth=4, what=ORPHAN_WORKERS)
-    with failing(home, [amid]) as mounted:
-        assert prepare(mounted, "--workers", 2).code == -signal.SIGKILL
-        workers = [
-            each
-            for each in psutil.process_iter()
-            if {"pipeline.driver", str(mounted / "out")} <= set(_argv(each))
-        ]
-        refused = prepare(mounted, "--workers", 2)
-        assert refused.code == 1
-        assert "another job is writing to" in refused.last_line
-        [group] = {os.getpgid(each.pid) for each in workers}
-        os.killpg(group, signal.SIGCONT)
-        # They see that nobody waits for them any more, and end.
-        psutil.wait_procs(workers)
-        ran = prepare(mounted, "--workers", 2)
-    assert ran.code == 3, ran.err
-    assert outcome(home / "out", undisturbed / "out") == WHOLE
-
-
-def _argv(process):
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
