@@ -1,5 +1,7 @@
 """Fixtures that more than one folder of tests uses; what is costly is made once a session."""
 
+import subprocess
+
 import pytest
 from hypothesis import settings
 
@@ -37,3 +39,22 @@ def prepared(tmp_path_factory, corpus, tokenizer_file):
         assert ran.code == 0, ran.err
 
     return once(tmp_path_factory.getbasetemp(), "prepared", make)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that makes a file system of a size, and changes the size of one that is there."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def resize(size_kib):
+        remount = ["-o", "remount"] if disk.is_mount() else []
+        options = ["-t", "tmpfs", *remount, "-o", f"size={size_kib}k"]
+        done = subprocess.run(["mount", *options, "tmpfs", disk], capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip("mounting a small file system needs root")
+        return disk
+
+    yield resize
+    if disk.is_mount():
+        subprocess.run(["umount", "--lazy", disk], check=True)

@@ -6,11 +6,10 @@ CHANGES = ("create", "write", "truncate", "fsync", "rename", "unlink", "mkdir", 
 
 KILL_WRITER = "kill writer"
 KILL_COMMAND = "kill command"
-ORPHAN_WORKERS = "orphan workers"
 CUT_POWER = "cut power"
 SHORT = "short"
 
-CRASHES = (KILL_WRITER, KILL_COMMAND, ORPHAN_WORKERS, CUT_POWER)
+CRASHES = (KILL_WRITER, KILL_COMMAND, CUT_POWER)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,10 +21,9 @@ class Fault:
       path: glob of paths below the mount; of a renaming, of the new name.
       nth: which of the steps that match, from 1.
       what: a crash before the step, in the middle of it where it writes: KILL_WRITER, of the
-        process that asked for it, KILL_COMMAND, of the `duologue` above that, ORPHAN_WORKERS, of
-        the same while the job that it started stands still, or CUT_POWER, by which all of them end
-        and all is lost that was not synced. SHORT: half of what was asked is read or
-        written. Else the name of an error.
+        process that asked for it, KILL_COMMAND, of the `duologue` above that, or CUT_POWER, by
+        which all of them end and all is lost that was not synced. SHORT: half of what was asked is
+        read or written. Else the name of an error.
       times: how often in a row it happens, from the nth step on.
     """
 

@@ -2,7 +2,7 @@
 
 What is below MOUNT is what is below ROOT, until a step comes that the plan names. PLAN is a JSON
 list of faults; LOG gets a line for every step that changes something, and for every fault met.
-Once the last fault that is a crash has come, nothing below MOUNT works any more.
+Once the power was cut, nothing below MOUNT works any more.
 """
 
 import dataclasses
@@ -10,7 +10,6 @@ import errno
 import json
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -25,7 +24,6 @@ from tests.faults.fault import (
     CRASHES,
     CUT_POWER,
     KILL_WRITER,
-    ORPHAN_WORKERS,
     SHORT,
     Fault,
 )
@@ -115,8 +113,6 @@ class FailingFilesystem(mfusepy.Operations):
         above = (*reversed(writer.parents()), writer)
         commands = [each for each in above if "jobs.cli" in each.cmdline()][:1]
         below = [child for each in commands for child in each.children(recursive=True)]
-        if what == ORPHAN_WORKERS:
-            os.killpg(os.getpgid(writer.pid), signal.SIGSTOP)
         self._is_dead = what == CUT_POWER
         for each in (*commands, *below * self._is_dead):
             each.kill()

@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import subprocess
 
 import pytest
 
@@ -20,25 +19,6 @@ from tests.running import duologue
 needs_mount = pytest.mark.skipif(not can_mount(), reason="needs fuse3 and /dev/fuse")
 
 ALWAYS = 10**9
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A function that makes a file system of a size, and changes the size of one that is there."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def resize(size_kib):
-        remount = ["-o", "remount"] if disk.is_mount() else []
-        options = ["-t", "tmpfs", *remount, "-o", f"size={size_kib}k"]
-        done = subprocess.run(["mount", *options, "tmpfs", disk], capture_output=True, check=False)
-        if done.returncode:
-            pytest.skip("mounting a small file system needs root")
-        return disk
-
-    yield resize
-    if disk.is_mount():
-        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import subprocess
 
 import pytest
 import torch
@@ -161,25 +160,6 @@ def test_a_damaged_checkpoint_ends_the_run_and_is_left(here, train, trained):
     assert ran.code == 1
     assert "out/checkpoints/00000012 is damaged" in ran.last_line
     assert tree(here / "out") == before
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A function that makes a file system of a size, and changes the size of one that is there."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def resize(size_kib):
-        remount = ["-o", "remount"] if disk.is_mount() else []
-        options = ["-t", "tmpfs", *remount, "-o", f"size={size_kib}k"]
-        done = subprocess.run(["mount", *options, "tmpfs", disk], capture_output=True, check=False)
-        if done.returncode:
-            pytest.skip("mounting a small file system needs root")
-        return disk
-
-    yield resize
-    if disk.is_mount():
-        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 # Room for the weights of a checkpoint and not for the moments; for one whole and not for two.
