@@ -24,6 +24,7 @@ from pipeline.readers.base import (
     note_place,
     rejected,
 )
+from pipeline.readers.footer import ColumnChunk, read_footer
 from pipeline.streams import ReadBytes, open_input
 from schemas.config import PrepareConfig
 
@@ -38,8 +39,8 @@ Prose is 2 to 10 times shorter."""
 
 _DICTIONARY_PAGE = 2
 
-_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, IndexError)
-"""What pyarrow raises for content that is no Parquet, has no UTF-8 as names, or too few groups."""
+_DAMAGE = (pa.ArrowException, OSError, ValueError)
+"""What pyarrow raises for content that is no Parquet or has no UTF-8 as names."""
 
 
 def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
@@ -71,15 +72,19 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
     """The rows of a range, group by group, so that a damaged group takes no other with it."""
     try:
         with open_input(part.path) as stream:
-            file = pq.ParquetFile(stream)
-            if part.end == 0 and file.metadata.num_row_groups:
+            file, chunks = pq.ParquetFile(stream), read_footer(stream)
+            if part.end == 0 and chunks:
                 raise OSError(errno.EIO, "not when it was listed, and now it can be")
-            sizes = (file.metadata.row_group(group).num_rows for group in range(part.end))
-            firsts = islice(enumerate(accumulate(sizes, initial=0)), part.start, part.end)
+            groups = range(min(part.end, len(chunks)))
+            sizes = (file.metadata.row_group(group).num_rows for group in groups)
+            firsts = islice(enumerate(accumulate(sizes, initial=0)), part.start, groups.stop)
             for group, row in firsts:
                 if group == part.start:
                     note_place(row, read)
-                yield from _group(file, stream, group, row, part, config, read)
+                yield from _group(file, stream, chunks[group], group, row, part, config, read)
+            if groups.stop < part.end:
+                msg = f"it has {groups.stop} row groups, fewer than when it was listed"
+                raise ValueError(msg)
     except _DAMAGE as error:
         yield _damaged(part, 0, _words(error), read)
 
@@ -87,6 +92,7 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
 def _group(
     file: pq.ParquetFile,
     stream: BinaryIO,
+    chunks: list[ColumnChunk],
     group: int,
     row: int,
     part: InputRange,
@@ -95,10 +101,17 @@ def _group(
 ) -> Iterator[Document]:
     """The rows of a row group, the first of which has the number `row` in the file."""
     try:
-        if reason := _refusal(file, group, config):
+        columns = _wanted(file, config)
+        chunks = [each for each in chunks if _is_of(each.path, columns)]
+        n_rows = file.metadata.row_group(group).num_rows
+        if reason := _refusal(chunks, config):
+            reason = f"row group {group} ({n_rows} rows) {reason}"
             yield _damaged(part, row, reason, read)
             return
-        for batch in _batches(file, stream, group, config):
+        rows = _batch_rows(stream, chunks, config)
+        for batch in file.iter_batches(
+            rows, row_groups=[group], columns=columns, use_threads=False
+        ):
             for document in _documents(batch, part.relative, row, config, read):
                 yield document
                 row += 1
@@ -131,57 +144,41 @@ def _wanted(file: pq.ParquetFile, config: PrepareConfig) -> list[str]:
     return [name for name in file.schema_arrow.names if name in wanted]
 
 
-def _chunks(
-    file: pq.ParquetFile, group: int, config: PrepareConfig
-) -> Iterator[pq.ColumnChunkMetaData]:
-    """The column chunks of a row group that are read."""
-    wanted, metadata = _wanted(file, config), file.metadata.row_group(group)
-    for number in range(metadata.num_columns):
-        chunk = metadata.column(number)
-        path = chunk.path_in_schema
-        if any(path == name or path.startswith(f"{name}.") for name in wanted):
-            yield chunk
+def _is_of(path: str, columns: list[str]) -> bool:
+    """Whether a column chunk is of one of the columns, which may be structs."""
+    return any(path == name or path.startswith(f"{name}.") for name in columns)
 
 
 def _most_bytes(config: PrepareConfig) -> int:
     return _BATCH_DOCUMENTS * config.max_document_bytes
 
 
-def _refusal(file: pq.ParquetFile, group: int, config: PrepareConfig) -> str | None:
+def _refusal(chunks: list[ColumnChunk], config: PrepareConfig) -> str | None:
     """Why a row group is not read, None if it is."""
-    chunks = [*_chunks(file, group, config)]
-    size = sum(chunk.total_uncompressed_size for chunk in chunks)
-    stored = sum(chunk.total_compressed_size for chunk in chunks)
-    if size <= max(_most_bytes(config), _MOST_REPEATED * stored):
+    unpacked = sum(chunk.unpacked_bytes for chunk in chunks)
+    stored = sum(chunk.stored_bytes for chunk in chunks)
+    if unpacked <= max(_most_bytes(config), _MOST_REPEATED * stored):
         return None
-    n_rows = file.metadata.row_group(group).num_rows
     return (
-        f"row group {group} ({n_rows} rows) would unpack from {stored} bytes to {size}, more than "
-        f"{_BATCH_DOCUMENTS} documents of max_document_bytes ({config.max_document_bytes})"
+        f"would unpack from {stored} bytes to {unpacked}, more than {_BATCH_DOCUMENTS} documents "
+        f"of max_document_bytes ({config.max_document_bytes})"
     )
 
 
-def _batches(
-    file: pq.ParquetFile, stream: BinaryIO, group: int, config: PrepareConfig
-) -> Iterator[pa.RecordBatch]:
-    # Every row may be the longest value, which may be the whole dictionary.
-    longest = max(
-        (_dictionary_bytes(stream, each) for each in _chunks(file, group, config)), default=0
-    )
-    rows = min(_BATCH_ROWS, max(1, _most_bytes(config) // max(1, longest)))
-    columns = _wanted(file, config)
-    yield from file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False)
+def _batch_rows(stream: BinaryIO, chunks: list[ColumnChunk], config: PrepareConfig) -> int:
+    """How many rows to unpack at once: each may be the longest value, the whole dictionary."""
+    longest = max((_dictionary_bytes(stream, each) for each in chunks), default=0)
+    return min(_BATCH_ROWS, max(1, _most_bytes(config) // max(1, longest)))
 
 
-def _dictionary_bytes(stream: BinaryIO, chunk: pq.ColumnChunkMetaData) -> int:
+def _dictionary_bytes(stream: BinaryIO, chunk: ColumnChunk) -> int:
     """How long the dictionary of a column chunk is when unpacked; 0 without one."""
-    offsets = (chunk.dictionary_page_offset, chunk.data_page_offset)
-    stream.seek(min(offset for offset in offsets if offset is not None))
+    stream.seek(chunk.offset)
     # A page header begins with its type and its size unpacked, in Thrift's compact protocol.
     header = iter(stream.read(12))
     page_type, size = _i32(header), _i32(header)
     if page_type is None or size is None:
-        return int(chunk.total_uncompressed_size)
+        return chunk.unpacked_bytes
     return size if page_type == _DICTIONARY_PAGE else 0
 
 
