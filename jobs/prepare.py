@@ -51,6 +51,7 @@ from pipeline.plan import (
     forget_plans,
     left_out_words,
     make_plan,
+    noted_slices,
     read_plan,
     reader_for,
     usable_files,
@@ -61,6 +62,7 @@ from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
     OutputTokenizer,
     given_tokenizer,
+    keep_trained,
     load_output_tokenizer,
     saved_tokenizer,
     trained_tokenizer,
@@ -187,7 +189,7 @@ def prepare(
             tokenizer, config = _settle_tokenizer(files, out, config, options, console)
             plan = make_plan(files, left_out, config)
             _settle_output(out, plan, config, options, console)
-            _settle_saved(out, tokenizer)
+            _settle_saved(out, tokenizer, config, console)
         _run(out, plan, options, lock, console)
         if options.which:
             return None
@@ -206,10 +208,33 @@ def finish(out: Path) -> dict[str, Any]:
     with locked(out):
         sweep(out)
         plan = read_plan(out / RUN)
+        _refuse_missing(out, plan)
         for lost in incomplete_chunks(out, (chunk.digest for chunk in plan.chunks)).values():
             msg = f"{out / lost[0]} is gone or cut short: run prepare again with the same options"
             raise UserError(msg)
         return write_manifest(out, plan, config, load_output_tokenizer(out))
+
+
+def _refuse_missing(out: Path, plan: Plan) -> None:
+    """Refuse to finish while chunks are missing, naming the slices that are to be run.
+
+    Raises:
+      UserError: if any is.
+    """
+    is_missing = [not is_committed(out, chunk.digest) for chunk in plan.chunks]
+    counts = {count for _, count in noted_slices(out / RUN)}
+    if not any(is_missing) or len(counts) != 1:
+        return  # Slices of several counts: write_manifest names a chunk.
+    [count] = counts
+    lacking = [index for index in range(count) if any(is_missing[index::count])]
+    names = [f"{index}/{count}" for index in lacking[:MAX_NAMED]]
+    names += [f"{len(lacking) - MAX_NAMED} more"] * (len(lacking) > MAX_NAMED)
+    which = f"--slice {' and '.join(names)}" if count > 1 else "the same options"
+    msg = (
+        f"{out} is not whole: {sum(is_missing)} of {counted(len(is_missing), 'chunk')} are not "
+        f"committed; run prepare again with {which}, then finish"
+    )
+    raise UserError(msg)
 
 
 def _settle_tokenizer(
@@ -229,6 +254,7 @@ def _settle_tokenizer(
     else:
         _say(console, f"training a tokenizer of {entries} entries on the corpus")
         tokenizer = trained_tokenizer(files, config, entries, eos=options.eos)
+        _refuse_another(out, tokenizer)
         if tokenizer.n_entries < entries:
             _say(
                 console,
@@ -244,6 +270,22 @@ def _settle_tokenizer(
         eos=tokenizer.eos,
     )
     return tokenizer, config
+
+
+def _refuse_another(out: Path, trained: OutputTokenizer) -> None:
+    """Refuse a tokenizer that was trained to take the place of a lost one, if it is not the same.
+
+    Raises:
+      UserError: if the output's chunks were made with another.
+    """
+    known = {config.tokenizer_sha256 for config in known_configs(out)}
+    if known and trained.sha256 not in known:
+        msg = (
+            f"the tokenizer that the shards of {out} were made with is lost, and the inputs as "
+            f"they are now train another: put a copy of it at {out / 'tokenizer.json'}, or choose "
+            "another --out"
+        )
+        raise UserError(msg)
 
 
 def _saved_tokenizer(out: Path, options: PrepareOptions) -> OutputTokenizer | None:
@@ -286,13 +328,18 @@ def _settle_output(
         forget_plans(out / RUN, which)
 
 
-def _settle_saved(out: Path, tokenizer: OutputTokenizer) -> None:
+def _settle_saved(
+    out: Path, tokenizer: OutputTokenizer, config: PrepareConfig, console: Console
+) -> None:
     """Workers load what is saved: save it again if it is not what the config names."""
+    if config.tokenizer_entries is not None:
+        keep_trained(out, tokenizer)
     try:
         is_saved = load_output_tokenizer(out) == tokenizer
     except UserError:
         is_saved = False
     if not is_saved:
+        _say(console, f"{out / 'tokenizer.json'} was damaged or gone, written again")
         tokenizer.save(out)
 
 

@@ -250,6 +250,13 @@ def _suffix(which: tuple[int, int]) -> str:
     return "" if which == WHOLE else f"-{which[0]}-{which[1]}"
 
 
+def noted_slices(folder: Path) -> Iterator[tuple[int, int]]:
+    """(I, N) of every slice that has written its plan."""
+    for path in sorted(folder.glob("plan*.jsonl")):
+        _, *which = path.stem.split("-")
+        yield (int(which[0]), int(which[1])) if which else WHOLE
+
+
 def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None:
     """Write the plan, one JSON line a chunk so that a worker reads only its own, and its inputs.
 

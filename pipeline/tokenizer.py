@@ -9,7 +9,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from pipeline.commit import atomic_file, write_json
+from pipeline.changes import has_sha256
+from pipeline.commit import RUN, atomic_file, write_json
 from pipeline.inputs import InputFile
 from pipeline.piece import check_unchanged
 from pipeline.plan import cut_ranges
@@ -26,6 +27,9 @@ from transforms.train_tokenizer import TRAINED_EOS, train_bpe
 TRAINING_BYTES = 64 << 20
 EOS_CANDIDATES = ("<eos>", "</s>", "<|endoftext|>", "<|im_end|>")
 DEFAULT_PAD = "<pad>"
+
+_KEPT = f"{RUN}/tokenizer.json"
+"""The copy of one that was trained."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -214,6 +218,13 @@ def _trained_names(eos: str | None) -> dict[str, str]:
     return {"eos": eos, "bos": eos, "pad": DEFAULT_PAD}
 
 
+def keep_trained(out: Path, tokenizer: OutputTokenizer) -> None:
+    """Keep a copy: once inputs have changed, training would give another."""
+    if not has_sha256(out / _KEPT, tokenizer.sha256):
+        with atomic_file(out / _KEPT) as file:
+            file.write(tokenizer.json.encode())
+
+
 def saved_tokenizer(out: Path, sha256s: Collection[str], *, eos: str | None) -> OutputTokenizer:
     """A tokenizer that was trained for an output; its tokenizer_config.json need not be there.
 
@@ -223,17 +234,17 @@ def saved_tokenizer(out: Path, sha256s: Collection[str], *, eos: str | None) -> 
       eos: as it was trained with.
 
     Raises:
-      UserError: if it is another, or gone.
+      UserError: if it is another, or gone, and so is the copy.
     """
     path = out / "tokenizer.json"
-    data = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(data).hexdigest() not in sha256s:
-        msg = (
-            f"{path} is not the one that the shards were made with: put it back, or run with "
-            "--repair to train it again"
-        )
-        raise UserError(msg)
-    return OutputTokenizer(json=data.decode(), **_trained_names(eos))
+    for each in (path, out / _KEPT):
+        if any(has_sha256(each, expected) for expected in sha256s):
+            return OutputTokenizer(json=each.read_bytes().decode(), **_trained_names(eos))
+    msg = (
+        f"{path} is not the one that the shards were made with: put it back, or run with --repair "
+        "to train it again"
+    )
+    raise UserError(msg)
 
 
 def _sample(files: Iterable[InputFile], config: PrepareConfig) -> Iterator[str]:

@@ -542,12 +542,39 @@ def test_a_trained_tokenizer_that_is_damaged_is_named_and_trained_again(here):
     assert duologue(*argv, cwd=here).code == 0
     made = tree(here / "out")
     (here / "out/tokenizer.json").write_text("{")
+    again = duologue(*argv, cwd=here)
+    assert again.code == 0, again.err
+    assert "out/tokenizer.json was damaged or gone, written again" in again.err
+    assert tree(here / "out") == made
+    lose_tokenizer(here / "out")
     refused = duologue(*argv, cwd=here)
     assert refused.code == 1
     assert "out/tokenizer.json is not the one that the shards were made with" in refused.last_line
     repaired = duologue(*argv, "--repair", cwd=here)
     assert repaired.code == 0, repaired.err
     assert tree(here / "out") == made
+
+
+def test_a_trained_tokenizer_lost_after_an_update_is_asked_for(here):
+    argv = ["prepare", "a", "--out", "out", "--tokenizer", "train:300"]
+    assert duologue(*argv, cwd=here).code == 0
+    (here / "a/x/more.txt").write_text(GOOD.swapcase() * 2)
+    assert duologue(*argv, "--update", cwd=here).code == 0
+    made = tree(here / "out")
+    shutil.copy(here / "out/tokenizer.json", here / "kept.json")
+    lose_tokenizer(here / "out")
+    refused = duologue(*argv, "--repair", cwd=here)
+    assert refused.code == 1
+    assert "put a copy of it at out/tokenizer.json, or choose another --out" in refused.last_line
+    shutil.copy(here / "kept.json", here / "out/tokenizer.json")
+    assert duologue(*argv, cwd=here).code == 0
+    assert tree(here / "out") == made
+
+
+def lose_tokenizer(out):
+    """And its copy."""
+    (out / "tokenizer.json").write_text("{")
+    (out / "_run/tokenizer.json").unlink()
 
 
 def test_a_copy_without_its_notes_is_updated(here):

@@ -203,7 +203,7 @@ def test_slices_and_finish_equal_one_run(argv, prepared, tmp_path):
     assert f"duologue finish {out}" in first.out
     early = duologue("finish", out)
     assert early.code == 1
-    assert "chunks are not committed" in early.err
+    assert "are not committed; run prepare again with --slice 1/2, then finish" in early.err
     assert duologue(*argv(out, "--slice", "1/2", "--workers", 1)).code == 0
     assert duologue("finish", out).code == 0
     assert tree(out) == tree(prepared)
