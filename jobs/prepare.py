@@ -245,13 +245,9 @@ def _settle_tokenizer(
     console: Console,
 ) -> tuple[OutputTokenizer, PrepareConfig]:
     """The output's tokenizer, and the config with it; trained or saved if the output is new."""
-    found = _TRAIN.fullmatch(options.tokenizer)
-    entries = int(found[1]) if found else None
-    if entries is None:
-        tokenizer = given_tokenizer(Path(options.tokenizer), eos=options.eos)
-    elif is_output(out) and (saved := _saved_tokenizer(out, options)):
-        tokenizer = saved
-    else:
+    entries = _entries(options)
+    tokenizer = _found_tokenizer(out, options)
+    if tokenizer is None:
         _say(console, f"training a tokenizer of {entries} entries on the corpus")
         tokenizer = trained_tokenizer(files, config, entries, eos=options.eos)
         _refuse_another(out, tokenizer)
@@ -260,13 +256,26 @@ def _settle_tokenizer(
                 console,
                 f"the corpus is too small for that: the tokenizer has {tokenizer.n_entries}",
             )
-    tokenizer = tokenizer.for_delimiters(SCHEMES[config.delimiters], eos=options.eos)
+    tokenizer, config = _with_tokenizer(config, tokenizer, options)
     if not is_output(out):
         tokenizer.save(out)
+    return tokenizer, config
+
+
+def _entries(options: PrepareOptions) -> int | None:
+    """N of "train:N"; None for a tokenizer that is given."""
+    found = _TRAIN.fullmatch(options.tokenizer)
+    return int(found[1]) if found else None
+
+
+def _with_tokenizer(
+    config: PrepareConfig, tokenizer: OutputTokenizer, options: PrepareOptions
+) -> tuple[OutputTokenizer, PrepareConfig]:
+    tokenizer = tokenizer.for_delimiters(SCHEMES[config.delimiters], eos=options.eos)
     config = dataclasses.replace(
         config,
         tokenizer_sha256=tokenizer.sha256,
-        tokenizer_entries=entries,
+        tokenizer_entries=_entries(options),
         eos=tokenizer.eos,
     )
     return tokenizer, config
@@ -288,8 +297,12 @@ def _refuse_another(out: Path, trained: OutputTokenizer) -> None:
         raise UserError(msg)
 
 
-def _saved_tokenizer(out: Path, options: PrepareOptions) -> OutputTokenizer | None:
-    """The tokenizer that was trained for an output; None if it is to be trained again."""
+def _found_tokenizer(out: Path, options: PrepareOptions) -> OutputTokenizer | None:
+    """The tokenizer that is given, or was trained for an output; None if it is to be trained."""
+    if _entries(options) is None:
+        return given_tokenizer(Path(options.tokenizer), eos=options.eos)
+    if not is_output(out):
+        return None
     try:
         known = {config.tokenizer_sha256 for config in known_configs(out)}
         return saved_tokenizer(out, known, eos=options.eos)
@@ -431,12 +444,12 @@ def show_plan(
     """Print what a run would do, and what it would take; writes nothing.
 
     Raises:
-      UserError: as `prepare` would, before any work.
+      UserError: as `prepare` would, before any work; of an output, after the plan is printed.
     """
     files, left_out = list_files(inputs, out, config, console)
     check_free(out)
-    if not _TRAIN.fullmatch(options.tokenizer):
-        given_tokenizer(Path(options.tokenizer), eos=options.eos)
+    if tokenizer := _found_tokenizer(out, options):
+        _, config = _with_tokenizer(config, tokenizer, options)
     plan = make_plan(files, left_out, config)
     counts = Counter(part.reader for chunk in plan.chunks for part in chunk.ranges)
     n_files, n_chunks = counted(len(plan.files), "file"), counted(len(plan.chunks), "chunk")
@@ -455,6 +468,24 @@ def show_plan(
         f"about {size} tokens, at most {max(disk / 1e6, 1):.0f} MB on disk, "
         f"{words} with {counted(workers, 'worker')} (a rough estimate; nothing was written)"
     )
+    if tokenizer and is_output(out):
+        _show_standing(out, plan, config, options)
+
+
+def _show_standing(out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions) -> None:
+    """Print what of the plan an output has, or refuse it as a run would."""
+    check_same_config(out, config, is_repair=options.repair)
+    damaged = damaged_chunks(out) if options.repair else []
+    stale = stale_chunks(out, plan, config, damaged=damaged) if options.update else []
+    if not options.update:
+        refuse_changes(out, plan, config, damaged=damaged)
+    again = {*damaged, *stale}
+    names = [chunk.digest for chunk in plan.chunks]
+    kept = sum(name not in again and is_committed(out, name) for name in names)
+    words = f"{on_one_line(str(out))}: {kept} of {counted(len(names), 'chunk')} committed already"
+    if again:
+        words += f", {counted(len(again), 'committed chunk')} damaged or out of date"
+    print(words)
 
 
 def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:

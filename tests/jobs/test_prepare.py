@@ -364,6 +364,29 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
+def test_plan_says_how_an_output_stands(corpus, tokenizer_file, tmp_path):
+    changed, out = shutil.copytree(corpus, tmp_path / "corpus"), tmp_path / "out"
+    argv = ["prepare", changed, "--tokenizer", tokenizer_file, *COMMON, "--out", out]
+    assert duologue(*argv, "--slice", "0/2").code == 0
+    before = tree(tmp_path)
+    half = duologue(*argv, "--plan")
+    assert half.code == 0, half.err
+    n_committed, n_chunks = map(
+        int, re.search(r"(\d+) of (\d+) chunks committed", half.out).groups()
+    )
+    assert n_committed == len(list((out / "_chunks").iterdir())) < n_chunks
+    (changed / "faq/00.txt").unlink()
+    refused = duologue(*argv, "--plan")
+    assert refused.code == 1
+    assert "faq/00.txt (gone); run with --update" in refused.last_line
+    updated = duologue(*argv, "--plan", "--update")
+    assert updated.code == 0, updated.err
+    assert "damaged or out of date" in updated.out
+    other = duologue(*argv, "--plan", "--delimiters", "tags")
+    assert "was prepared with other options" in other.last_line
+    assert {**tree(tmp_path), "corpus/faq/00.txt": before["corpus/faq/00.txt"]} == before
+
+
 def test_plan_writes_nothing(argv, tmp_path, prepared):
     ran = duologue(*argv(tmp_path / "out", "--plan"))
     assert ran.code == 0, ran.err
