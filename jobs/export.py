@@ -64,7 +64,7 @@ def export_messages(
         if not files:
             raise UserError(_nothing(folder, counts))
         (new / "README.md").write_text(_card(files, suffix))
-    text_bytes = manifest.get("bytes_left_out", {}).get(CONFIG, {}).get("text", 0)
+    text_bytes = manifest["bytes_left_out"].get(CONFIG, {}).get("text", 0)
     return {"files": files, "counts": counts, "text_bytes": text_bytes}
 
 

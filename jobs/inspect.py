@@ -1,7 +1,8 @@
 """What `duologue inspect` prints: a summary of an output, and some of its rows by player."""
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ from tokenizers import Tokenizer
 
 from jobs.view import Segment, on_one_line, show_heading, show_legend, show_segments
 from pipeline.output import read_manifest
+from schemas.episode import row_schema
 from schemas.errors import UserError
 from schemas.keys import digest
+from transforms.invariants import schema_faults
 
 _TEXT_LINES = 6
 _DAMAGED_SHOWN = 10
@@ -66,21 +69,19 @@ def inspect(
 def show_summary(manifest: Mapping[str, Any], console: Console) -> None:
     """Prints rows and tokens by player, share of bytes in episodes, games, drops and damage."""
     _show_table(console, _rows_table(manifest["shards"]))
-    counts = manifest.get("counts", {})
-    bytes_by_game = counts.get("bytes_by_game", {})
-    n_bytes = counts.get("bytes", 0)
+    counts = manifest["counts"]
+    bytes_by_game, n_bytes = counts["bytes_by_game"], counts["bytes"]
     if n_bytes:
         in_episodes = sum(size for game, size in bytes_by_game.items() if game != "text")
         _line(console, f"bytes in episodes: {in_episodes / n_bytes:.1%} of {n_bytes:,}")
-    games = counts.get("episodes_by_game", {})
-    if games:
+    if games := counts["episodes_by_game"]:
         _show_table(console, _games_table(games, bytes_by_game, n_bytes))
-    for config, reasons in sorted(manifest.get("drops", {}).items()):
+    for config, reasons in sorted(manifest["drops"].items()):
         _reasons(console, f"documents dropped from {config}", reasons)
-    for config, reasons in sorted(manifest.get("episode_drops", {}).items()):
+    for config, reasons in sorted(manifest["episode_drops"].items()):
         _reasons(console, f"episodes dropped from {config}", reasons)
-    _reasons(console, "documents rejected", manifest.get("rejected", {}))
-    _damage(console, manifest.get("damaged_inputs", []))
+    _reasons(console, "documents rejected", manifest["rejected"])
+    _damage(console, manifest["damaged_inputs"])
 
 
 def draw_rows(shards: Sequence[Path], n_rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -92,6 +93,9 @@ def draw_rows(shards: Sequence[Path], n_rows: int, *, seed: int = 0) -> list[dic
       shards: Arrow IPC stream files.
       n_rows: how many; fewer where there are fewer.
       seed: names the point.
+
+    Raises:
+      UserError: if a shard can't be read; it is named.
     """
     point = digest(["inspect", seed])
     places = (place for shard in shards for place in _first_of_shard(shard, point, n_rows))
@@ -99,10 +103,7 @@ def draw_rows(shards: Sequence[Path], n_rows: int, *, seed: int = 0) -> list[dic
     rows: dict[_Row, dict[str, Any]] = {}
     for shard in {place.shard for place in drawn}:
         wanted = [place for place in drawn if place.shard == shard]
-        for ordinal, batch in enumerate(_batches(Path(shard))):
-            for place in wanted:
-                if place.batch == ordinal:
-                    rows[place] = batch.slice(place.row, 1).to_pylist()[0]
+        rows.update(_rows_at(Path(shard), wanted))
     return [rows[place] for place in drawn]
 
 
@@ -159,21 +160,53 @@ def _shards_of(
 
 def _first_of_shard(shard: Path, point: str, n_rows: int) -> Iterator[_Row]:
     """The first rows of each batch; one sort of strings a batch, no Python over all ids."""
-    for ordinal, batch in enumerate(_batches(shard)):
-        ids = pl.Series("id", batch.column("id")).to_frame().with_row_index("row")
-        keyed = ids.with_columns(is_before=pl.col("id") < point)
-        for row, row_id, is_before in keyed.sort("is_before", "id", "row").head(n_rows).iter_rows():
-            yield _Row(is_before, row_id, str(shard), ordinal, row)
+    with _opened(shard) as batches:
+        for ordinal, batch in enumerate(batches):
+            ids = _checked(batch.select(["id"]))
+            keyed = pl.Series("id", ids.column("id")).to_frame().with_row_index("row")
+            keyed = keyed.with_columns(is_before=pl.col("id") < point)
+            first = keyed.sort("is_before", "id", "row").head(n_rows)
+            for row, row_id, is_before in first.iter_rows():
+                yield _Row(is_before, row_id, str(shard), ordinal, row)
 
 
-def _batches(shard: Path) -> Iterator[pa.RecordBatch]:
-    """The batches of a shard, mapped, so that columns not looked at are not read."""
+def _rows_at(shard: Path, places: Collection[_Row]) -> Iterator[tuple[_Row, dict[str, Any]]]:
+    """The rows that stand at places of a shard."""
+    with _opened(shard) as batches:
+        for ordinal, batch in enumerate(batches):
+            wanted = [place for place in places if place.batch == ordinal]
+            rows = _checked(batch) if wanted else batch
+            yield from ((place, rows.slice(place.row, 1).to_pylist()[0]) for place in wanted)
+
+
+@contextmanager
+def _opened(shard: Path) -> Iterator[pa.RecordBatchReader]:
+    """The batches of a shard, mapped, so that columns not looked at are not read.
+
+    Raises:
+      UserError: if the shard can't be read, or what is read of it is damaged.
+    """
     try:
         with pa.memory_map(str(shard)) as source, pa.ipc.open_stream(source) as reader:
-            yield from reader
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
+            if reader.schema not in (row_schema(pa.uint16()), row_schema(pa.uint32())):
+                msg = "it does not hold rows of this duologue"
+                raise ValueError(msg)
+            yield reader
+    except (OSError, ValueError, pa.ArrowException) as error:
         msg = f"the shard {shard} can't be read ({error}); `duologue prepare --repair` rewrites it"
         raise UserError(msg) from error
+
+
+def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch; in a damaged one offsets lead anywhere in memory, and nulls stand where none may.
+
+    Raises:
+      ValueError: if it is one.
+    """
+    batch.validate(full=True)
+    if faults := [*schema_faults(pa.Table.from_batches([batch]))]:
+        raise ValueError(faults[0])
+    return batch
 
 
 def _rows_table(shards: Sequence[Mapping[str, Any]]) -> Table:
@@ -182,7 +215,7 @@ def _rows_table(shards: Sequence[Mapping[str, Any]]) -> Table:
     groups: dict[tuple[str, str], list[int]] = {}
     for shard in shards:
         key = (shard["config"], shard["split"])
-        numbers = [shard["rows"], shard["tokens"], *shard.get("tokens_by_player", (0, 0, 0))]
+        numbers = [shard["rows"], shard["tokens"], *shard["tokens_by_player"]]
         totals = groups.get(key, [0] * len(numbers))
         groups[key] = [total + number for total, number in zip(totals, numbers, strict=True)]
     # The splits of a config stay in the manifest's order.
@@ -229,7 +262,7 @@ def _damage(console: Console, damaged: Sequence[Mapping[str, Any]] | Mapping[str
     elif damaged:
         _line(console, f"damaged inputs: {len(damaged):,}")
         for entry in damaged[:_DAMAGED_SHOWN]:
-            _line(console, f"  {entry.get('source')}: {entry.get('reason')}")
+            _line(console, f"  {entry['source']}: {entry['reason']}")
 
 
 def _line(console: Console, words: str) -> None:

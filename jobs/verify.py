@@ -29,7 +29,7 @@ from pipeline.output import (
     TOKENIZER_FILES,
     known_configs,
     read_config,
-    read_manifest,
+    stored_manifest,
 )
 from pipeline.plan import noted_inputs, read_plan
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
@@ -58,7 +58,7 @@ def verify(out: Path) -> Iterator[str]:
     Raises:
       UserError: if the folder is no finished output.
     """
-    manifest = read_manifest(out)
+    manifest = stored_manifest(out)
     config = read_config(out)
     tokenizer, faults = _tokenizer(out, manifest, config)
     done, damaged = _records(out)
@@ -131,8 +131,10 @@ def _records(out: Path) -> tuple[dict[str, ChunkRecord], list[str]]:
 
 def _lost_records(out: Path, manifest: dict[str, Any], done: dict[str, ChunkRecord]) -> list[str]:
     """Digests of chunks without a record: of the plan, or of a shard that the manifest names."""
-    paths = [each["path"] for each in manifest["shards"]]
-    lost = {_digest_of(path) for path in paths if (out / path).is_file()}
+    shards = manifest.get("shards")
+    named = shards if isinstance(shards, list) else []
+    paths = [each.get("path") for each in named if isinstance(each, dict)]
+    lost = {_digest_of(path) for path in paths if isinstance(path, str) and (out / path).is_file()}
     with contextlib.suppress(UserError):
         lost |= {chunk.digest for chunk in read_plan(out / RUN).chunks}
     return sorted(lost - done.keys())

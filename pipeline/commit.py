@@ -25,6 +25,7 @@ from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
 from schemas.parse import parsed_json
+from schemas.shapes import RECORD, misfit
 
 RUN = "_run"
 CHUNKS = "_chunks"
@@ -71,7 +72,7 @@ class ChunkRecord:
       shards: files of rows.
       rejected: {path, rows, sha256} of the files of rejected documents.
       counts: sums, by name; nested dicts of ints.
-      damaged: {path, source_offset, reason} of unreadable inputs.
+      damaged: {source, byte_offset, reason} of unreadable inputs.
       n_bytes: bytes that the readers consumed; of the last piece: of the whole chunk.
       blake2b: their hash.
       is_last: False for a piece that others follow.
@@ -142,16 +143,17 @@ def read_record(path: Path) -> ChunkRecord:
         data = path.read_bytes()
         fields = parsed_json(data)
         seal = fields.pop("sha256", None)
-        record = ChunkRecord.from_json(fields)
         # Not written again to compare: that takes ten times as long. Earlier versions wrote none.
         sealed = data.replace(f' "sha256": "{seal}",\n'.encode(), b"", 1)
         is_whole = hashlib.sha256(sealed).hexdigest() == seal
         if not is_whole and (seal is not None or data != json_bytes(fields)):
             msg = "its seal is broken"
             raise ValueError(msg)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if fault := misfit(fields, RECORD):
+            raise ValueError(fault)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(path, str(error)) from error
-    return record
+    return ChunkRecord.from_json(fields)
 
 
 def _damaged(path: Path, why: str) -> UserError:

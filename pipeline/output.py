@@ -15,6 +15,8 @@ from pipeline.commit import (
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.parse import parsed_json
+from schemas.shapes import MANIFEST as MANIFEST_SHAPE
+from schemas.shapes import misfit
 
 CARD = "README.md"
 CONFIG = "config.json"
@@ -80,6 +82,18 @@ def read_manifest(out: Path) -> dict[str, Any]:
     Raises:
       UserError: if there is none, or it is damaged.
     """
+    manifest = stored_manifest(out)
+    if fault := misfit(manifest, MANIFEST_SHAPE):
+        raise _no_manifest(out / MANIFEST, fault)
+    return manifest
+
+
+def stored_manifest(out: Path) -> dict[str, Any]:
+    """The manifest as it stands, whatever its fields hold: for who compares it with the records.
+
+    Raises:
+      UserError: if there is none, or it is no JSON object.
+    """
     path = out / MANIFEST
     try:
         manifest = parsed_json(path.read_bytes())
@@ -99,19 +113,17 @@ def read_manifest(out: Path) -> dict[str, Any]:
             "it goes on where it stopped"
         )
         raise UserError(msg) from error
-    if not isinstance(manifest, dict) or not _are_shards(manifest.get("shards")):
-        msg = (
-            f"{path} is not a manifest of duologue: name a folder that prepare wrote; if this is "
-            "one, run that prepare again"
-        )
-        raise UserError(msg)
+    if not isinstance(manifest, dict):
+        raise _no_manifest(path, "it is no JSON object")
     return manifest
 
 
-def _are_shards(value: Any) -> bool:  # noqa: ANN401 JSON holds anything
-    return isinstance(value, list) and all(
-        isinstance(each, dict) and isinstance(each.get("path"), str) for each in value
+def _no_manifest(path: Path, why: str) -> UserError:
+    msg = (
+        f"{path} is not a manifest of duologue ({why}): name a folder that prepare wrote; if this "
+        "is one, run that prepare again"
     )
+    return UserError(msg)
 
 
 def is_output(out: Path) -> bool:

@@ -29,6 +29,7 @@ from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import digest
 from schemas.parse import parsed_json
+from schemas.shapes import CHUNK, NOTED_INPUTS, misfit
 from schemas.words import counted
 
 WHOLE = (0, 1)
@@ -299,12 +300,14 @@ def noted_inputs(folder: Path) -> list[NotedInputs]:
 def _noted(path: Path) -> NotedInputs:
     try:
         fields = parsed_json(path.read_bytes())
+        if fault := misfit(fields, NOTED_INPUTS):
+            raise ValueError(fault)
         files = (
             InputFile(path=where, relative=relative, size_bytes=size, modified=modified)
-            for where, relative, size, modified, *_ in fields["files"]
+            for where, relative, size, modified, _ in fields["files"]
         )
         return NotedInputs(tuple(files), fields["skipped"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError) as error:
         msg = f"{path} is damaged ({error}): run prepare again with the same options"
         raise UserError(msg) from error
 
@@ -354,7 +357,7 @@ def read_plan(folder: Path) -> Plan:
         first, *others = sorted(folder.glob("plan*.jsonl"))
         is_one = all(_seen(path) == _seen(first) for path in others)
         chunks = tuple(map(_chunk, first.read_bytes().splitlines()))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
         raise UserError(msg) from error
     if not is_one:
@@ -397,5 +400,8 @@ def planned_chunks(path: Path) -> Iterator[PlannedChunk]:
 
 
 def _chunk(line: bytes) -> Chunk:
-    name, cost, ranges = parsed_json(line)
+    fields = parsed_json(line)
+    if fault := misfit(fields, CHUNK):
+        raise ValueError(fault)
+    name, cost, ranges = fields
     return Chunk(name, cost, tuple(InputRange(*part) for part in ranges))

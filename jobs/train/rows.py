@@ -93,7 +93,7 @@ def _open(out: Path, shard: dict[str, Any], schema: pa.Schema) -> pa.Table:
             raise UserError(msg)
         with pa.memory_map(str(out / path)) as file, pa.ipc.open_stream(file) as reader:
             table = reader.read_all()
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         msg = f"the shard {out / path} can't be read ({error}){mend}"
         raise UserError(msg) from error
     if table.schema != schema:

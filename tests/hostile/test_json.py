@@ -1,10 +1,17 @@
-"""JSON that is made against its parsers: nested a million deep, and what is no JSON at all."""
+"""JSON that is made against its parsers and readers: nested a million deep, forged, or none."""
 
+import copy
+import functools
+import hashlib
+import json
 import shutil
 
 import pytest
 
 from jobs.cli import main
+from pipeline.commit import json_bytes, read_record
+from pipeline.output import read_manifest
+from schemas.errors import UserError
 from tests.running import Ran, duologue, rejected_of, rows_of, tree
 
 DEPTH = 1_000_000
@@ -94,3 +101,114 @@ def test_a_file_nested_too_deep_is_damaged_and_said_in_one_line(here, run, deep,
     # `prepare` looks at a tokenizer when the output is its own.
     assert after.keys() - before.keys() <= {"p/_run/lock", "p/_run/settling"}
     assert after | before == after
+
+
+VALUES = (None, True, 5, 0.5, "x", [], {}, ["x"], {"x": ["x"]}, 1 << 70)
+"""What is put in the place of parts of well-formed JSON."""
+
+
+def places(value, above=()):
+    """Where the parts of a JSON value stand; of lists the first part stands for all."""
+    names = value if isinstance(value, dict) else range(isinstance(value, list) and bool(value))
+    for name in names:
+        yield (*above, name)
+        yield from places(value[name], (*above, name))
+
+
+def forged(value):
+    """(where, copy) of a JSON value with a part of another type, or an object with one more."""
+    for at in places(value):
+        for new in VALUES:
+            root = copy.deepcopy(value)
+            *above, last = at
+            node = functools.reduce(lambda node, name: node[name], above, root)
+            if type(new) is not type(node[last]) or new == 1 << 70:
+                node[last] = new
+                yield at, root
+            elif new == VALUES[-2]:
+                node[last] |= new
+                yield at, root
+
+
+def test_a_manifest_is_refused_wherever_it_is_forged(here):
+    path = here / "out/manifest.json"
+    whole = json.loads(path.read_bytes())
+    whole["shards"], whole["inputs"] = whole["shards"][:2], whole["inputs"][:2]
+    n_forged = 0
+    for at, fields in forged(whole):
+        if at[0] == "config" and type(fields["config"]) is dict:
+            continue  # It is looked at where it is used.
+        path.write_bytes(json_bytes(fields))
+        with pytest.raises(UserError, match=r"out/manifest\.json is not a manifest of duologue"):
+            read_manifest(here / "out")
+        n_forged += 1
+    assert n_forged > 300
+
+
+def sealed(fields):
+    return json_bytes({**fields, "sha256": hashlib.sha256(json_bytes(fields)).hexdigest()})
+
+
+def test_a_record_is_refused_wherever_it_is_forged_even_if_sealed(here):
+    path = min((here / "out/_chunks").iterdir())
+    whole = json.loads(path.read_bytes())
+    del whole["sha256"]
+    path.write_bytes(sealed(whole))
+    read_record(path)
+    n_forged = 0
+    for _, fields in forged(whole):
+        path.write_bytes(sealed(fields))
+        with pytest.raises(UserError, match=f"{path.name} is damaged"):
+            read_record(path)
+        n_forged += 1
+    assert n_forged > 200
+
+
+def forge(path, edit):
+    fields = json.loads(path.read_bytes())
+    fields.pop("sha256", None)
+    edit(fields)
+    path.write_bytes(sealed(fields) if path.parent.name == "_chunks" else json_bytes(fields))
+
+
+def only_paths(fields):
+    fields["shards"] = [{"path": each["path"]} for each in fields["shards"]]
+
+
+def other_split(fields):
+    fields["shards"][0]["split"] = "../.."
+
+
+def no_sums(fields):
+    fields["counts"] = 5
+
+
+def int_name(fields):
+    fields["files"][0][1] = 5
+
+
+# (the file that is forged, how, the command, what it says)
+FORGED = [
+    ("manifest.json", only_paths, "inspect out", "out/manifest.json is not a manifest"),
+    ("manifest.json", other_split, "pack out --out p", "out/manifest.json is not a manifest"),
+    ("manifest.json", no_sums, "export out --out p", "out/manifest.json is not a manifest"),
+    ("manifest.json", only_paths, "train out --out p", "out/manifest.json is not a manifest"),
+    ("manifest.json", only_paths, "verify out", "manifest.json: shards: not what _chunks says"),
+    ("manifest.json", no_sums, "verify out", "manifest.json: counts: not what _chunks says"),
+    ("_chunks/*.json", no_sums, "finish out", "counts: expected an object, found an integer"),
+    ("_chunks/*.json", no_sums, "verify out", ".json: is damaged, or another chunk's"),
+    ("_run/inputs.json", int_name, "finish out", "files[0][1]: expected text, found an integer"),
+    ("_run/inputs.json", int_name, "verify out", "out/_run/inputs.json is damaged"),
+]
+
+
+@pytest.mark.parametrize(("file", "edit", "line", "says"), FORGED)
+def test_forged_json_is_named_and_nothing_is_written(here, run, file, edit, line, says):
+    forge(min((here / "out").glob(file)), edit)
+    before = tree(here)
+    ran = run(*line.split())
+    assert ran.code == 1
+    assert says in ran.err
+    assert ran.last_line.startswith("duologue: ")
+    assert len(ran.err.splitlines()) == 1 + line.startswith("verify")
+    assert tree(here) == before

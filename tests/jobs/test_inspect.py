@@ -72,6 +72,7 @@ def write_shard(path, rows, *, batch_rows=2):
         "rows": len(rows),
         "tokens": sum(by_player),
         "tokens_by_player": by_player,
+        "size_bytes": path.stat().st_size,
         "sha256": "0" * 64,
     }
 
@@ -103,16 +104,29 @@ def output(tmp_path):
         write_shard(tmp_path / "documents/test/a.arrow", []),
     ]
     manifest = {
+        "schema_version": 1,
+        "config": {},
+        "tokenizer_sha256": "0" * 64,
+        "tokenizer": {"eos": EOS, "bos": EOS, "pad": EOS, "is_lossless": True},
         "shards": shards,
+        "inputs": [],
+        "skipped_inputs": {},
+        "rejected_files": [],
+        "bytes_left_out": {},
         "counts": {
+            "documents": 40,
+            "documents_rejected": 2,
             "bytes": 2000,
+            "bytes_by_kind": {},
             "bytes_by_game": {"text": 500, "label": 1400, "doctest": 100},
             "episodes_by_game": {"doctest": 12, "label": 1234567},
         },
         "drops": {"episodes": {"too-long": 3, "empty": 14}},
         "episode_drops": {"episodes": {"over max-tokens": 5}},
         "rejected": {"invalid UTF-8": 2},
-        "damaged_inputs": [{"source": "bad\x1b[31m.gz", "reason": "ends too early"}],
+        "damaged_inputs": [
+            {"source": "bad\x1b[31m.gz", "byte_offset": None, "reason": "ends too early"}
+        ],
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
@@ -154,7 +168,7 @@ def test_summary_shows_games_drops_rejects_and_damage(output):
 
 def test_damage_too_long_for_the_manifest_is_named(output):
     manifest = json.loads((output / "manifest.json").read_text())
-    manifest["damaged_inputs"] = {"path": "damaged.parquet", "rows": 123456}
+    manifest["damaged_inputs"] = {"path": "damaged.parquet", "rows": 123456, "sha256": ""}
     (output / "manifest.json").write_text(json.dumps(manifest))
     assert "damaged inputs: 123,456, listed in damaged.parquet" in printed(output, n_rows=0)
 
@@ -201,12 +215,14 @@ def test_another_seed_draws_other_rows(output):
     assert len(first) > 4
 
 
-def test_absent_counts_are_left_out(output):
+def test_counts_of_nothing_are_left_out(output):
     manifest = json.loads((output / "manifest.json").read_text())
-    (output / "manifest.json").write_text(json.dumps({"shards": manifest["shards"]}))
+    manifest["counts"] |= {"bytes": 0, "bytes_by_game": {}, "episodes_by_game": {}}
+    manifest |= {"drops": {"episodes": {}}, "episode_drops": {}, "rejected": {}}
+    (output / "manifest.json").write_text(json.dumps(manifest | {"damaged_inputs": []}))
     shown = printed(output)
-    assert "dropped" not in shown
-    assert "share of bytes" not in shown
+    for words in ("dropped", "share of bytes", "rejected", "damaged"):
+        assert words not in shown
     assert shown.count("[Q|label]") == 3
 
 
@@ -231,6 +247,44 @@ def cut_shard(out_dir):
     shard.write_bytes(shard.read_bytes()[:700])
 
 
+def empty_shard(out_dir):
+    (out_dir / "episodes/train/a.arrow").write_bytes(b"")
+
+
+def fold_shard(out_dir):
+    remove_shard(out_dir)
+    (out_dir / "episodes/train/a.arrow").mkdir()
+
+
+def other_shard(out_dir):
+    """Of another schema."""
+    table = pa.table({"id": ["x"]})
+    with (
+        pa.OSFile(str(out_dir / "episodes/train/a.arrow"), "wb") as sink,
+        pa.ipc.new_stream(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
+
+
+def spoil_offsets(column):
+    """Offsets of a column's strings or lists lead out of their buffer; reading them may crash."""
+
+    def spoil(out_dir):
+        for shard in (out_dir / "episodes/train").iterdir():
+            data = shard.read_bytes()
+            with pa.BufferReader(data) as file, pa.ipc.open_stream(file) as reader:
+                at = data.index(reader.read_next_batch()[column].buffers()[1].to_pybytes())
+            shard.write_bytes(data[: at + 4] + b"\xff\xff\xff\x7f" + data[at + 8 :])
+
+    return spoil
+
+
+def spoil_text(out_dir):
+    """A game that is no UTF-8."""
+    for shard in (out_dir / "episodes/train").iterdir():
+        shard.write_bytes(shard.read_bytes().replace(b"labellabel", b"label\xff\xff\xff\xff\xff"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -239,6 +293,13 @@ def cut_shard(out_dir):
         (empty_manifest, "not a manifest.*prepare"),
         (remove_shard, "a.arrow can't be read.*--repair"),
         (cut_shard, "a.arrow can't be read.*--repair"),
+        (empty_shard, "a.arrow can't be read.*--repair"),
+        (fold_shard, "a.arrow can't be read.*--repair"),
+        (other_shard, "a.arrow can't be read.*does not hold rows.*--repair"),
+        (spoil_offsets("id"), "arrow can't be read.*--repair"),
+        (spoil_offsets("source"), "arrow can't be read.*--repair"),
+        (spoil_offsets("input_ids"), "arrow can't be read.*--repair"),
+        (spoil_text, "arrow can't be read.*--repair"),
     ],
 )
 def test_what_is_not_a_finished_output_is_refused_with_the_mend(output, spoil, words):
@@ -258,3 +319,21 @@ def test_no_such_config_or_split_is_a_usage_error(tmp_path, options):
     ran = duologue("inspect", tmp_path, *options)
     assert ran.code == 2
     assert f"'{options[1]}' is not one of" in ran.said
+
+
+def test_no_byte_of_a_shard_brings_it_down(output):
+    """Whatever is damaged, there are rows or one error that names the shard."""
+    manifest = json.loads((output / "manifest.json").read_text())
+    manifest["shards"] = manifest["shards"][:1]
+    (output / "manifest.json").write_text(json.dumps(manifest))
+    shard = output / "episodes/train/a.arrow"
+    data = shard.read_bytes()
+    said = []
+    for at in range(0, len(data), 7):
+        shard.write_bytes(data[:at] + bytes([data[at] ^ 0x81]) + data[at + 1 :])
+        try:
+            printed(output)
+        except UserError as error:
+            said.append(str(error))
+    assert len(said) > 20
+    assert all(str(shard) in words and "--repair" in words for words in said)

@@ -36,13 +36,18 @@ SHARD = ShardRecord(
     sha256="5",
 )
 
+COUNTS = {
+    **dict.fromkeys(("bytes", "documents_rejected"), 0),
+    **{name: {} for name in ("bytes_by_game", "bytes_by_kind", "episodes_by_game", "configs")},
+}
+
 
 def record(number, *, is_last=True):
     shard = dataclasses.replace(SHARD, path=f"documents/train/a-{number:05d}.arrow")
     return ChunkRecord(
         shards=[shard],
         rejected=[{"path": f"rejected/a-{number:05d}.jsonl", "rows": 1, "sha256": "6"}],
-        counts={"documents": 10**number, "rejected": {f"why {number % 2}": 1}},
+        counts=COUNTS | {"documents": 10**number, "rejected": {f"why {number % 2}": 1}},
         damaged=[],
         n_bytes=number,
         blake2b=f"hash up to {number}",
@@ -80,7 +85,8 @@ def test_pieces_commit_once_all_are_there_in_any_order(tmp_path_factory, order, 
     joined = read_record(record_path(out, "a"))
     assert [shard.path for shard in joined.shards] == [each.shards[0].path for each in pieces]
     assert len(joined.rejected) == 5
-    assert joined.counts == {"documents": 11111, "rejected": {"why 0": 3, "why 1": 2}}
+    sums = {"documents": 11111, "rejected": {"why 0": 3, "why 1": 2}}
+    assert joined.counts == COUNTS | sums
     # Of the whole chunk: what the last piece saw.
     assert (joined.n_bytes, joined.blake2b) == (4, "hash up to 4")
 
