@@ -5,6 +5,7 @@ import ctypes.util
 import dataclasses
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from backports import zstd
 
-from tests.faults.fault import Fault
+from tests.faults.fault import HOLD, Fault
 from tests.running import (
     Ran,
     duologue,
@@ -30,6 +31,9 @@ from tests.running import (
 
 UNMOUNT_SECONDS = 60
 """In which the processes of a command that was killed are gone."""
+
+HELD_SECONDS = 60
+"""In which a command comes to the step at which it is held."""
 
 
 def can_mount() -> bool:
@@ -65,11 +69,15 @@ def edit(home: Path) -> None:
     path.write_text(path.read_text().replace(">>> 7", ">>> 8"))
 
 
-def prepare(home: Path, *more: object, out: str = "out", env: dict[str, str] | None = None) -> Ran:
+def prepare_argv(home: Path, out: Path, *more: object) -> list[object]:
+    """What prepares a home's corpus."""
+    given = ["prepare", home / "corpus", "--out", out, "--tokenizer", home / "tok.json"]
+    return [*given, "--holdout", "0.2", "--chunk-bytes", 4096, *more]
+
+
+def prepare(home: Path, *more: object) -> Ran:
     """Prepare a home's corpus in it."""
-    options = ["--holdout", "0.2", "--chunk-bytes", 4096, *more]
-    argv = ["prepare", home / "corpus", "--out", home / out, "--tokenizer", home / "tok.json"]
-    return duologue(*argv, *options, env=env)
+    return duologue(*prepare_argv(home, home / "out", *more))
 
 
 @contextlib.contextmanager
@@ -78,17 +86,48 @@ def failing(root: Path, faults: Sequence[Fault]) -> Iterator[Path]:
 
     Once it is gone, so are all processes that had files in it open, and `root` holds what is left.
     """
+    with _served(root, faults) as (mounted, _):
+        yield mounted
+
+
+@dataclasses.dataclass(frozen=True)
+class Hold:
+    """A step that is held, of what serves a mount."""
+
+    _server: subprocess.Popen[bytes]
+
+    def wait(self) -> None:
+        """Until it has come."""
+        assert select.select([self._server.stdout], [], [], HELD_SECONDS)[0]
+        assert self._server.stdout.readline() == b"held\n"
+
+    def end(self) -> None:
+        """Let it go on."""
+        self._server.stdin.close()
+
+
+@contextlib.contextmanager
+def holding(root: Path, step: Fault) -> Iterator[tuple[Path, Hold]]:
+    """A mount of `root` in which a reading is held."""
+    with _served(root, [dataclasses.replace(step, what=HOLD)]) as (mounted, server):
+        yield mounted, Hold(server)
+
+
+@contextlib.contextmanager
+def _served(root: Path, faults: Sequence[Fault]) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
     beside = root.with_name(f"{root.name}-mounted")
     beside.mkdir(exist_ok=True)
     plan = root.with_name(f"{root.name}.plan")
     plan.write_text(json.dumps([dataclasses.asdict(fault) for fault in faults]))
     argv = ["-m", "tests.faults.filesystem", root, beside, plan, log_of(root)]
-    with subprocess.Popen([sys.executable, *argv], stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
+    with subprocess.Popen(
+        [sys.executable, *argv], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
         assert server.stdout.readline() == b"mounted\n"
         try:
-            yield beside
+            yield beside, server
         finally:
+            server.stdin.close()
             # It serves until the last of the processes that have files open is gone.
             subprocess.run(["fusermount3", "-u", "-z", beside], check=True)
             server.wait(UNMOUNT_SECONDS)
