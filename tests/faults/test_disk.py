@@ -39,10 +39,12 @@ def test_a_full_disk_ends_the_run_and_room_completes_it(small_disk, home, undist
 
 @needs_mount
 @pytest.mark.parametrize("seed", range(4))
-def test_a_disk_that_fails_once_ends_the_run_and_it_goes_on(home, undisturbed, seed):
+def test_a_disk_that_fails_once_ends_the_run_and_it_goes_on(
+    home, undisturbed, changes_of_a_run, seed
+):
     rng = random.Random(seed)
     for _ in range(3):
-        failing = Fault(path="out*", nth=rng.randint(2, 300), what="EIO")
+        failing = Fault(path="out*", nth=rng.randint(2, changes_of_a_run), what="EIO")
         ran = prepare_failing(home, [failing], "--workers", 1)
         if ran.code == 1 and met(home):
             assert ran.last_line.startswith(("duologue: cannot ", "duologue: the job failed "))

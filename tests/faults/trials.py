@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from backports import zstd
 
-from tests.faults.fault import HOLD, Fault
+from tests.faults.fault import CHANGES, HOLD, Fault
 from tests.running import (
     Ran,
     duologue,
@@ -69,6 +69,14 @@ def edit(home: Path) -> None:
     path.write_text(path.read_text().replace(">>> 7", ">>> 8"))
 
 
+def damage(home: Path) -> None:
+    """Flip a bit of a finished output's shard."""
+    path = min(home.glob("out/documents/train/*"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 def prepare_argv(home: Path, out: Path, *more: object) -> list[object]:
     """What prepares a home's corpus."""
     given = ["prepare", home / "corpus", "--out", out, "--tokenizer", home / "tok.json"]
@@ -84,7 +92,8 @@ def prepare(home: Path, *more: object) -> Ran:
 def failing(root: Path, faults: Sequence[Fault]) -> Iterator[Path]:
     """A mount of `root` that fails as planned.
 
-    Once it is gone, so are all processes that had files in it open, and `root` holds what is left.
+    Once it is gone, so are all processes that had files in it open, and `root` holds what is left:
+    all that its output's manifest and records name, if it was there before.
     """
     with _served(root, faults) as (mounted, _):
         yield mounted
@@ -115,6 +124,7 @@ def holding(root: Path, step: Fault) -> Iterator[tuple[Path, Hold]]:
 
 @contextlib.contextmanager
 def _served(root: Path, faults: Sequence[Fault]) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    torn_before = torn(root / "out")
     beside = root.with_name(f"{root.name}-mounted")
     beside.mkdir(exist_ok=True)
     plan = root.with_name(f"{root.name}.plan")
@@ -131,6 +141,14 @@ def _served(root: Path, faults: Sequence[Fault]) -> Iterator[tuple[Path, subproc
             # It serves until the last of the processes that have files open is gone.
             subprocess.run(["fusermount3", "-u", "-z", beside], check=True)
             server.wait(UNMOUNT_SECONDS)
+    newly = torn(root / "out") - torn_before
+    assert not newly, newly
+
+
+def n_changes(root: Path) -> int:
+    """How often files were changed below the last mount of `root`."""
+    lines = log_of(root).read_text().splitlines()
+    return sum(line.split()[0] in CHANGES for line in lines)
 
 
 def log_of(root: Path) -> Path:
@@ -166,6 +184,25 @@ class Outcome:
 
 
 WHOLE = Outcome(lost=0, doubled=0, is_same=True)
+
+
+def torn(out: Path) -> set[str]:
+    """Files of an output that are not as its manifest or a record says, where that is there."""
+    named = set()
+    for path in [*out.glob("manifest.json"), *out.glob("_chunks/*.json")]:
+        names = json.loads(path.read_bytes())
+        of_chunks = (*names["shards"], *names.get("rejected_files", names["rejected"]))
+        named |= {(each["path"], each["sha256"]) for each in of_chunks}
+        if path.name == "manifest.json":
+            named.add(("tokenizer.json", names["tokenizer_sha256"]))
+            # The card's hash stands nowhere; but a card that says so is not a finished output's.
+            named |= {("README.md", "")} if _is_refused(out / "README.md") else set()
+    found = tree(out)
+    return {path for path, sha256 in named if found.get(path) != sha256}
+
+
+def _is_refused(card: Path) -> bool:
+    return not card.exists() or "NOT FINISHED" in card.read_text()
 
 
 def outcome(out: Path, expected: Path) -> Outcome:
