@@ -16,14 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.fault import CHANGES, CUT_POWER, KILL_COMMAND, KILL_WRITER, SHORT, Fault
+from tests.faults.fault import CUT_POWER, KILL_COMMAND, KILL_WRITER, SHORT, Fault
 from tests.faults.steps import STEPS, UPDATE_STEPS
 from tests.faults.trials import (
     Outcome,
+    damage,
     edit,
-    log_of,
     make_home,
     met,
+    n_changes,
     outcome,
     prepare,
     prepare_failing,
@@ -46,12 +47,13 @@ class Case(NamedTuple):
     Attributes:
       title: what happens.
       faults: one a trial.
-      is_update: amid `--update` of a finished output, after an edit.
+      amid: "--update" of a finished output, after an edit, or "--repair", after damage; None is
+        a new output.
     """
 
     title: str
     faults: Sequence[Fault]
-    is_update: bool = False
+    amid: str | None = None
 
 
 class Trial(NamedTuple):
@@ -68,7 +70,7 @@ class Trial(NamedTuple):
     outcome: Outcome
 
 
-def cases(n_changes: int, n_changes_of_update: int) -> list[Case]:
+def cases(n_of_run: int, n_of_update: int) -> list[Case]:
     """All rows, for a run and an update that change files so often."""
 
     def moments(what: str, most: int) -> list[Fault]:
@@ -80,25 +82,26 @@ def cases(n_changes: int, n_changes_of_update: int) -> list[Case]:
 
     full = [
         dataclasses.replace(fault, op="write", nth=max(1, fault.nth // 4), times=ALWAYS)
-        for fault in moments("ENOSPC", n_changes)
+        for fault in moments("ENOSPC", n_of_run)
     ]
     halves = [Fault(op=op, what=SHORT, times=ALWAYS) for op in ("read", "write")]
     return [
-        *(
-            Case(f"{why}, seeded moments", moments(what, n_changes))
-            for what, why in CRASHES.items()
-        ),
+        *(Case(f"{why}, seeded moments", moments(what, n_of_run)) for what, why in CRASHES.items()),
         *(Case(f"{why}, every named step", named(what, STEPS)) for what, why in CRASHES.items()),
         *(
             Case(
                 f"{why}, amid `--update`",
-                named(what, UPDATE_STEPS) + moments(what, n_changes_of_update),
-                is_update=True,
+                named(what, UPDATE_STEPS) + moments(what, n_of_update),
+                amid="--update",
             )
             for what, why in CRASHES.items()
         ),
+        *(
+            Case(f"{why}, amid `--repair`", named(what, UPDATE_STEPS), amid="--repair")
+            for what, why in CRASHES.items()
+        ),
         Case("disk full from a moment on", full),
-        Case("input/output error, once", moments("EIO", n_changes)),
+        Case("input/output error, once", moments("EIO", n_of_run)),
         Case("every read, or every write, by halves", halves),
     ]
 
@@ -106,15 +109,12 @@ def cases(n_changes: int, n_changes_of_update: int) -> list[Case]:
 def tried(case: Case, fault: Fault, finished: Path, updated: Path, home: Path) -> Trial:
     """Prepare or update in a new home, with the fault and then again without."""
     shutil.copytree(finished, home)
-    options = ["--workers", 1]
-    if case.is_update:
-        edit(home)
-        options.append("--update")
-    else:
-        shutil.rmtree(home / "out")
+    change = {"--update": edit, "--repair": damage, None: lambda home: shutil.rmtree(home / "out")}
+    change[case.amid](home)
+    options = ["--workers", 1, *filter(None, [case.amid])]
     prepare_failing(home, [fault], *options)
     again = prepare(home, *options)
-    expected = (updated if case.is_update else finished) / "out"
+    expected = (updated if case.amid == "--update" else finished) / "out"
     found = Trial(bool(met(home)), again.code == 3, outcome(home / "out", expected))
     shutil.rmtree(home)
     return found
@@ -139,14 +139,14 @@ def main() -> None:
         folder = Path(name)
         finished, updated = folder / "finished", folder / "updated"
         make_home(finished)
-        n_changes = _changes(finished)
+        n_of_run = _changes(finished)
         shutil.copytree(finished, updated)
         edit(updated)
-        n_changes_of_update = _changes(updated, "--update")
+        n_of_update = _changes(updated, "--update")
         print("| fault | runs | met | survived | lost | doubled | hashes equal |")
         print("|---|---|---|---|---|---|---|", flush=True)
         is_whole = True
-        for case in cases(n_changes, n_changes_of_update):
+        for case in cases(n_of_run, n_of_update):
             homes = [folder / f"home-{number}" for number in range(len(case.faults))]
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 trials = list(
@@ -166,8 +166,7 @@ def _changes(home: Path, *options: object) -> int:
     ran = prepare_failing(home, [], "--workers", 1, *options)
     if ran.code != 3:
         sys.exit(f"the undisturbed run failed: {ran.err}")
-    lines = log_of(home).read_text().splitlines()
-    return sum(line.split()[0] in CHANGES for line in lines)
+    return n_changes(home)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ KILL_WRITER = "kill writer"
 KILL_COMMAND = "kill command"
 CUT_POWER = "cut power"
 SHORT = "short"
+HOLD = "hold"
 
 CRASHES = (KILL_WRITER, KILL_COMMAND, CUT_POWER)
 
@@ -23,7 +24,8 @@ class Fault:
       what: a crash before the step, in the middle of it where it writes: KILL_WRITER, of the
         process that asked for it, KILL_COMMAND, of the `duologue` above that, or CUT_POWER, by
         which all of them end and all is lost that was not synced. SHORT: half of what was asked is
-        read or written. Else the name of an error.
+        read or written. HOLD: a read that does not return before it is told to; its process cannot
+        be killed until then. Else the name of an error.
       times: how often in a row it happens, from the nth step on.
     """
 

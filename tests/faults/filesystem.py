@@ -2,7 +2,8 @@
 
 What is below MOUNT is what is below ROOT, until a step comes that the plan names. PLAN is a JSON
 list of faults; LOG gets a line for every step that changes something, and for every fault met.
-Once the power was cut, nothing below MOUNT works any more.
+Once the power was cut, nothing below MOUNT works any more. "mounted" is said on stdout, and "held"
+where a step is held, until stdin ends.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ from tests.faults.fault import (
     CHANGES,
     CRASHES,
     CUT_POWER,
+    HOLD,
     KILL_WRITER,
     SHORT,
     Fault,
@@ -166,7 +168,10 @@ class FailingFilesystem(mfusepy.Operations):
 
     def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
         what = self._fault("read", path)
-        if what not in (None, SHORT):
+        if what == HOLD:
+            print("held", flush=True)
+            sys.stdin.read()
+        elif what not in (None, SHORT):
             self._fail(what)
         return os.pread(fh, max(1, size // 2) if what == SHORT else size, offset)
 
@@ -229,9 +234,16 @@ def main() -> None:
     root, mount, plan, log = sys.argv[1:]
     faults = [Fault(**each) for each in json.loads(Path(plan).read_bytes())]
     filesystem = FailingFilesystem(Path(root), faults, Path(log))
-    # One step after the other, so that they can be counted; no cache, so that short reads show.
+    # One step after the other, so that they can be counted, unless all would wait for one.
+    nothreads = all(fault.what != HOLD for fault in faults)
+    # No cache, so that short reads show.
     mfusepy.FUSE(
-        filesystem, mount, foreground=True, nothreads=True, direct_io=True, default_permissions=True
+        filesystem,
+        mount,
+        foreground=True,
+        nothreads=nothreads,
+        direct_io=True,
+        default_permissions=True,
     )
 
 

@@ -33,11 +33,16 @@ UPDATE_STEPS = {
     "a record is there": Fault(op="unlink", path="out/_chunks/*"),
     "the record is gone and its shards are there": Fault(op="unlink", path="out/documents/*"),
     "the shards are gone and the notes of the inputs are old": Fault(
-        op="rename", path="out/_run/inputs.json"
+        op="rename", path="out/_run/inputs*.json"
     ),
     "the notes are new and the record is not there": Fault(op="rename", path="out/_chunks/*"),
 }
-"""What an update takes back and makes again, in order."""
+"""What an update or a repair takes back and makes again, in order."""
 
-CHANGES_OF_A_RUN = 338
-"""About so many steps has a run with one worker, from its first folder to the manifest."""
+FINISH_STEPS = {
+    "no card is": Fault(op="create", path="out/.README.md.*"),
+    "the card is written and has no name": Fault(op="rename", path="out/README.md"),
+    "the card is there and no manifest is": Fault(op="create", path="out/.manifest.json.*"),
+    "the manifest is written and has no name": Fault(op="rename", path="out/manifest.json"),
+}
+"""What is left when all slices are done, in order."""

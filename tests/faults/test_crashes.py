@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tests.faults.fault import CUT_POWER, KILL_COMMAND, KILL_WRITER, Fault
-from tests.faults.steps import CHANGES_OF_A_RUN, STEPS, UPDATE_STEPS
+from tests.faults.steps import FINISH_STEPS, STEPS, UPDATE_STEPS
 from tests.faults.trials import (
     EDITED,
     WHOLE,
     can_mount,
+    damage,
     edit,
     failing,
     make_home,
@@ -20,7 +21,7 @@ from tests.faults.trials import (
     prepare,
     prepare_failing,
 )
-from tests.running import tree
+from tests.running import duologue, tree
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="needs fuse3 and /dev/fuse")
 
@@ -60,10 +61,12 @@ def test_what_is_finished_lasts(undisturbed, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("what", [KILL_COMMAND, KILL_WRITER, CUT_POWER])
-def test_whenever_it_crashes_the_same_command_gives_the_same_bytes(home, undisturbed, what, seed):
+def test_whenever_it_crashes_the_same_command_gives_the_same_bytes(
+    home, undisturbed, changes_of_a_run, what, seed
+):
     rng = random.Random(f"{what} {seed}")
     for _ in range(MOMENTS):
-        crash = Fault(nth=rng.randint(1, CHANGES_OF_A_RUN), what=what)
+        crash = Fault(nth=rng.randint(1, changes_of_a_run), what=what)
         ran = prepare_failing(home, [crash], "--workers", 2)
         if not met(home):
             # What was left to do was less than that: it is done.
@@ -96,5 +99,50 @@ def test_without_power_amid_an_update_the_same_command_completes_it(
     prepare_failing(home, [crash], "--workers", 1, "--update")
     assert len(met(home)) == 1
     ran = prepare(home, "--workers", 1, "--update")
+    assert ran.code == 3, ran.err
+    assert outcome(home / "out", updated / "out") == WHOLE
+
+
+def crash_one_after_the_other(home, what, steps, run):
+    """A crash at each step of a command, each of which it comes to after the one before."""
+    for name, step in steps.items():
+        with failing(home, [replace(step, what=what)]) as mounted:
+            run(mounted)
+        assert len(met(home)) == 1, name
+
+
+def update_slice(home):
+    return prepare(home, "--workers", 1, "--update", "--slice", "1/2")
+
+
+def finish(home):
+    return duologue("finish", home / "out")
+
+
+@pytest.mark.parametrize("what", [KILL_COMMAND, CUT_POWER])
+def test_crashes_amid_a_repair_are_mended_by_the_same_command(undisturbed, tmp_path, what):
+    home = shutil.copytree(undisturbed, tmp_path / "home")
+    damage(home)
+
+    def repair(home):
+        return prepare(home, "--workers", 1, "--repair")
+
+    crash_one_after_the_other(home, what, UPDATE_STEPS, repair)
+    ran = repair(home)
+    assert ran.code == 3, ran.err
+    assert outcome(home / "out", undisturbed / "out") == WHOLE
+
+
+@pytest.mark.parametrize("what", [KILL_COMMAND, CUT_POWER])
+def test_crashes_amid_the_update_of_a_slice_and_finish_are_mended_by_the_same_commands(
+    undisturbed, updated, tmp_path, what
+):
+    home = shutil.copytree(undisturbed, tmp_path / "home")
+    shutil.copy2(updated / EDITED, home / EDITED)
+    crash_one_after_the_other(home, what, UPDATE_STEPS, update_slice)
+    assert update_slice(home).code == 0
+    assert prepare(home, "--workers", 1, "--slice", "0/2").code == 0
+    crash_one_after_the_other(home, what, FINISH_STEPS, finish)
+    ran = finish(home)
     assert ran.code == 3, ran.err
     assert outcome(home / "out", updated / "out") == WHOLE

@@ -12,6 +12,7 @@ from tests.faults.trials import (
     met,
     outcome,
     prepare,
+    prepare_argv,
     prepare_failing,
 )
 from tests.running import duologue
@@ -25,8 +26,7 @@ ALWAYS = 10**9
 def test_a_full_disk_ends_the_run_and_room_completes_it(small_disk, home, undisturbed, seed):
     used = sum(path.stat().st_blocks // 2 for path in (undisturbed / "out").rglob("*.*"))
     disk = small_disk(random.Random(seed).randint(4, used * 9 // 10))
-    argv = ["prepare", home / "corpus", "--out", disk / "out", "--tokenizer", home / "tok.json"]
-    argv += ["--holdout", "0.2", "--chunk-bytes", 4096, "--workers", 1]
+    argv = prepare_argv(home, disk / "out", "--workers", 1)
     full = duologue(*argv)
     assert full.code == 1
     assert "No space left on device; make room" in full.last_line
@@ -39,10 +39,12 @@ def test_a_full_disk_ends_the_run_and_room_completes_it(small_disk, home, undist
 
 @needs_mount
 @pytest.mark.parametrize("seed", range(4))
-def test_a_disk_that_fails_once_ends_the_run_and_it_goes_on(home, undisturbed, seed):
+def test_a_disk_that_fails_once_ends_the_run_and_it_goes_on(
+    home, undisturbed, changes_of_a_run, seed
+):
     rng = random.Random(seed)
     for _ in range(3):
-        failing = Fault(path="out*", nth=rng.randint(2, 300), what="EIO")
+        failing = Fault(path="out*", nth=rng.randint(2, changes_of_a_run), what="EIO")
         ran = prepare_failing(home, [failing], "--workers", 1)
         if ran.code == 1 and met(home):
             assert ran.last_line.startswith(("duologue: cannot ", "duologue: the job failed "))

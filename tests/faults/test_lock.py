@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.faults.trials import WHOLE, outcome
+from tests.faults.fault import Fault
+from tests.faults.trials import WHOLE, can_mount, holding, outcome, prepare, prepare_argv
 from tests.running import command, duologue
 
 OTHER = ("--delimiters", "tags")
@@ -12,9 +13,7 @@ OTHER = ("--delimiters", "tags")
 
 
 def argv(home, out, *more):
-    options = ["--holdout", "0.2", "--chunk-bytes", 4096, "--workers", 1]
-    corpus, tokenizer = home / "corpus", home / "tok.json"
-    return ["prepare", corpus, "--out", out, "--tokenizer", tokenizer, *options, *more]
+    return prepare_argv(home, out, "--workers", 1, *more)
 
 
 def at_once(*commands):
@@ -64,3 +63,21 @@ def test_slices_begun_at_once_with_other_options_are_never_mixed(expected, undis
         assert ran.code == 0, ran.err
     assert duologue("finish", out).code == 3
     assert outcome(out, expected[won]) == WHOLE
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs fuse3 and /dev/fuse")
+def test_the_lock_outlives_a_killed_command_as_long_as_a_worker_does(home, undisturbed):
+    # The workers alone read it. They end when the command is gone, but not amid a reading.
+    step = Fault(op="read", path="corpus/notes/2.txt")
+    with holding(home, step) as (mounted, held):
+        first = subprocess.Popen(command(*prepare_argv(mounted, mounted / "out", "--workers", 2)))
+        held.wait()
+        first.kill()
+        first.wait()
+        refused = prepare(mounted, "--workers", 2)
+        assert refused.code == 1
+        assert "another job is writing to" in refused.last_line
+        held.end()
+        ran = prepare(mounted, "--workers", 2)
+    assert ran.code == 3, ran.err
+    assert outcome(home / "out", undisturbed / "out") == WHOLE
