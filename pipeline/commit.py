@@ -10,9 +10,11 @@ import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import Any
+
+import msgspec
 
 from pipeline.atomic import TEMPORARY_SUFFIX as TEMPORARY_SUFFIX
 from pipeline.atomic import HashingFile as HashingFile
@@ -24,8 +26,8 @@ from pipeline.atomic import write_json as write_json
 from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
+from schemas.manifest import ChunkCounts, Count, Damage, File, PlayerCounts
 from schemas.parse import parsed_json
-from schemas.shapes import RECORD, misfit
 
 RUN = "_run"
 CHUNKS = "_chunks"
@@ -57,10 +59,10 @@ class ShardRecord:
     path: str
     config: str
     split: str
-    rows: int
-    tokens: int
-    tokens_by_player: list[int]
-    size_bytes: int
+    rows: Count
+    tokens: Count
+    tokens_by_player: PlayerCounts
+    size_bytes: Count
     sha256: str
 
 
@@ -79,17 +81,12 @@ class ChunkRecord:
     """
 
     shards: list[ShardRecord]
-    rejected: list[dict[str, Any]]
-    counts: dict[str, Any]
-    damaged: list[dict[str, Any]]
-    n_bytes: int
+    rejected: list[File]
+    counts: ChunkCounts
+    damaged: list[Damage]
+    n_bytes: Count
     blake2b: str
     is_last: bool = True
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Self:
-        """Rebuild from what `dataclasses.asdict` gave."""
-        return cls(**{**fields, "shards": [ShardRecord(**shard) for shard in fields["shards"]]})
 
     def to_bytes(self) -> bytes:
         """What a record's file holds: the fields, sealed with the hash of their own JSON."""
@@ -107,7 +104,7 @@ def json_bytes(value: Any) -> bytes:  # noqa: ANN401 JSON holds anything
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
-def add_counts(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+def add_counts(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
     """Sum of nested dicts of ints.
 
     Example:
@@ -149,11 +146,9 @@ def read_record(path: Path) -> ChunkRecord:
         if not is_whole and (seal is not None or data != json_bytes(fields)):
             msg = "its seal is broken"
             raise ValueError(msg)
-        if fault := misfit(fields, RECORD):
-            raise ValueError(fault)
+        return msgspec.convert(fields, ChunkRecord)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(path, str(error)) from error
-    return ChunkRecord.from_json(fields)
 
 
 def _damaged(path: Path, why: str) -> UserError:
@@ -220,7 +215,7 @@ def _joined(pieces: list[ChunkRecord]) -> ChunkRecord:
     return ChunkRecord(
         shards=[shard for piece in pieces for shard in piece.shards],
         rejected=[each for piece in pieces for each in piece.rejected],
-        counts=counts,
+        counts=msgspec.convert(counts, ChunkCounts),
         damaged=[each for piece in pieces for each in piece.damaged],
         n_bytes=pieces[-1].n_bytes,
         blake2b=pieces[-1].blake2b,

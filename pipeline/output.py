@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pipeline.commit import (
     CHUNKS,
     RUN,
@@ -14,9 +16,8 @@ from pipeline.commit import (
 )
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
+from schemas.manifest import Manifest
 from schemas.parse import parsed_json
-from schemas.shapes import MANIFEST as MANIFEST_SHAPE
-from schemas.shapes import misfit
 
 CARD = "README.md"
 CONFIG = "config.json"
@@ -83,8 +84,10 @@ def read_manifest(out: Path) -> dict[str, Any]:
       UserError: if there is none, or it is damaged.
     """
     manifest = stored_manifest(out)
-    if fault := misfit(manifest, MANIFEST_SHAPE):
-        raise _no_manifest(out / MANIFEST, fault)
+    try:
+        msgspec.convert(manifest, Manifest)
+    except msgspec.ValidationError as error:
+        raise _no_manifest(out / MANIFEST, str(error)) from error
     return manifest
 
 

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
+
+import msgspec
 
 from pipeline.commit import atomic_file, remove, write_json
 from pipeline.inputs import InputFile
@@ -28,8 +30,8 @@ from pipeline.streams import compression_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import digest
+from schemas.manifest import Sums
 from schemas.parse import parsed_json
-from schemas.shapes import CHUNK, NOTED_INPUTS, misfit
 from schemas.words import counted
 
 WHOLE = (0, 1)
@@ -276,6 +278,13 @@ def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None
     write_json(folder / _inputs_name(which), {"files": files, "skipped": plan.skipped})
 
 
+class _Note(TypedDict):
+    """`NotedInputs` as JSON: files are (path, relative, size_bytes, modified, is_readable)."""
+
+    files: list[tuple[str, str, int, float, bool]]
+    skipped: Sums
+
+
 class NotedInputs(NamedTuple):
     """The inputs as a run, or a slice, listed them before it worked on an output.
 
@@ -299,14 +308,12 @@ def noted_inputs(folder: Path) -> list[NotedInputs]:
 
 def _noted(path: Path) -> NotedInputs:
     try:
-        fields = parsed_json(path.read_bytes())
-        if fault := misfit(fields, NOTED_INPUTS):
-            raise ValueError(fault)
+        noted = msgspec.convert(parsed_json(path.read_bytes()), _Note)
         files = (
             InputFile(path=where, relative=relative, size_bytes=size, modified=modified)
-            for where, relative, size, modified, _ in fields["files"]
+            for where, relative, size, modified, _ in noted["files"]
         )
-        return NotedInputs(tuple(files), fields["skipped"])
+        return NotedInputs(tuple(files), noted["skipped"])
     except (OSError, ValueError) as error:
         msg = f"{path} is damaged ({error}): run prepare again with the same options"
         raise UserError(msg) from error
@@ -400,8 +407,4 @@ def planned_chunks(path: Path) -> Iterator[PlannedChunk]:
 
 
 def _chunk(line: bytes) -> Chunk:
-    fields = parsed_json(line)
-    if fault := misfit(fields, CHUNK):
-        raise ValueError(fault)
-    name, cost, ranges = fields
-    return Chunk(name, cost, tuple(InputRange(*part) for part in ranges))
+    return msgspec.convert(parsed_json(line), Chunk)

@@ -24,6 +24,7 @@ from pipeline.readers import DAMAGED, reason_kind
 from schemas.config import PrepareConfig
 from schemas.episode import Player
 from schemas.keys import SPLITS, document_key, row_id, split_of
+from schemas.manifest import ChunkCounts, ConfigCounts, Damage, File
 from transforms.rows import RowConfig, Rows, document_rows, episode_rows
 from transforms.tokenize import SegmentTokenizer
 
@@ -115,7 +116,7 @@ def _refused(table: pa.Table) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write_rejected(out: Path, path: str, refused: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _write_rejected(out: Path, path: str, refused: list[dict[str, Any]]) -> list[File]:
     if not refused:
         return []
     with atomic_file(out / path) as file:
@@ -124,7 +125,7 @@ def _write_rejected(out: Path, path: str, refused: list[dict[str, Any]]) -> list
     return [{"path": path, "rows": len(refused), "sha256": file.sha256}]
 
 
-def _damage(refused: dict[str, Any]) -> dict[str, Any]:
+def _damage(refused: dict[str, Any]) -> Damage:
     return {
         "source": refused["source"],
         "byte_offset": refused["byte_offset"],
@@ -132,7 +133,7 @@ def _damage(refused: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _counts(table: pa.Table, rows: dict[str, Rows]) -> dict[str, Any]:
+def _counts(table: pa.Table, rows: dict[str, Rows]) -> ChunkCounts:
     """Sums over a piece; nested dicts of ints, so that sums over pieces and chunks are sums."""
     is_used = pc.is_valid(table["text"])
     reasons = Counter(reason_kind(each) for each in table["reason"].to_pylist() if each)
@@ -167,7 +168,7 @@ def _bytes_by(spans: pa.StructArray, column: str) -> dict[str, int]:
     return {row["name"]: row["bytes_sum"] for row in sums}
 
 
-def _config_counts(made: Rows) -> dict[str, Any]:
+def _config_counts(made: Rows) -> ConfigCounts:
     return {
         "rows": len(made.table),
         "documents_dropped": made.documents_dropped,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import msgspec
 from backports import zstd
 
 from jobs.verify import verify
@@ -136,7 +137,7 @@ def agreed(files, path, after):
             if each.parent.name == CHUNKS:
                 fields = json.loads(damaged[each])
                 del fields["sha256"]
-                damaged[each] = ChunkRecord.from_json(fields).to_bytes()
+                damaged[each] = msgspec.convert(fields, ChunkRecord).to_bytes()
     return damaged
 
 
