@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.progress import track
 
 from jobs.view import on_one_line
+from pipeline.atomic import HashingFile, atomic_folder
 from pipeline.card import dataset_card
-from pipeline.commit import HashingFile, add_counts, atomic_folder
+from pipeline.commit import add_counts
 from pipeline.output import MANIFEST, TOKENIZER_FILES, read_manifest
 from pipeline.read_shards import mapped_shard, shards_of, tokenizer_of
 from pipeline.tokenizer import OutputTokenizer

@@ -10,17 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.atomic import json_bytes
 from pipeline.changes import has_sha256
-from pipeline.commit import (
-    CHUNKS,
-    REJECTED,
-    RUN,
-    ChunkRecord,
-    ShardRecord,
-    chunk_record,
-    json_bytes,
-)
-from pipeline.manifest import card_of, listed, manifest_of
+from pipeline.commit import CHUNKS, REJECTED, RUN, ChunkRecord, ShardRecord, chunk_record
+from pipeline.manifest import card_of, manifest_of, read_list
 from pipeline.output import (
     CARD,
     CONFIG,
@@ -157,7 +150,7 @@ def _expected(
     if noted:
         return manifest_of(done, config, tokenizer, *noted[0])
     own = {
-        "inputs": listed(out, "inputs", manifest.get("inputs")),
+        "inputs": read_list(out, "inputs", manifest.get("inputs")),
         "skipped_inputs": manifest.get("skipped_inputs"),
     }
     return {**manifest_of(done, config, tokenizer, (), {}), **own}
@@ -168,7 +161,7 @@ def _differing(out: Path, manifest: dict[str, Any], expected: dict[str, Any]) ->
     found, files = dict(manifest), []
     for path in LISTS:
         name = Path(path).stem
-        found[name] = listed(out, name, manifest.get(name))
+        found[name] = read_list(out, name, manifest.get(name))
         if found[name] is None and isinstance(manifest.get(name), dict):
             found[name] = expected[name]
             files.append(path)

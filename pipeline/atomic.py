@@ -200,7 +200,12 @@ def _sync_all(folder: Path) -> None:
         _sync(path)
 
 
+def json_bytes(value: Any) -> bytes:  # noqa: ANN401 JSON holds anything
+    """JSON with sorted keys, indented: the same bytes for the same value."""
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 JSON holds anything
-    """Write JSON atomically: sorted keys, indented, the same bytes for the same value."""
+    """Write `json_bytes` atomically."""
     with atomic_file(path) as file:
-        file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+        file.write(json_bytes(value))

@@ -11,17 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.atomic import atomic_file, remove, write_json
 from pipeline.card import dataset_card
 from pipeline.changes import has_sha256
-from pipeline.commit import (
-    ChunkRecord,
-    ShardRecord,
-    add_counts,
-    atomic_file,
-    records,
-    remove,
-    write_json,
-)
+from pipeline.commit import ChunkRecord, ShardRecord, add_counts, records
 from pipeline.inputs import InputFile
 from pipeline.output import CARD, MANIFEST
 from pipeline.plan import Plan
@@ -58,7 +51,7 @@ def write_manifest(
     manifest = manifest_of(done, config, tokenizer, plan.files, plan.skipped)
     card = card_of(manifest)
     for name in ("inputs", "damaged_inputs"):
-        manifest[name] = _inline(out, name, manifest[name])
+        manifest[name] = _write_list(out, name, manifest[name])
     with atomic_file(out / CARD) as file:
         file.write(card.encode())
     write_json(out / MANIFEST, manifest)
@@ -117,7 +110,7 @@ def _shard_order(shard: ShardRecord) -> tuple[str, int, str]:
     return shard.config, SPLITS.index(shard.split), shard.path
 
 
-def _inline(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 JSON
+def _write_list(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 JSON
     """The rows, or where there are many, the Parquet file beside the manifest that holds them."""
     path = out / f"{name}.parquet"
     if len(rows) <= INLINE_ROWS:
@@ -128,7 +121,7 @@ def _inline(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: A
     return {"path": path.name, "rows": len(rows), "sha256": file.sha256}
 
 
-def listed(out: Path, name: str, value: Any) -> Any:  # noqa: ANN401 JSON
+def read_list(out: Path, name: str, value: Any) -> Any:  # noqa: ANN401 JSON
     """The rows of a list of the manifest, wherever they stand; None if their file is damaged."""
     if isinstance(value, list):
         return value

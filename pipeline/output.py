@@ -5,15 +5,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.commit import (
-    CHUNKS,
-    RUN,
-    TEMPORARY_SUFFIX,
-    atomic_file,
-    make_folder,
-    remove,
-    write_json,
-)
+from pipeline.atomic import TEMPORARY_SUFFIX, atomic_file, make_folder, remove, write_json
+from pipeline.commit import CHUNKS, RUN
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.manifest import Manifest

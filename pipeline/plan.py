@@ -15,7 +15,7 @@ from typing import NamedTuple, TypedDict
 
 import msgspec
 
-from pipeline.commit import atomic_file, remove, write_json
+from pipeline.atomic import atomic_file, remove, write_json
 from pipeline.inputs import InputFile
 from pipeline.readers import (
     READER_OF_NAME,

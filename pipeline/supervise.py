@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.commit import CHUNKS, RUN, write_json
+from pipeline.atomic import write_json
+from pipeline.commit import CHUNKS, RUN
 from schemas.errors import UserError
 from schemas.words import counted
 

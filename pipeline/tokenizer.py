@@ -9,8 +9,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from pipeline.atomic import atomic_file, write_json
 from pipeline.changes import has_sha256
-from pipeline.commit import RUN, atomic_file, write_json
+from pipeline.commit import RUN
 from pipeline.inputs import InputFile
 from pipeline.piece import check_unchanged
 from pipeline.plan import cut_ranges

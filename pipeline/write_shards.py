@@ -11,14 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.commit import (
-    REJECTED,
-    ChunkRecord,
-    HashingFile,
-    ShardRecord,
-    atomic_file,
-    commit_piece,
-)
+from pipeline.atomic import HashingFile, atomic_file
+from pipeline.commit import REJECTED, ChunkRecord, ShardRecord, commit_piece
 from pipeline.piece import Piece
 from pipeline.readers import DAMAGED, reason_kind
 from schemas.config import PrepareConfig

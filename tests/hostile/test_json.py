@@ -9,7 +9,8 @@ import shutil
 import pytest
 
 from jobs.cli import main
-from pipeline.commit import json_bytes, read_record
+from pipeline.atomic import json_bytes
+from pipeline.commit import read_record
 from pipeline.output import read_manifest
 from schemas.errors import UserError
 from tests.running import Ran, duologue, rejected_of, rows_of, tree

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.atomic import atomic_file
 from pipeline.commit import (
     ChunkRecord,
     ShardRecord,
     add_counts,
-    atomic_file,
     commit_piece,
     drop_chunk,
     is_committed,
@@ -20,7 +20,6 @@ from pipeline.commit import (
     record_path,
     records,
     sweep,
-    write_json,
 )
 from schemas.errors import UserError
 from tests.running import tree
@@ -159,12 +158,6 @@ def test_no_byte_of_a_record_can_differ(tmp_path):
         path.write_bytes(data[:at] + bytes([byte ^ 1]) + data[at + 1 :])
         with pytest.raises(UserError, match="--repair"):
             read_record(path)
-
-
-def test_a_record_of_an_earlier_version_has_no_seal(tmp_path):
-    path = record_path(tmp_path, "a")
-    write_json(path, dataclasses.asdict(record(0)))
-    assert list(records(tmp_path)) == [("a", record(0))]
 
 
 def test_a_record_of_another_chunk_is_refused(tmp_path):
