@@ -92,7 +92,7 @@ class PrepareOptions:
       workers: local worker processes; None is one a core.
       which: (I, N) for every Nth chunk from the Ith, or None for all and the manifest.
       update: take changed inputs in.
-      repair: make damaged shards again.
+      repair: make what is damaged again.
       beam: Beam's own options.
     """
 
@@ -110,7 +110,7 @@ def list_files(
 ) -> tuple[list[InputFile], list[InputFile]]:
     """The files to read, and those that no reader takes; columns are checked.
 
-    The first of the latter, and what duologue wrote other than `out`, are named on the console.
+    The first of the latter, what else is left out and what is read twice are named on the console.
 
     Raises:
       UserError: no such input, no usable file, or a column that is not there.
@@ -119,10 +119,7 @@ def list_files(
         msg = f"--format {config.format}: expected one of {[*READER_OF_NAME]}"
         raise UserError(msg)
 
-    def say_output(folder: Path) -> None:
-        _say(console, f"left out: {folder}, which duologue wrote; name it to read it")
-
-    listed = list_inputs(inputs, exclude=out, on_output=say_output)
+    listed = list_inputs(inputs, exclude=out, say=lambda line: _say(console, line))
     files, left_out = usable_files(listed, reader=config.format)
     if left_out:
         _say(console, left_out_words(by_suffix(left_out), (file.relative for file in left_out)))
