@@ -18,6 +18,7 @@ from pipeline.atomic import TEMPORARY_SUFFIX as TEMPORARY_SUFFIX
 from pipeline.atomic import HashingFile as HashingFile
 from pipeline.atomic import atomic_file as atomic_file
 from pipeline.atomic import atomic_folder as atomic_folder
+from pipeline.atomic import check_place as check_place
 from pipeline.atomic import make_folder as make_folder
 from pipeline.atomic import remove as remove
 from pipeline.atomic import write_json as write_json
@@ -286,7 +287,7 @@ def locked(out: Path, *, is_slice: bool = False) -> Iterator[int]:
                 break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
-                    msg = f"another job is writing to {out}: wait for it or choose another --out"
+                    msg = f"another job is writing to {out}: wait for it, or name another folder"
                     raise UserError(msg) from error
                 time.sleep(LOCK_POLL_SECONDS)
         yield lock
@@ -327,7 +328,10 @@ def _lock_file(out: Path, name: str) -> Iterator[int]:
         make_folder(path.parent)
         file = path.open("a+")
     except OSError as error:
-        msg = f"cannot write to {out}: {error.strerror}; choose another --out"
+        msg = (
+            f"cannot write to {out}: {error.strerror}; give it write permission, or name another "
+            "folder"
+        )
         raise UserError(msg) from error
     with file:
         yield file.fileno()
