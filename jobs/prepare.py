@@ -56,7 +56,7 @@ from pipeline.plan import (
     usable_files,
     write_plan,
 )
-from pipeline.readers import INVALID_UTF8, READER_OF_NAME, UTF8_MEND, check_column
+from pipeline.readers import INVALID_UTF8, MENDS, READER_OF_NAME, check_column
 from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
     OutputTokenizer,
@@ -422,8 +422,10 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
         print(
             f"rejected: {counted(count, 'document')}, {why}; see {on_one_line(str(out / REJECTED))}"
         )
-    if INVALID_UTF8 in manifest["rejected"]:
-        print(f"{UTF8_MEND}, in a new --out")
+    for why, mend in MENDS.items():
+        if why in manifest["rejected"]:
+            then = "in a new --out" if why == INVALID_UTF8 else "then run with --update"
+            print(f"{mend}, {then}")
     damaged = manifest["damaged_inputs"]
     # Very many stand in a file of their own.
     listed = damaged if isinstance(damaged, list) else []

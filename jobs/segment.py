@@ -31,8 +31,7 @@ from jobs.view import (
 from pipeline.inputs import InputFile, check_file, list_inputs, printable
 from pipeline.plan import by_suffix, left_out_words, reader_for, usable_files
 from pipeline.readers import (
-    INVALID_UTF8,
-    UTF8_MEND,
+    MENDS,
     Document,
     InputRange,
     check_column,
@@ -257,8 +256,9 @@ def segment_files(
                     # The others are shown all the same.
                     print(on_one_line(str(error)), file=sys.stderr)
                     is_whole = False
-    if INVALID_UTF8 in refused:
-        print(UTF8_MEND, file=sys.stderr)
+    for kind, mend in MENDS.items():
+        if kind in refused:
+            print(mend, file=sys.stderr)
     return is_whole and not refused
 
 
@@ -321,7 +321,7 @@ def _print_lines(documents: pa.Table, file: InputFile) -> None:
     usable = pc.is_valid(documents["text"])
     spans_as_json_lines(documents.filter(usable), out)
     for row in documents.filter(pc.invert(usable)).select(["source", "reason"]).to_pylist():
-        if row["source"] == file.relative and reason_kind(row["reason"]) == INVALID_UTF8:
+        if row["source"] == file.relative and reason_kind(row["reason"]) in MENDS:
             undecodable_as_json_line(row["source"], _text_bytes(file.path), out)
     lines = out.getvalue()
     # A terminal obeys more characters than JSON escapes.

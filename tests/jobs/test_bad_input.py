@@ -48,6 +48,9 @@ RECORD_OFFSETS = [0, *accumulate(map(len, RECORDS.splitlines(keepends=True)))]
 
 LONG_LINES = LINE + jsonl(["word " * 5_000]) + LINE
 
+ZIPPED = b"\x1f\x8b\x08\n\xff\n"
+"""Begins as gzip data does; in lines."""
+
 LATIN_1 = "Q: Où?\nA: Là.\n".encode("latin-1")
 
 BROKEN_LINES = {
@@ -89,6 +92,13 @@ def write_mess(folder: Path) -> None:
         # A frame is whole or lost.
         "cut.jsonl.zst": zstd.compress(LINE * 2) + zstd.compress(RECORDS)[:-5000],
         "lines.jsonl": lines_file(),
+        # Named as another format.
+        "little.txt": "Où?\n".encode("utf-16"),
+        "big.md": b"\xfe\xff" + "Où?\n".encode("utf-16-be"),
+        "gzip.txt": gzip.compress(GOOD.encode()),
+        "zstd.txt": zstd.compress(GOOD.encode()),
+        "gzip.jsonl": ZIPPED,
+        "parquet.txt": b"PAR1\x15\x04\x15\xcf",
         "long.txt": b"word " * 5_000,
         "long.jsonl": LONG_LINES,
         "no.parquet": b"PAR1 but no more",
@@ -108,6 +118,13 @@ def write_mess(folder: Path) -> None:
 REJECTED = [
     # (source, byte_offset, how the reason begins, how the bytes begin)
     ("latin.txt", 0, "invalid UTF-8: at byte 4", LATIN_1),
+    ("little.txt", 0, "UTF-16 text: invalid UTF-8: at byte 0", b"\xff\xfe"),
+    ("big.md", 0, "UTF-16 text: invalid UTF-8: at byte 0", b"\xfe\xff"),
+    ("gzip.txt", 0, "gzip data: invalid UTF-8: at byte 1", b"\x1f\x8b"),
+    ("zstd.txt", 0, "zstd data: invalid UTF-8: at byte 1", b"\x28\xb5"),
+    ("gzip.jsonl#0", 0, "gzip data: invalid UTF-8: at byte 1", ZIPPED[:3]),
+    ("gzip.jsonl#4", 4, "gzip data: invalid UTF-8: at byte 0", b"\xff"),
+    ("parquet.txt", 0, "Parquet data: invalid UTF-8: at byte 7", b"PAR1"),
     ("cut.txt.gz", 0, "damaged input: truncated gzip", NOISE[:100].encode()),
     # Blocks of zstd are large: nothing of a short cut stream comes out.
     ("cut.txt.zst", 0, "damaged input: truncated zstd", b""),
@@ -178,6 +195,9 @@ def test_damage_among_good_input_ends_in_exit_3_and_is_told(messy):
     assert ran.code == 3, ran.err
     assert "invalid UTF-8; see" in ran.out
     assert ran.out.count("--encoding-errors replace") == 1
+    assert "rejected: 3 documents, gzip data; see" in ran.out
+    for mend in ("iconv -f UTF-16 -t UTF-8", "ends in .gz,", "ends in .zst,", "ends in .parquet,"):
+        assert ran.out.count(mend) == 1
     assert f"damaged: cut.jsonl.gz#{RECORD_OFFSETS[3]}: truncated gzip stream" in ran.out
     assert "Traceback" not in ran.err
     assert list(verify(out)) == []
