@@ -14,19 +14,26 @@ from typing import Any, NoReturn
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+EXIT_TERMINATED = 143
+
+ENDS = {
+    signal.SIGINT: ("interrupted", EXIT_INTERRUPTED),
+    signal.SIGTERM: ("terminated", EXIT_TERMINATED),
+}
+"""What is said of a signal, and the exit code."""
 
 RESUMED = ("prepare", "train", "compare")
 """Commands that go on where they stopped."""
 
 GRACE_SECONDS = 5.0
-"""For a command to end by itself after a Ctrl-C."""
+"""For a command to end by itself after a signal."""
 
 
 def main(argv: list[str] | None = None) -> Any:  # noqa: ANN401 never returns
     """Run the command that argv names and exit.
 
     Exit codes: 0 done; 1 failed, one line says why; 2 argv is not understood; 3 done, but inputs
-    were damaged or documents rejected; 130 interrupted.
+    were damaged or documents rejected; 130 interrupted, 143 terminated.
     """
     argv = sys.argv[1:] if argv is None else argv
     with _interruptible(argv[0] if argv else ""):
@@ -44,7 +51,11 @@ def _run(argv: list[str]) -> None:
     at = argv.index("--") if has_beam_options else len(argv)
     beam_argv[:] = argv[at + 1 :]
     try:
-        app(argv[:at], prog_name="duologue")
+        try:
+            app(argv[:at], prog_name="duologue")
+        finally:
+            # Here a full disk can be told; at the exit the interpreter would only warn.
+            sys.stdout.flush()
     except ModuleNotFoundError as error:
         # Workers of a cluster do without what only train, compare and report need.
         print(
@@ -53,8 +64,8 @@ def _run(argv: list[str]) -> None:
         )
         sys.exit(EXIT_FAILED)
     except BrokenPipeError:
-        # Whoever read the output has enough; nothing more can be said there, at the exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever read the output has enough.
+        _close_stdout()
         sys.exit(EXIT_BROKEN_PIPE)
     except (UserError, OSError) as error:
         from jobs.view import escape
@@ -62,51 +73,78 @@ def _run(argv: list[str]) -> None:
         words = str(error)
         if isinstance(error, OSError) and error.filename:
             words = f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"
+        elif isinstance(error, OSError) and (why := _stdout_failure()):
+            words = f"cannot write to standard output: {why}"
         # Names of files come from outside, and a message is one line.
         print(f"duologue: {escape(' '.join(words.split()))}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
 
 
+def _stdout_failure() -> str | None:
+    """Why standard output can't be written, None if it can: the system does not name it."""
+    try:
+        # What could not be written is still in the buffer, if there is one.
+        sys.stdout.flush()
+        if getattr(sys.stdout, "write_through", False):
+            print()
+    except OSError as error:
+        _close_stdout()
+        return error.strerror
+    return None
+
+
+def _close_stdout() -> None:
+    """Nothing more can be said there, at the exit neither."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 @contextlib.contextmanager
 def _interruptible(command: str) -> Iterator[None]:
-    """Answers Ctrl-C with one line and exit 130; a second one ends the process at once."""
-    was_interrupted = threading.Event()
+    """Answers Ctrl-C and SIGTERM with one line and an exit code of their own.
 
-    def say() -> None:
+    A second one ends the process at once.
+    """
+    heard: list[int] = []
+
+    def say() -> int:
+        words, code = ENDS[signal.Signals(heard[0]) if heard else signal.SIGINT]
         goes_on = "; the same command goes on where it stopped" if command in RESUMED else ""
         after_echo = "\n" if sys.stderr.isatty() else ""
-        print(f"{after_echo}duologue: interrupted{goes_on}", file=sys.stderr, flush=True)
+        print(f"{after_echo}duologue: {words}{goes_on}", file=sys.stderr, flush=True)
+        return code
 
     def end() -> NoReturn:
-        say()
-        os._exit(EXIT_INTERRUPTED)
+        os._exit(say())
 
     # Libraries swallow exceptions in places, most of all while they are imported.
     timer = threading.Timer(GRACE_SECONDS, end)
     timer.daemon = True
 
-    def interrupt(*_: object) -> None:
-        was_interrupted.set()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    def interrupt(number: int, _: object) -> None:
+        heard.append(number)
+        for each in taken:
+            signal.signal(each, signal.SIG_DFL)
         sys.unraisablehook = lambda _: None
         timer.start()
         raise KeyboardInterrupt
 
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.default_int_handler:  # Else whoever started us wants no answer.
-        signal.signal(signal.SIGINT, interrupt)
+    # Else whoever started us wants no answer.
+    ordinary = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    taken = {each: known for each, known in ordinary.items() if signal.getsignal(each) == known}
+    for each in taken:
+        signal.signal(each, interrupt)
     try:
         yield
     except BaseException as error:
         # Typer makes an exit of it, and a library being imported an error of its own.
         is_exit = isinstance(error, SystemExit) and error.code == EXIT_INTERRUPTED
-        if not (was_interrupted.is_set() or is_exit or isinstance(error, KeyboardInterrupt)):
+        if not (heard or is_exit or isinstance(error, KeyboardInterrupt)):
             raise
-        say()
-        sys.exit(EXIT_INTERRUPTED)
+        sys.exit(say())
     finally:
         timer.cancel()
-        signal.signal(signal.SIGINT, before)
+        for each, known in taken.items():
+            signal.signal(each, known)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ from pipeline.plan import (
     usable_files,
     write_plan,
 )
-from pipeline.readers import INVALID_UTF8, READER_OF_NAME, UTF8_MEND, check_column
+from pipeline.readers import INVALID_UTF8, MENDS, READER_OF_NAME, check_column
 from pipeline.supervise import run_driver, write_options
 from pipeline.tokenizer import (
     OutputTokenizer,
@@ -94,7 +94,7 @@ class PrepareOptions:
       workers: local worker processes; None is one a core.
       which: (I, N) for every Nth chunk from the Ith, or None for all and the manifest.
       update: take changed inputs in.
-      repair: make damaged shards again.
+      repair: make what is damaged again.
       beam: Beam's own options.
     """
 
@@ -112,7 +112,7 @@ def list_files(
 ) -> tuple[list[InputFile], list[InputFile]]:
     """The files to read, and those that no reader takes; columns are checked.
 
-    The first of the latter, and what duologue wrote other than `out`, are named on the console.
+    The first of the latter, what else is left out and what is read twice are named on the console.
 
     Raises:
       UserError: no such input, no usable file, or a column that is not there.
@@ -121,10 +121,7 @@ def list_files(
         msg = f"--format {config.format}: expected one of {[*READER_OF_NAME]}"
         raise UserError(msg)
 
-    def say_output(folder: Path) -> None:
-        _say(console, f"left out: {folder}, which duologue wrote; name it to read it")
-
-    listed = list_inputs(inputs, exclude=out, on_output=say_output)
+    listed = list_inputs(inputs, exclude=out, say=lambda line: _say(console, line))
     files, left_out = usable_files(listed, reader=config.format)
     if left_out:
         _say(console, left_out_words(by_suffix(left_out), (file.relative for file in left_out)))
@@ -503,8 +500,10 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
         print(
             f"rejected: {counted(count, 'document')}, {why}; see {on_one_line(str(out / REJECTED))}"
         )
-    if INVALID_UTF8 in manifest["rejected"]:
-        print(f"{UTF8_MEND}, in a new --out")
+    for why, mend in MENDS.items():
+        if why in manifest["rejected"]:
+            then = "in a new --out" if why == INVALID_UTF8 else "then run with --update"
+            print(f"{mend}, {then}")
     damaged = manifest["damaged_inputs"]
     # Very many stand in a file of their own.
     listed = damaged if isinstance(damaged, list) else []

@@ -28,11 +28,10 @@ from jobs.view import (
     show_legend,
     show_segments,
 )
-from pipeline.inputs import InputFile, list_inputs, printable
+from pipeline.inputs import InputFile, check_file, list_inputs, printable
 from pipeline.plan import by_suffix, left_out_words, reader_for, usable_files
 from pipeline.readers import (
-    INVALID_UTF8,
-    UTF8_MEND,
+    MENDS,
     Document,
     InputRange,
     check_column,
@@ -257,8 +256,9 @@ def segment_files(
                     # The others are shown all the same.
                     print(on_one_line(str(error)), file=sys.stderr)
                     is_whole = False
-    if INVALID_UTF8 in refused:
-        print(UTF8_MEND, file=sys.stderr)
+    for kind, mend in MENDS.items():
+        if kind in refused:
+            print(mend, file=sys.stderr)
     return is_whole and not refused
 
 
@@ -271,25 +271,22 @@ def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
             copy.flush()
             yield [_file(copy.name, given)]
     elif Path(given).is_dir():
-        listed = list_inputs([given], on_output=_say_left_out)
+        listed = list_inputs([given], say=_say)
         files, left_out = usable_files(listed, reader=reader)
         if left_out:
-            words = left_out_words(by_suffix(left_out), (file.relative for file in left_out))
-            print(on_one_line(words), file=sys.stderr)
+            _say(left_out_words(by_suffix(left_out), (file.relative for file in left_out)))
         above = printable(given.rstrip("/"))
         yield [dataclasses.replace(each, relative=f"{above}/{each.relative}") for each in files]
-    elif Path(given).is_file():
+    elif Path(given).exists():
+        check_file(given)
         yield [_file(given, printable(given))]
     else:
-        msg = f"{given} does not exist" if not Path(given).exists() else f"{given} is no file"
+        msg = f"{given} does not exist"
         raise UserError(msg)
 
 
-def _say_left_out(folder: Path) -> None:
-    print(
-        on_one_line(f"left out: {folder}, which duologue wrote; name it to read it"),
-        file=sys.stderr,
-    )
+def _say(line: str) -> None:
+    print(on_one_line(line), file=sys.stderr)
 
 
 def _file(path: str, name: str) -> InputFile:
@@ -324,7 +321,7 @@ def _print_lines(documents: pa.Table, file: InputFile) -> None:
     usable = pc.is_valid(documents["text"])
     spans_as_json_lines(documents.filter(usable), out)
     for row in documents.filter(pc.invert(usable)).select(["source", "reason"]).to_pylist():
-        if row["source"] == file.relative and reason_kind(row["reason"]) == INVALID_UTF8:
+        if row["source"] == file.relative and reason_kind(row["reason"]) in MENDS:
             undecodable_as_json_line(row["source"], _text_bytes(file.path), out)
     lines = out.getvalue()
     # A terminal obeys more characters than JSON escapes.

@@ -1,11 +1,12 @@
 """Corpus text in a terminal: who speaks, what kind it is, and which cue said so.
 
-Text of a corpus is shown, never obeyed: control characters become visible symbols and nothing in
-it is read as markup. Without colour (a pipe, NO_COLOR) every segment is a line that begins with a
-tag, and lines that go on are indented, so no text can pass for a tag.
+Text of a corpus is shown, never obeyed: control and format characters become visible symbols and
+nothing in it is read as markup. Without colour (a pipe, NO_COLOR) every segment is a line that
+begins with a tag, and lines that go on are indented, so no text can pass for a tag.
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -13,17 +14,27 @@ from rich.text import Text
 
 from schemas.episode import SegmentKind
 
-_BIDIRECTIONAL = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-# A terminal may break a line at these, or show nothing where there is something.
-_UNSEEN = (0x2028, 0x2029, 0xFEFF, *range(0xD800, 0xE000))
+# Unicode's format characters: they turn text around, join it, tag it, or show nothing at all.
+_FORMAT = (
+    *(0x00AD, *range(0x0600, 0x0606), 0x061C, 0x06DD, 0x070F, 0x0890, 0x0891, 0x08E2, 0x180E),
+    *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF),
+    *(*range(0xFFF9, 0xFFFC), 0x110BD, 0x110CD, *range(0x13430, 0x13440)),
+    *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE0080)),
+)
+# A terminal may break a line at the first two; the others are half a character.
+_UNSEEN = (0x2028, 0x2029, *range(0xD800, 0xE000))
 _SYMBOLS: dict[int, str] = {
     # Unicode's control pictures stand at a fixed distance.
     **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
     0x7F: "\u2421",
-    **{code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *_BIDIRECTIONAL, *_UNSEEN)},
+    **{code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *_FORMAT, *_UNSEEN)},
 }
 # JSON itself escapes what is below a space.
-_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _SYMBOLS if code >= 0x20}
+_JSON_ESCAPES = {
+    code: f"\\u{code:04x}" if code <= 0xFFFF else json.dumps(chr(code))[1:-1]
+    for code in _SYMBOLS
+    if code >= 0x20
+}
 
 _STYLES: dict[str, str] = {
     SegmentKind.QUESTION: "cyan",
@@ -59,10 +70,11 @@ class Segment:
 
 
 def escape(text: str) -> str:
-    r"""Text with control and bidirectional characters as visible symbols.
+    r"""Text with control and format characters as visible symbols.
 
     Newlines and tabs stay. C0 controls and DEL become Unicode's control pictures, the others
-    <U+XXXX>.
+    <U+XXXX>. So do the joiners U+200C and U+200D, wherever they stand: emoji and words of some
+    scripts come apart, and nothing is hidden in any.
 
     Example:
       >>> escape("\x1b[31mred\u202e")

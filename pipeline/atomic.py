@@ -153,15 +153,30 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise UserError(msg) from error
 
 
+def check_place(path: Path) -> None:
+    """Refuse a place where no folder can be.
+
+    Raises:
+      UserError: if path, or what it is to be in, is a file or a link that leads nowhere.
+    """
+    place = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+    if place.is_dir():
+        return
+    what = "a file" if place.exists() else "a link that leads nowhere"
+    if place == path:
+        msg = f"{path} is {what}: choose a folder for --out"
+    else:
+        msg = f"cannot write to {path}, {place} is {what}: choose another --out"
+    raise UserError(msg)
+
+
 def check_vacant(path: Path) -> None:
     """Refuse a place where something is already.
 
     Raises:
-      UserError: if path is there and is not an empty folder.
+      UserError: if path is there and is not an empty folder, or can't be one.
     """
-    if path.exists() and not path.is_dir():
-        msg = f"{path} is a file: choose a folder for --out"
-        raise UserError(msg)
+    check_place(path)
     if path.is_dir() and any(path.iterdir()):
         msg = f"{path} exists and is not empty: choose another --out"
         raise UserError(msg)

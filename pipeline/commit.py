@@ -15,7 +15,13 @@ from typing import Any
 
 import msgspec
 
-from pipeline.atomic import TEMPORARY_SUFFIX, atomic_file, json_bytes, make_folder, remove
+from pipeline.atomic import (
+    TEMPORARY_SUFFIX,
+    atomic_file,
+    json_bytes,
+    make_folder,
+    remove,
+)
 from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
@@ -270,7 +276,7 @@ def locked(out: Path, *, is_slice: bool = False) -> Iterator[int]:
                 break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
-                    msg = f"another job is writing to {out}: wait for it or choose another --out"
+                    msg = f"another job is writing to {out}: wait for it, or name another folder"
                     raise UserError(msg) from error
                 time.sleep(LOCK_POLL_SECONDS)
         yield lock
@@ -311,7 +317,10 @@ def _lock_file(out: Path, name: str) -> Iterator[int]:
         make_folder(path.parent)
         file = path.open("a+")
     except OSError as error:
-        msg = f"cannot write to {out}: {error.strerror}; choose another --out"
+        msg = (
+            f"cannot write to {out}: {error.strerror}; give it write permission, or name another "
+            "folder"
+        )
         raise UserError(msg) from error
     with file:
         yield file.fileno()

@@ -5,10 +5,11 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from stat import S_ISREG
+from stat import S_ISFIFO, S_ISREG, S_ISSOCK
 from typing import TYPE_CHECKING
 
 from schemas.errors import UserError
+from schemas.words import counted
 
 if TYPE_CHECKING:
     from apache_beam.io.filesystem import FileMetadata
@@ -49,17 +50,17 @@ def list_inputs(
     inputs: Iterable[str],
     *,
     exclude: Path | None = None,
-    on_output: Callable[[Path], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[InputFile]:
     """All files of the inputs (files, folders, globs, URLs), sorted by relative path.
 
     With several inputs each relative path begins with its input's name. What duologue wrote below
-    a folder is no input.
+    a folder is no input. Links are followed, also out of a folder.
 
     Args:
       inputs: as typed.
       exclude: a local folder to leave out (the output, when it lies inside an input).
-      on_output: called with each other folder that is left out because duologue wrote it.
+      say: called with lines for the person: on what is left out, and what is read twice.
 
     Raises:
       UserError: no such input, or two inputs of one name.
@@ -67,6 +68,7 @@ def list_inputs(
     inputs = list(inputs)
     names: dict[str, str] = {}
     files: list[InputFile] = []
+    walk = _Walk(exclude=exclude, say=say)
     for given in inputs:
         name = _name(given)
         if name in names:
@@ -76,9 +78,7 @@ def list_inputs(
             )
             raise UserError(msg)
         names[name] = given
-        found = (
-            _list_url(given) if "://" in given else _list_local(given, _Walk(exclude, on_output))
-        )
+        found = _list_url(given) if "://" in given else _list_local(given, walk)
         # A file that is an input itself is already called by its name.
         is_file = given.rstrip("/").endswith(name) and not Path(given).is_dir()
         prefix = f"{name}/" if len(inputs) > 1 else ""
@@ -89,6 +89,7 @@ def list_inputs(
             for file in found
         ]
     _refuse_doubles(files)
+    walk.say_found()
     return sorted(files, key=lambda file: file.relative)
 
 
@@ -122,12 +123,15 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(kw_only=True, slots=True)
 class _Walk:
-    """What is not walked into."""
+    """What is not walked into, and what is found on the way that a person may not expect."""
 
     exclude: Path | None
-    on_output: Callable[[Path], None]
+    say: Callable[[str], None]
+    special: list[Path] = dataclasses.field(default_factory=list)
+    twice: list[tuple[Path, Path]] = dataclasses.field(default_factory=list)
+    first: dict[tuple[int, int], Path] = dataclasses.field(default_factory=dict)
 
     def leaves_out(self, folder: Path) -> bool:
         if self.exclude is not None and _is_same(folder, self.exclude.resolve()):
@@ -137,23 +141,59 @@ class _Walk:
             all((folder / name).exists() for name in names) for names in _MARKS
         )
         if is_ours:
-            self.on_output(folder)
+            self.say(f"left out: {folder}, which duologue wrote; name it to read it")
         return is_ours
+
+    def note(self, path: Path, stat: os.stat_result) -> None:
+        """Take in a file that will be read."""
+        first = self.first.setdefault((stat.st_dev, stat.st_ino), path)
+        # Some file systems number their files carelessly, and a hard link is a file of its own.
+        if first is not path and first.resolve() == path.resolve():
+            self.twice.append((path, first))
+
+    def say_found(self) -> None:
+        """Say what was found, a line for each kind."""
+        if self.special:
+            n_files = counted(len(self.special), "special file")
+            self.say(f"left out: {n_files} (pipe, socket or device), such as {self.special[0]}")
+        if self.twice:
+            n_files = counted(len(self.twice), "file")
+            link, file = self.twice[0]
+            self.say(
+                f"read twice: {n_files}, by links to what is read anyway, such as {link}, {file}"
+            )
+
+
+def check_file(given: str) -> None:
+    """Refuse what is there but is no file to read.
+
+    Raises:
+      UserError: if it is a pipe, a socket or a device, or a file that is named as a folder.
+    """
+    mode = Path(given).stat().st_mode
+    if not S_ISREG(mode):
+        kind = "a pipe" if S_ISFIFO(mode) else "a socket" if S_ISSOCK(mode) else "a device"
+        msg = f"{given} is {kind}, and is not read: write what it gives to a file, and name that"
+        raise UserError(msg)
+    if given.endswith("/"):
+        msg = f"{given} is a file, not a folder: leave out the last /"
+        raise UserError(msg)
 
 
 def _list_local(given: str, walk: _Walk) -> Iterator[InputFile]:
     path = Path(given).absolute()
     if path.is_dir():
-        return _local_files(path, _walked(path, walk))
+        return _local_files(path, _walked(path, walk), walk)
     if path.exists():
-        return _local_files(path.parent, iter([path]))
+        check_file(given)
+        return _local_files(path.parent, iter([path]), walk)
     if _MAGIC & set(given):
         # The part without wildcards is what the rest is relative to.
         fixed = Path(*_take_plain(path.parts))
         # A set: ** matches folders and what is in them.
         found = sorted(set(_expand(fixed, path.relative_to(fixed), walk)))
         if found:
-            return _local_files(fixed, iter(found))
+            return _local_files(fixed, iter(found), walk)
     msg = f"no such input: {given}; give a file, a folder, a glob in quotes, or a URL"
     raise UserError(msg)
 
@@ -184,9 +224,10 @@ def _walked(folder: Path, walk: _Walk) -> Iterator[Path]:
     seen = set()  # A link may lead back to a folder above it.
     for root, folders, names in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
         seen.add(Path(root).resolve())
+        # Sorted: which of two ways to a folder is gone is not for the file system to say.
         folders[:] = [
             name
-            for name in folders
+            for name in sorted(folders)
             if name[0] != "."
             and Path(root, name).resolve() not in seen
             and not walk.leaves_out(Path(root, name))
@@ -203,7 +244,7 @@ def _is_same(folder: Path, other: Path) -> bool:
     return folder.name == other.name and folder.resolve() == other
 
 
-def _local_files(base: Path, paths: Iterator[Path]) -> Iterator[InputFile]:
+def _local_files(base: Path, paths: Iterator[Path], walk: _Walk) -> Iterator[InputFile]:
     for path in paths:
         relative = printable(path.relative_to(base).as_posix())
         try:
@@ -211,12 +252,14 @@ def _local_files(base: Path, paths: Iterator[Path]) -> Iterator[InputFile]:
         except OSError:
             stat = None
         if stat is not None and not S_ISREG(stat.st_mode):
+            walk.special.append(path)
             continue  # A pipe or a socket would be waited for, not read.
         if stat is None or not os.access(path, os.R_OK):
             yield InputFile(
                 path=str(path), relative=relative, size_bytes=0, modified=0.0, is_readable=False
             )
             continue
+        walk.note(path, stat)
         yield InputFile(
             path=str(path),
             relative=relative,

@@ -5,7 +5,14 @@ from typing import Any
 
 import msgspec
 
-from pipeline.atomic import TEMPORARY_SUFFIX, atomic_file, make_folder, remove, write_json
+from pipeline.atomic import (
+    TEMPORARY_SUFFIX,
+    atomic_file,
+    check_place,
+    make_folder,
+    remove,
+    write_json,
+)
 from pipeline.commit import CHUNKS, RUN
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -46,8 +53,18 @@ def read_config(out: Path) -> PrepareConfig:
             "--repair, or prepare the corpus into a new folder"
         )
         raise UserError(msg)
-    msg = f"{out} is not an output of duologue prepare: it has no {MANIFEST}"
-    raise UserError(msg)
+    raise _no_output(out)
+
+
+def _no_output(out: Path) -> UserError:
+    """Of a folder that `prepare` has not begun to write into, or of what is no folder."""
+    mend = "give the --out folder of a duologue prepare"
+    if out.is_file():
+        folder = next((each for each in out.absolute().parents if is_output(each)), None)
+        return UserError(f"{out} is a file: {f'give its folder, {folder}' if folder else mend}")
+    if not out.exists():
+        return UserError(f"{out} does not exist: {mend}")
+    return UserError(f"{out} has no {MANIFEST}: it is no output of duologue prepare; {mend}")
 
 
 def known_configs(out: Path) -> list[PrepareConfig]:
@@ -94,15 +111,8 @@ def stored_manifest(out: Path) -> dict[str, Any]:
     try:
         manifest = parsed_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        if not out.exists():
-            msg = f"{out} does not exist: give the --out folder of a duologue prepare"
-            raise UserError(msg) from error
-        if out.is_dir() and not path.exists() and not is_output(out):
-            msg = (
-                f"{out} has no {MANIFEST}: it is no output of duologue prepare; give the --out "
-                "folder of one"
-            )
-            raise UserError(msg) from error
+        if not is_output(out):
+            raise _no_output(out) from error
         why = f"{path} can't be read ({error})" if path.exists() else f"{out} has no {MANIFEST}"
         msg = (
             f"{why}, so it is not a finished output; run the duologue prepare that wrote it again, "
@@ -131,11 +141,9 @@ def check_free(out: Path) -> None:
     """Refuse a folder that holds something else.
 
     Raises:
-      UserError: if it is a file or has content that is not ours.
+      UserError: if it is a file, can't be made, or has content that is not ours.
     """
-    if out.exists() and not out.is_dir():
-        msg = f"{out} is a file: choose a folder for --out"
-        raise UserError(msg)
+    check_place(out)
     if out.is_dir() and not is_output(out) and not _is_begun(out):
         msg = f"{out} is not empty and is no output of duologue prepare: choose another --out"
         raise UserError(msg)
@@ -180,9 +188,9 @@ def check_same_config(out: Path, config: PrepareConfig, *, is_repair: bool = Fal
         return
     old, new = read_config(out).to_json(), config.to_json()
     differing = [
-        f"{name} is {_short(old.get(name))} there, {_short(new[name])} now"
-        for name in new
-        if old.get(name) != new[name]
+        f"{option} is {was} there, {now} now"
+        for (option, was), now in zip(_typed(old).items(), _typed(new).values(), strict=True)
+        if was != now
     ]
     if differing:
         msg = (
@@ -190,6 +198,17 @@ def check_same_config(out: Path, config: PrepareConfig, *, is_repair: bool = Fal
             "repeat them, or choose another --out"
         )
         raise UserError(msg)
+
+
+def _typed(fields: dict[str, Any]) -> dict[str, str]:
+    """The fields of a config by the option that they are typed with."""
+    entries, sha256 = fields["tokenizer_entries"], fields["tokenizer_sha256"]
+    trained = "a file" if entries is None else f"train:{entries}"
+    rest = {name: value for name, value in fields.items() if not name.startswith("tokenizer_")}
+    return {
+        "--tokenizer": f"{trained} of sha256 {_short(sha256)}",
+        **{f"--{name.replace('_', '-')}": _short(value) for name, value in rest.items()},
+    }
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 JSON holds anything

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from schemas.config import CONFIGS
+from schemas.errors import UserError
 from schemas.keys import SPLITS
 from transforms.annotate import OBJECTIVES
 
-EXIT_FAILED = 1
 EXIT_DAMAGED = 3
 
 Config = StrEnum("Config", {name: name for name in CONFIGS})
@@ -53,6 +53,17 @@ def options_of_all(
 
 
 def exit_by(is_whole: bool, *, strict: bool = False) -> None:
-    """End with exit 3, or under --strict 1, where something was damaged, rejected or failed."""
-    if not is_whole:
-        raise typer.Exit(EXIT_FAILED if strict else EXIT_DAMAGED)
+    """End with exit 3 where something was damaged, rejected or failed.
+
+    Raises:
+      UserError: under --strict, which makes that exit 1.
+    """
+    if is_whole:
+        return
+    if strict:
+        msg = (
+            "documents were rejected, as said above, which --strict makes a failure: mend the "
+            "inputs, or leave out --strict"
+        )
+        raise UserError(msg)
+    raise typer.Exit(EXIT_DAMAGED)

@@ -106,7 +106,13 @@ def prepare(
         str | None, typer.Option(metavar="I/N", help="Every Nth chunk; then duologue finish.")
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Take changed inputs in.")] = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Make damaged shards again.")] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Make what is damaged again: shards, records, manifest, card, tokenizer.",
+        ),
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail where exit 3 would be.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Print the plan, write nothing.")] = False,
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from pipeline.readers import jsonl, parquet, text, unreadable
 from pipeline.readers.base import DAMAGED as DAMAGED
 from pipeline.readers.base import INVALID_UTF8 as INVALID_UTF8
-from pipeline.readers.base import UTF8_MEND as UTF8_MEND
+from pipeline.readers.base import MENDS as MENDS
 from pipeline.readers.base import Document as Document
 from pipeline.readers.base import InputRange as InputRange
 from pipeline.readers.base import Reader as Reader

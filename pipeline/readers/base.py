@@ -19,8 +19,25 @@ DAMAGED = "damaged input: "
 INVALID_UTF8 = "invalid UTF-8"
 """The kind of reason of bytes that are no text."""
 
-UTF8_MEND = "duologue prepare --encoding-errors replace keeps what is invalid UTF-8"
-"""The mend of that kind, said once a run."""
+MENDS = {
+    INVALID_UTF8: "duologue prepare --encoding-errors replace keeps what is invalid UTF-8",
+    "UTF-16 text": "iconv -f UTF-16 -t UTF-8 makes UTF-8 of UTF-16 text",
+    "gzip data": "gzip data is read where the file's name ends in .gz, such as .txt.gz",
+    "zstd data": "zstd data is read where the file's name ends in .zst, such as .txt.zst",
+    "Parquet data": "Parquet data is read where the file's name ends in .parquet",
+}
+"""By kind of reason of what is no UTF-8: the mend, said once a run."""
+
+_FORMAT_OF_BEGIN = {
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"\x1f\x8b": "gzip data",
+    b"\x28\xb5\x2f\xfd": "zstd data",
+    b"PAR1": "Parquet data",
+}
+
+BEGIN_BYTES = max(map(len, _FORMAT_OF_BEGIN))
+"""Of a file, which tell its format."""
 
 TEXT_COLUMN = "text"
 """The column that is read where none is named; made of a pair in JSON lines that lack it."""
@@ -138,6 +155,23 @@ def decoded(source: str, offset: int, data: bytes, config: PrepareConfig) -> Doc
         if config.encoding_errors == "replace":
             return Document(source, offset, None, data.decode("utf-8", "replace"))
         return rejected(source, offset, f"{INVALID_UTF8}: at byte {error.start}", data)
+
+
+def of_format(document: Document, begin: bytes) -> Document:
+    r"""A rejected document; where its file is of a format that its name does not say, with that.
+
+    Args:
+      document: one that is no UTF-8, or no JSON.
+      begin: of the file, BEGIN_BYTES or more.
+
+    Example:
+      >>> refused = rejected("a.txt", 0, "invalid UTF-8: at byte 1", b"\x1f\x8b\x08\0")
+      >>> of_format(refused, b"\x1f\x8b\x08\0").reason
+      'gzip data: invalid UTF-8: at byte 1'
+    """
+    names = (name for magic, name in _FORMAT_OF_BEGIN.items() if begin.startswith(magic))
+    name = next(names, None)
+    return document if name is None else document._replace(reason=f"{name}: {document.reason}")
 
 
 def too_long(config: PrepareConfig) -> str:

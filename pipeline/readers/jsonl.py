@@ -11,6 +11,7 @@ import orjson
 
 from pipeline.inputs import InputFile
 from pipeline.readers.base import (
+    BEGIN_BYTES,
     DAMAGED,
     INVALID_UTF8,
     TEXT_COLUMN,
@@ -18,6 +19,7 @@ from pipeline.readers.base import (
     InputRange,
     Reader,
     note_place,
+    of_format,
     pair_of,
     rejected,
     too_long,
@@ -61,6 +63,7 @@ def _columns(file: InputFile) -> list[str] | None:
 def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
     compression = compression_of(part.path)
     limit = config.max_document_bytes
+    begin = b""
     try:
         with open_input(part.path) as stream:
             start = part.start if compression else _first_line(stream, part.start, part.end)
@@ -71,7 +74,12 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
                 data = _range_blocks(stream, start, part.end, limit, read)
             for offset, line in _lines(data, limit):
                 if line.strip():
-                    yield _document(part.relative, start + offset, line, config)
+                    document = _document(part.relative, start + offset, line, config)
+                    if document.reason is not None:
+                        # What is of another format is so from its first line on.
+                        begin = begin if start + offset else line[:BEGIN_BYTES]
+                        document = of_format(document, begin)
+                    yield document
     except _BrokenLineError as error:
         yield _damaged(part, error.offset, str(error), error.begun)
 

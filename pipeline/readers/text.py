@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from pipeline.inputs import InputFile
 from pipeline.readers.base import (
+    BEGIN_BYTES,
     DAMAGED,
     Document,
     InputRange,
     Reader,
     decoded,
+    of_format,
     rejected,
     too_long,
 )
@@ -32,7 +34,8 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
     except DamagedInputError as error:
         yield rejected(part.relative, 0, f"{DAMAGED}{error}", bytes(data))
         return
-    yield decoded(part.relative, 0, bytes(data), config)
+    document = decoded(part.relative, 0, bytes(data), config)
+    yield document if document.reason is None else of_format(document, bytes(data[:BEGIN_BYTES]))
 
 
 READER = Reader(

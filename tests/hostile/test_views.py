@@ -29,7 +29,7 @@ PAYLOADS = [
     "<svg onload='window.ran = 1'></svg>",
     '" onmouseover="window.ran = 1" autofocus onfocus="window.ran = 1" x="',
     "<a href='javascript:window.ran = 1'>x</a><iframe srcdoc='<script>parent.ran = 1</script>'>",
-    "\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\u2028",
+    "\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\u2028\u200b\u00ad\U000e0041",
 ]
 
 HOSTILE_TEXT = "".join(f"Q: Why {payload}?\nA: So {payload}.\n\n" for payload in PAYLOADS)

@@ -48,6 +48,9 @@ RECORD_OFFSETS = [0, *accumulate(map(len, RECORDS.splitlines(keepends=True)))]
 
 LONG_LINES = LINE + jsonl(["word " * 5_000]) + LINE
 
+ZIPPED = b"\x1f\x8b\x08\n\xff\n"
+"""Begins as gzip data does; in lines."""
+
 LATIN_1 = "Q: Où?\nA: Là.\n".encode("latin-1")
 
 BROKEN_LINES = {
@@ -89,6 +92,13 @@ def write_mess(folder: Path) -> None:
         # A frame is whole or lost.
         "cut.jsonl.zst": zstd.compress(LINE * 2) + zstd.compress(RECORDS)[:-5000],
         "lines.jsonl": lines_file(),
+        # Named as another format.
+        "little.txt": "Où?\n".encode("utf-16"),
+        "big.md": b"\xfe\xff" + "Où?\n".encode("utf-16-be"),
+        "gzip.txt": gzip.compress(GOOD.encode()),
+        "zstd.txt": zstd.compress(GOOD.encode()),
+        "gzip.jsonl": ZIPPED,
+        "parquet.txt": b"PAR1\x15\x04\x15\xcf",
         "long.txt": b"word " * 5_000,
         "long.jsonl": LONG_LINES,
         "no.parquet": b"PAR1 but no more",
@@ -108,6 +118,13 @@ def write_mess(folder: Path) -> None:
 REJECTED = [
     # (source, byte_offset, how the reason begins, how the bytes begin)
     ("latin.txt", 0, "invalid UTF-8: at byte 4", LATIN_1),
+    ("little.txt", 0, "UTF-16 text: invalid UTF-8: at byte 0", b"\xff\xfe"),
+    ("big.md", 0, "UTF-16 text: invalid UTF-8: at byte 0", b"\xfe\xff"),
+    ("gzip.txt", 0, "gzip data: invalid UTF-8: at byte 1", b"\x1f\x8b"),
+    ("zstd.txt", 0, "zstd data: invalid UTF-8: at byte 1", b"\x28\xb5"),
+    ("gzip.jsonl#0", 0, "gzip data: invalid UTF-8: at byte 1", ZIPPED[:3]),
+    ("gzip.jsonl#4", 4, "gzip data: invalid UTF-8: at byte 0", b"\xff"),
+    ("parquet.txt", 0, "Parquet data: invalid UTF-8: at byte 7", b"PAR1"),
     ("cut.txt.gz", 0, "damaged input: truncated gzip", NOISE[:100].encode()),
     # Blocks of zstd are large: nothing of a short cut stream comes out.
     ("cut.txt.zst", 0, "damaged input: truncated zstd", b""),
@@ -178,6 +195,9 @@ def test_damage_among_good_input_ends_in_exit_3_and_is_told(messy):
     assert ran.code == 3, ran.err
     assert "invalid UTF-8; see" in ran.out
     assert ran.out.count("--encoding-errors replace") == 1
+    assert "rejected: 3 documents, gzip data; see" in ran.out
+    for mend in ("iconv -f UTF-16 -t UTF-8", "ends in .gz,", "ends in .zst,", "ends in .parquet,"):
+        assert ran.out.count(mend) == 1
     assert f"damaged: cut.jsonl.gz#{RECORD_OFFSETS[3]}: truncated gzip stream" in ran.out
     assert "Traceback" not in ran.err
     assert list(verify(out)) == []
@@ -225,8 +245,35 @@ def test_the_manifest_names_damaged_inputs_and_accounts_for_all(messy):
 def test_strict_turns_exit_3_into_1(messy, mess, tokenizer_file):
     before = tree(messy[1])
     argv = ["prepare", mess, "--out", messy[1], "--tokenizer", tokenizer_file, *MESS]
-    assert duologue(*argv, "--strict").code == 1
+    for strict in (duologue(*argv, "--strict"), duologue("finish", messy[1], "--strict")):
+        assert strict.code == 1
+        assert "duologue: documents were rejected, as said above" in strict.last_line
+        assert "--strict" in strict.last_line
     assert tree(messy[1]) == before
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_output_is_said(messy, unbuffered):
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            command("verify", messy[1]),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    said = "duologue: cannot write to standard output: No space left on device\n"
+    assert (ran.returncode, ran.stderr) == (1, said)
+
+
+@pytest.mark.parametrize("argv", [("verify",), ("inspect",), ("finish",), ("pack", "--out", "p")])
+def test_a_file_of_an_output_is_not_taken_for_it(messy, tmp_path, argv):
+    ran = duologue(argv[0], messy[1] / "manifest.json", *argv[1:], cwd=tmp_path)
+    assert ran.code == 1
+    assert ran.err == (
+        f"duologue: {messy[1]}/manifest.json is a file: give its folder, {messy[1]}\n"
+    )
 
 
 def test_encoding_errors_can_be_replaced(tmp_path, tokenizer_file):
@@ -299,6 +346,7 @@ def here(tmp_path, tokenizer_file):
     (tmp_path / "gaps.json").write_text(json.dumps(with_gaps(json.loads(tiny_tokenizer(None)))))
     (tmp_path / "other/thesis.tex").touch()
     (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
     shutil.copy(tokenizer_file, tmp_path / "tokenizer.json")
     return tmp_path
 
@@ -341,7 +389,9 @@ def here(tmp_path, tokenizer_file):
         # Outputs.
         ("good.txt --out other", 1, ["other is not empty", "output of duologue prepare: choose"]),
         ("good.txt --out file", 1, ["file is a file", "choose a folder for --out"]),
-        ("good.txt --out file/out", 1, ["cannot write to file/out", "choose another --out"]),
+        ("good.txt --out file/out", 1, ["cannot write to file/out", "/file is a file: choose an"]),
+        ("good.txt --out link", 1, ["link is a link that leads nowhere: choose a folder"]),
+        ("good.txt --out link/out", 1, ["/link is a link that leads nowhere: choose another"]),
         ("good.txt --out /proc/out", 1, ["cannot write to /proc/out"]),
         # Not understood.
         ("good.txt --format csv", 2, ["--format", "'csv' is not one of text, jsonl, parquet"]),
@@ -449,8 +499,12 @@ def test_an_output_of_another_config_is_refused_by_option(corpus, prepared, toke
     argv = ["prepare", corpus, "--out", prepared, "--tokenizer", tokenizer_file, *COMMON]
     ran = duologue(*argv, "--delimiters", "tags")
     assert ran.code == 1
-    assert "delimiters is eos there, tags now" in ran.err
+    assert "(--delimiters is eos there, tags now)" in ran.err
     assert "choose another --out" in ran.err
+    trained = duologue(*argv[:4], "--tokenizer", "train:300", *COMMON)
+    assert trained.code == 1
+    assert "(--tokenizer is a file of sha256 " in trained.last_line
+    assert " there, train:300 of sha256 " in trained.last_line
     assert tree(prepared) == before
 
 
@@ -475,6 +529,35 @@ def without_rights(folder: Path, *argv: object) -> subprocess.CompletedProcess[s
     if os.geteuid() == 0:
         line = [*WITHOUT_ROOTS_RIGHTS, *line]
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_an_output_that_may_not_be_written_to_is_named(here):
+    (here / "in").mkdir()
+    (here / "in/good.txt").write_text(GOOD)
+    assert duologue(*PREPARE_IN, cwd=here).code == 0
+    for path in here.glob("out/_run/*"):
+        path.chmod(0o400)
+    for argv in (PREPARE_IN, ("finish", "out")):
+        ran = without_rights(here, *argv)
+        assert ran.returncode == 1
+        assert ran.stderr == (
+            "duologue: cannot write to out: Permission denied; give it write permission, or name "
+            "another folder\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("other", "other has no manifest.json: it is no output of duologue prepare; give the"),
+        ("gone", "gone does not exist: give the --out folder of a duologue prepare"),
+        ("file", "file is a file: give the --out folder of a duologue prepare"),
+    ],
+)
+def test_what_is_no_output_cannot_be_finished(here, given, says):
+    ran = duologue("finish", given, cwd=here)
+    assert ran.code == 1
+    assert ran.last_line.startswith(f"duologue: {says}")
 
 
 def test_a_folder_that_may_not_be_read_is_named(here):

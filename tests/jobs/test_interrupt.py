@@ -1,6 +1,7 @@
-"""Ctrl-C: one line, exit 130, no traceback, and the same command goes on."""
+"""Ctrl-C and SIGTERM: one line, an exit code, no traceback, and the same command goes on."""
 
 import contextlib
+import fcntl
 import os
 import pty
 import signal
@@ -50,8 +51,8 @@ def heard(argv, **options):
     )
 
 
-def interrupted(argv, when):
-    """(exit code, errors) of a command that is interrupted as soon as when()."""
+def interrupted(argv, when, number=signal.SIGINT):
+    """(exit code, errors) of a command that gets a signal as soon as when()."""
     with heard(command(*argv), stdout=subprocess.DEVNULL) as running:
         end = time.monotonic() + WATCH_SECONDS
         while not when():
@@ -59,19 +60,28 @@ def interrupted(argv, when):
             assert time.monotonic() < end
             with contextlib.suppress(subprocess.TimeoutExpired):
                 running.wait(0.005)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         _, err = running.communicate(timeout=WATCH_SECONDS)
     return running.returncode, err
 
 
-def test_an_interrupted_prepare_says_so_and_goes_on(corpus, prepared, tokenizer_file, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "words", "exit_code"),
+    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
+)
+def test_an_interrupted_prepare_says_so_and_goes_on(
+    corpus, prepared, tokenizer_file, tmp_path, number, words, exit_code
+):
     out = tmp_path / "out"
     argv = ["prepare", corpus, "--out", out, "--tokenizer", tokenizer_file, *COMMON]
-    code, err = interrupted(argv, lambda: list(out.glob("_chunks/*.json")))
-    assert code == 130
+    code, err = interrupted(argv, lambda: list(out.glob("_chunks/*.json")), number)
+    assert code == exit_code
     left_out, said = err.splitlines()
     assert left_out.startswith("left out: 1 file")
-    assert said == "duologue: interrupted; the same command goes on where it stopped"
+    assert said == f"duologue: {words}; the same command goes on where it stopped"
+    # No worker outlives it: they would hold the lock.
+    with (out / "_run/lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert "Traceback" not in (out / "_run/driver.log").read_text()
     assert duologue(*argv).code == 0
     assert tree(out) == tree(prepared)

@@ -1,5 +1,7 @@
 import io
+import json
 import re
+import sys
 import unicodedata
 
 import pytest
@@ -7,11 +9,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from jobs.view import Segment, escape, in_colour, show_heading, show_legend, show_segments
+from jobs.view import (
+    Segment,
+    escape,
+    escape_json,
+    in_colour,
+    show_heading,
+    show_legend,
+    show_segments,
+)
 from schemas.episode import SegmentKind
 
 BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-HOSTILE = "\x1b[2J\x9b31m\x07\x7f\r\u202eevil" + BIDIRECTIONAL + "[bold]x[/bold]:smile:\ud800"
+UNSEEN = "\u200b\u200c\u200d\u2060\u00ad\u2028\U000e0001\U000e0041\U000e007f"
+HOSTILE = (
+    UNSEEN + "\x1b[2J\x9b31m\x07\x7f\r\u202eevil" + BIDIRECTIONAL + "[bold]x[/bold]:smile:\ud800"
+)
 STYLING = re.compile(r"\x1b\[[\d;]*m")
 
 any_text = st.text(st.characters(exclude_categories=())) | st.text(alphabet=HOSTILE + "\n\t ")
@@ -35,7 +48,7 @@ def printed(target: Console) -> str:
 
 def is_safe(text: str) -> bool:
     return not any(
-        (unicodedata.category(c) == "Cc" and c not in "\n\t") or c in BIDIRECTIONAL for c in text
+        unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} for c in text if c not in "\n\t"
     )
 
 
@@ -45,6 +58,21 @@ def is_safe(text: str) -> bool:
 def test_escaped_text_holds_no_control_and_no_bidirectional_character(text):
     assert is_safe(escape(text))
     escape(text).encode()
+
+
+def test_no_format_character_is_left_unseen():
+    every = map(chr, range(sys.maxunicode + 1))
+    unseen = [c for c in every if unicodedata.category(c) in {"Cf", "Zl", "Zp"}]
+    assert len(unseen) > 150
+    assert escape("".join(unseen)) == "".join(f"<U+{ord(c):04X}>" for c in unseen)
+
+
+@given(any_text)
+@example(HOSTILE)
+def test_escaped_json_is_the_same_value_and_safe(text):
+    written = json.dumps(text, ensure_ascii=False)
+    assert is_safe(escape_json(written))
+    assert json.loads(escape_json(written)) == text
 
 
 @settings(deadline=None)  # machines are shared

@@ -91,7 +91,7 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path, error, raised, says):
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot write .*/file/a: Not a directory"):
+    with pytest.raises(UserError, match=r"cannot write to .*/file/a, .*/file is a file"):
         atomic_folder(tmp_path / "file/a").__enter__()
 
 

@@ -1,12 +1,14 @@
 """What the user named, as files with the names that the output gives them."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.segment import segment_files
 from pipeline.inputs import list_inputs
 from schemas.errors import UserError
 from tests.pipeline.making import put
@@ -102,14 +104,14 @@ def test_what_duologue_wrote_is_left_out_and_named(corpus, monkeypatch, marks, g
     put(corpus, {f"a/ours/{name}": "{}" for name in [*marks, "README.md", "deep/x.txt"]})
     monkeypatch.chdir(corpus)
     found = []
-    [*rest] = names(given, on_output=found.append)
+    [*rest] = names(given, say=found.append)
     assert [name for name in rest if not name.startswith(".")] == [
         "a/deep/x.txt",
         "a/y.md",
         "a/z.txt",
         "b.txt",
     ]
-    assert {path.relative_to(corpus).as_posix() for path in found} == {"a/ours"}
+    assert {*found} == {f"left out: {corpus}/a/ours, which duologue wrote; name it to read it"}
     # Named itself it is read.
     assert "README.md" in names("a/ours")
 
@@ -171,4 +173,60 @@ def test_a_file_in_two_inputs_is_refused(tmp_path):
 def test_a_link_to_a_folder_above_it_is_followed_once(tmp_path):
     folder = put(tmp_path / "in", {"a/x.txt": "x"})
     (folder / "a/back").symlink_to(folder)
-    assert names(str(folder)) == ["a/x.txt"]
+    found = []
+    assert names(str(folder), say=found.append) == ["a/x.txt"]
+    assert found == []
+
+
+def test_links_are_followed_and_what_they_double_is_said(tmp_path):
+    folder = put(tmp_path / "in", {"a/x.txt": "x", "a/y.txt": "x", "z.txt": "z"})
+    put(tmp_path, {"outside/o.txt": "o"})
+    (folder / "outside").symlink_to(tmp_path / "outside")
+    found = []
+    assert names(folder, say=found.append) == ["a/x.txt", "a/y.txt", "outside/o.txt", "z.txt"]
+    assert found == []
+    (folder / "also").symlink_to(folder / "a")
+    (folder / "link.txt").symlink_to("z.txt")
+    (folder / "hard.txt").hardlink_to(folder / "z.txt")
+    found = []
+    assert len(names(folder, say=found.append)) == 8
+    [said] = found
+    assert said.startswith("read twice: 3 files, by links to what is read anyway, such as ")
+
+
+def test_what_would_be_waited_for_is_left_out_and_said(tmp_path):
+    folder = put(tmp_path / "in", {"x.txt": "x"})
+    os.mkfifo(folder / "pipe.txt")
+    with socket.socket(socket.AF_UNIX) as heard:
+        heard.bind(str(folder / "socket"))
+        found = []
+        assert names(folder, say=found.append) == ["x.txt"]
+    [said] = found
+    assert said.startswith("left out: 2 special files (pipe, socket or device), such as ")
+    assert str(folder) in said
+
+
+# (what is named, what is said of it)
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("pipe", "pipe is a pipe, and is not read: write what it gives to a file"),
+        ("/dev/null", "/dev/null is a device, and is not read"),
+        ("x.txt/", "x.txt/ is a file, not a folder: leave out the last /"),
+    ],
+)
+def test_an_input_that_is_no_file_to_read_is_refused(tmp_path, monkeypatch, given, says):
+    put(tmp_path, {"x.txt": "x"})
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=says):
+        names(given)
+    with pytest.raises(UserError, match=says):
+        segment_files(
+            [given],
+            reader=None,
+            text_column="text",
+            max_document_bytes=1 << 20,
+            view=False,
+            explain=False,
+        )
