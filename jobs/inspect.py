@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from tokenizers import Tokenizer
 
-from jobs.view import Segment, on_one_line, show_heading, show_legend, show_segments
+from jobs.view import Segment, on_one_line, say, show_heading, show_legend, show_segments
 from pipeline.output import read_manifest
 from schemas.episode import row_schema
 from schemas.errors import UserError
@@ -73,7 +73,7 @@ def show_summary(manifest: Mapping[str, Any], console: Console) -> None:
     bytes_by_game, n_bytes = counts["bytes_by_game"], counts["bytes"]
     if n_bytes:
         in_episodes = sum(size for game, size in bytes_by_game.items() if game != "text")
-        _line(console, f"bytes in episodes: {in_episodes / n_bytes:.1%} of {n_bytes:,}")
+        say(console, f"bytes in episodes: {in_episodes / n_bytes:.1%} of {n_bytes:,}")
     if games := counts["episodes_by_game"]:
         _show_table(console, _games_table(games, bytes_by_game, n_bytes))
     for config, reasons in sorted(manifest["drops"].items()):
@@ -253,17 +253,13 @@ def _reasons(console: Console, words: str, reasons: Mapping[str, int]) -> None:
     if reasons:
         by_number = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
         listing = ", ".join(f"{reason} {number:,}" for reason, number in by_number)
-        _line(console, f"{words}: {listing}")
+        say(console, f"{words}: {listing}")
 
 
 def _damage(console: Console, damaged: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
     if isinstance(damaged, Mapping):  # too many for the manifest, which names their file
-        _line(console, f"damaged inputs: {damaged['rows']:,}, listed in {damaged['path']}")
+        say(console, f"damaged inputs: {damaged['rows']:,}, listed in {damaged['path']}")
     elif damaged:
-        _line(console, f"damaged inputs: {len(damaged):,}")
+        say(console, f"damaged inputs: {len(damaged):,}")
         for entry in damaged[:_DAMAGED_SHOWN]:
-            _line(console, f"  {entry['source']}: {entry['reason']}")
-
-
-def _line(console: Console, words: str) -> None:
-    console.print(Text(on_one_line(words)), soft_wrap=True, highlight=False)
+            say(console, f"  {entry['source']}: {entry['reason']}")

@@ -108,6 +108,11 @@ def in_colour(console: Console) -> bool:
     return console.color_system is not None and not console.no_color
 
 
+def say(console: Console, words: str) -> None:
+    """Print a line that may name files: nothing in it is markup, and its end is the terminal's."""
+    console.print(on_one_line(words), highlight=False, markup=False, soft_wrap=True)
+
+
 def show_legend(console: Console) -> None:
     """Prints what the colours, or the tags, stand for."""
     legend = Text("player one asks: ")

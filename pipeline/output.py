@@ -1,5 +1,6 @@
 """The output folder: whose it is, what it was asked to be, and what it was made from."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from pipeline.atomic import (
     remove,
     write_json,
 )
-from pipeline.commit import CHUNKS, RUN
-from schemas.config import PrepareConfig
+from pipeline.commit import CHUNKS, REJECTED, RUN
+from schemas.config import CONFIGS, PrepareConfig
 from schemas.errors import UserError
 from schemas.manifest import Manifest
 from schemas.parse import parsed_json
@@ -155,20 +156,30 @@ def _is_begun(out: Path) -> bool:
     return not names or (RUN in names and names <= {RUN, CHUNKS, *TOKENIZER_FILES})
 
 
-def settle_places(out: Path, *, is_repair: bool) -> None:
-    """Refuse folders that stand where files of an output belong, or remove them in a repair.
+def check_places(out: Path) -> None:
+    """Refuse folders that stand where files of a run belong.
 
     Raises:
       UserError: naming the first.
     """
-    names = (CARD, MANIFEST, *TOKENIZER_FILES, *LISTS, f"{RUN}/{CONFIG}")
-    paths = [out / name for name in names]
-    for path in (*paths, *(out / RUN).glob("plan*.jsonl"), *(out / RUN).glob("inputs*.json")):
-        if path.is_dir() and is_repair:
-            remove([path])
-        elif path.is_dir():
+    for path in _places(out):
+        if path.is_dir():
             msg = f"{path} is a folder, and a file belongs there: move it, or run with --repair"
             raise UserError(msg)
+
+
+def misplaced(out: Path) -> list[Path]:
+    """Folders that stand where files belong, also shards and rejected documents."""
+    of_chunks = (*(f"{name}/*/*.arrow" for name in CONFIGS), f"{REJECTED}/*")
+    paths = [*_places(out), *(path for pattern in of_chunks for path in out.glob(pattern))]
+    return [path for path in paths if path.is_dir()]
+
+
+def _places(out: Path) -> Iterator[Path]:
+    names = (CARD, MANIFEST, *TOKENIZER_FILES, *LISTS, f"{RUN}/{CONFIG}")
+    yield from (out / name for name in names)
+    for pattern in ("plan*.jsonl", "inputs*.json"):
+        yield from (out / RUN).glob(pattern)
 
 
 def check_same_config(out: Path, config: PrepareConfig, *, is_repair: bool = False) -> None:

@@ -160,3 +160,10 @@ def write_options(out: Path, fields: dict[str, object]) -> None:
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     noted = {"started": started, "python": sys.version, "versions": versions, **fields}
     write_json(out / RUN / "options.json", noted)
+
+
+def n_cores() -> int:
+    """Cores that this process may use; where the system does not say, all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -119,8 +119,10 @@ def prepare(
     """Turn raw text into Arrow shards of tokenised two-player episodes."""
     from rich.console import Console
 
-    from jobs.prepare import PrepareOptions, show_outcome, show_plan
-    from jobs.prepare import prepare as run
+    from jobs.prepare.command import prepare as run
+    from jobs.prepare.estimate import show_plan
+    from jobs.prepare.options import PrepareOptions
+    from jobs.prepare.outcome import show_outcome
 
     _check_format(format)
     _check_tokenizer(tokenizer)
@@ -165,8 +167,8 @@ def finish(
     strict: Annotated[bool, typer.Option("--strict", help="Fail where exit 3 would be.")] = False,
 ) -> None:
     """Write the manifest and card of an output that slices have made."""
-    from jobs.prepare import finish as run
-    from jobs.prepare import show_outcome
+    from jobs.prepare.command import finish as run
+    from jobs.prepare.outcome import show_outcome
 
     exit_by(show_outcome(out, run(out)), strict=strict)
 

@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from jobs.prepare import PrepareOptions, prepare
+from jobs.prepare.command import prepare
+from jobs.prepare.options import PrepareOptions
 from jobs.verify import verify
 from pipeline import manifest
+from pipeline.atomic import remove
 from pipeline.changes import damaged_chunks, take_back
-from pipeline.output import settle_places
+from pipeline.output import misplaced
 from schemas.errors import UserError
 from tests.pipeline.making import CONFIG, TOKENIZER, put, update
 from tests.running import exchange, jsonl, tiny_tokenizer, tree
@@ -129,6 +131,19 @@ def files_of(out):
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
 
 
+def test_folders_among_files_are_named_and_go_in_a_repair(root):
+    out = root / "out"
+    whole = tree(out)
+    strays = ["documents/train/stray.arrow", "rejected/stray"]
+    for stray in strays:
+        (out / stray).mkdir()
+        (out / stray / "inside").touch()
+    assert faults_of(out) == [f"{stray}: no record names it" for stray in strays]
+    run(root, repair=True)
+    assert tree(out) == whole
+    assert faults_of(out) == []
+
+
 @all_damages
 @pytest.mark.parametrize("pattern", MADE)
 def test_a_damaged_chunk_is_named_and_only_it_is_made_again(root, pattern, damage):
@@ -141,7 +156,7 @@ def test_a_damaged_chunk_is_named_and_only_it_is_made_again(root, pattern, damag
     # A copy that was swapped in is damage to both.
     assert len(hurt) == (2 if damage is swap else 1)
     assert {fault.partition(": ")[0] for fault in faults} == hurt
-    settle_places(out, is_repair=True)
+    remove(misplaced(out))
     take_back(out, damaged_chunks(out))
     assert update(out, root / "in", SAVED) == whole
     of_hurt = {Path(name).name[:32] for name in hurt}

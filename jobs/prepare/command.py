@@ -1,0 +1,143 @@
+"""`duologue prepare`: raw text in, tokenised two-player episodes out."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from jobs.prepare.inputs import list_files
+from jobs.prepare.options import PrepareOptions
+from jobs.prepare.progress import shown_progress
+from jobs.prepare.settle import settle
+from jobs.view import say
+from pipeline.changes import incomplete_chunks, take_back
+from pipeline.commit import RUN, forget_pieces, is_committed, locked, sweep
+from pipeline.manifest import write_manifest
+from pipeline.output import check_free, read_config, unfinish
+from pipeline.plan import WHOLE, Plan, noted_slices, read_plan
+from pipeline.supervise import n_cores, run_driver, write_options
+from pipeline.tokenizer import load_output_tokenizer
+from schemas.config import PrepareConfig
+from schemas.errors import UserError
+from schemas.words import counted
+
+MAX_NAMED = 5
+"""How many slices an error names."""
+
+
+def prepare(
+    inputs: list[str],
+    out: Path,
+    config: PrepareConfig,
+    options: PrepareOptions,
+    *,
+    console: Console,
+) -> dict[str, Any] | None:
+    """Prepare a corpus, or go on where a run of the same command was interrupted.
+
+    Args:
+      inputs: files, folders, globs or URLs.
+      out: the output folder; made if need be.
+      config: what to make; its tokenizer fields are filled in here.
+      options: how to run.
+      console: for progress and notes.
+
+    Returns:
+      The manifest; None for a slice, which leaves that to `finish`.
+
+    Raises:
+      UserError: for anything that the person can mend; what is committed is kept.
+    """
+    files, left_out = list_files(inputs, out, config, console)
+    check_free(out)
+    with locked(out, is_slice=options.which is not None) as lock:
+        plan, tokenizer, config = settle(
+            files, left_out, out, config, options, lock=lock, console=console
+        )
+        _run(out, plan, options, lock, console)
+        if options.which:
+            return None
+        # A worker that was killed amid the run has left a temporary file.
+        sweep(out)
+        return write_manifest(out, plan, config, tokenizer)
+
+
+def finish(out: Path) -> dict[str, Any]:
+    """Write manifest and card of an output whose slices are all done; returns the manifest.
+
+    Raises:
+      UserError: if it is no output, or chunks are missing.
+    """
+    config = read_config(out)
+    with locked(out):
+        sweep(out)
+        plan = read_plan(out / RUN)
+        _refuse_missing(out, plan)
+        for lost in incomplete_chunks(out, (chunk.digest for chunk in plan.chunks)).values():
+            msg = f"{out / lost[0]} is gone or cut short: run prepare again with the same options"
+            raise UserError(msg)
+        return write_manifest(out, plan, config, load_output_tokenizer(out))
+
+
+def _refuse_missing(out: Path, plan: Plan) -> None:
+    """Refuse to finish while chunks are missing, naming the slices that are to be run.
+
+    Raises:
+      UserError: if any is.
+    """
+    is_missing = [not is_committed(out, chunk.digest) for chunk in plan.chunks]
+    counts = {count for _, count in noted_slices(out / RUN)}
+    if not any(is_missing) or len(counts) != 1:
+        return  # Slices of several counts: write_manifest names a chunk.
+    [count] = counts
+    lacking = [index for index in range(count) if any(is_missing[index::count])]
+    names = [f"{index}/{count}" for index in lacking[:MAX_NAMED]]
+    names += [f"{len(lacking) - MAX_NAMED} more"] * (len(lacking) > MAX_NAMED)
+    which = f"--slice {' and '.join(names)}" if count > 1 else "the same options"
+    msg = (
+        f"{out} is not whole: {sum(is_missing)} of {counted(len(is_missing), 'chunk')} are not "
+        f"committed; run prepare again with {which}, then finish"
+    )
+    raise UserError(msg)
+
+
+def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
+    which = options.which or WHOLE
+    mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
+    if incomplete := incomplete_chunks(out, mine):
+        take_back(out, incomplete)
+        lost = [path for paths in incomplete.values() for path in paths]
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        say(console, f"gone or cut short: {lost[0]}{more}; made again")
+    # The pieces of a chunk are to be of one reading.
+    pending = [digest for digest in mine if not is_committed(out, digest)]
+    for digest in pending:
+        forget_pieces(out, digest)
+    before = len(mine) - len(pending)
+    if pending:
+        unfinish(out)
+    if not mine:
+        say(console, "no chunk falls to this slice")
+        return
+    if before == len(mine):
+        console.print(
+            f"committed already: {counted(len(mine), 'chunk')}, all there are", highlight=False
+        )
+        return
+    if before:
+        console.print(
+            f"resuming: {before} of {counted(len(mine), 'chunk')} committed", highlight=False
+        )
+    workers = options.workers or n_cores()
+    write_options(out, {"workers": workers, "options": dataclasses.asdict(options)})
+    with shown_progress(out, mine, console) as tick:
+        run_driver(
+            out,
+            which,
+            list(options.beam),
+            workers=workers,
+            lock=lock,
+            tick=tick,
+            say=lambda line: say(console, line),
+        )

@@ -1,0 +1,78 @@
+"""`duologue prepare --plan`: what a run would do and take."""
+
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+
+from jobs.prepare.inputs import list_files
+from jobs.prepare.options import PrepareOptions
+from jobs.prepare.settle import found_tokenizer, with_tokenizer
+from jobs.view import on_one_line
+from pipeline.changes import damaged_chunks, refuse_changes, stale_chunks
+from pipeline.commit import is_committed
+from pipeline.output import check_free, check_same_config, is_output
+from pipeline.plan import Plan, make_plan
+from pipeline.supervise import n_cores
+from schemas.config import PrepareConfig
+from schemas.words import counted
+
+# Of English prose and documentation.
+BYTES_PER_TOKEN = 4
+DISK_BYTES_PER_TOKEN = 3.5
+BYTES_PER_WORKER_SECOND = 2_000_000
+
+
+def show_plan(
+    inputs: list[str],
+    out: Path,
+    config: PrepareConfig,
+    options: PrepareOptions,
+    *,
+    console: Console,
+) -> None:
+    """Print what a run would do, and what it would take; writes nothing.
+
+    Raises:
+      UserError: as `prepare` would, before any work; of an output, after the plan is printed.
+    """
+    files, left_out = list_files(inputs, out, config, console)
+    check_free(out)
+    if tokenizer := found_tokenizer(out, options):
+        _, config = with_tokenizer(config, tokenizer, options)
+    plan = make_plan(files, left_out, config)
+    counts = Counter(part.reader for chunk in plan.chunks for part in chunk.ranges)
+    n_files, n_chunks = counted(len(plan.files), "file"), counted(len(plan.chunks), "chunk")
+    print(f"{n_files}, {plan.n_bytes / 1e6:.1f} MB, {n_chunks}")
+    for name, count in sorted(counts.items()):
+        print(f"  {name}: {counted(count, 'range')} of files")
+    for name in plan.uncut:
+        print(f"  cannot be cut, read as one: {on_one_line(name)}")
+    workers = options.workers or n_cores()
+    tokens = plan.n_bytes / BYTES_PER_TOKEN
+    disk = tokens * DISK_BYTES_PER_TOKEN * len(config.configs)
+    minutes = plan.n_bytes / BYTES_PER_WORKER_SECOND / min(workers, len(plan.chunks)) / 60
+    size = f"{tokens / 1e6:.1f} million" if tokens >= 1e5 else f"{tokens:.0f}"
+    words = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute or less"
+    print(
+        f"about {size} tokens, at most {max(disk / 1e6, 1):.0f} MB on disk, "
+        f"{words} with {counted(workers, 'worker')} (a rough estimate; nothing was written)"
+    )
+    if tokenizer and is_output(out):
+        _show_standing(out, plan, config, options)
+
+
+def _show_standing(out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions) -> None:
+    """Print what of the plan an output has, or refuse it as a run would."""
+    check_same_config(out, config, is_repair=options.repair)
+    damaged = damaged_chunks(out) if options.repair else []
+    stale = stale_chunks(out, plan, config, damaged=damaged) if options.update else []
+    if not options.update:
+        refuse_changes(out, plan, config, damaged=damaged)
+    again = {*damaged, *stale}
+    names = [chunk.digest for chunk in plan.chunks]
+    kept = sum(name not in again and is_committed(out, name) for name in names)
+    words = f"{on_one_line(str(out))}: {kept} of {counted(len(names), 'chunk')} committed already"
+    if again:
+        words += f", {counted(len(again), 'committed chunk')} damaged or out of date"
+    print(words)
