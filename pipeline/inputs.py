@@ -147,8 +147,8 @@ class _Walk:
     def note(self, path: Path, stat: os.stat_result) -> None:
         """Take in a file that will be read."""
         first = self.first.setdefault((stat.st_dev, stat.st_ino), path)
-        # Some file systems number their files carelessly, and a hard link is a file of its own.
-        if first is not path and first.resolve() == path.resolve():
+        # Some file systems do not number their files.
+        if first is not path and stat.st_ino:
             self.twice.append((path, first))
 
     def say_found(self) -> None:
@@ -160,7 +160,7 @@ class _Walk:
             n_files = counted(len(self.twice), "file")
             link, file = self.twice[0]
             self.say(
-                f"read twice: {n_files}, by links to what is read anyway, such as {link}, {file}"
+                f"read twice: {n_files}, by links to what is read anyway, such as {link} and {file}"
             )
 
 
@@ -232,7 +232,7 @@ def _walked(folder: Path, walk: _Walk) -> Iterator[Path]:
             and Path(root, name).resolve() not in seen
             and not walk.leaves_out(Path(root, name))
         ]
-        yield from (Path(root, name) for name in names if name[0] != ".")
+        yield from (Path(root, name) for name in sorted(names) if name[0] != ".")
 
 
 def _refuse_unreadable(error: OSError) -> None:

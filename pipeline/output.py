@@ -198,10 +198,13 @@ def check_same_config(out: Path, config: PrepareConfig, *, is_repair: bool = Fal
     if config in known or (is_repair and not known):
         return
     old, new = read_config(out).to_json(), config.to_json()
+    # Of two that were trained, or two that were given, the hash is what differs.
+    is_alike = old["tokenizer_entries"] == new["tokenizer_entries"]
+    before, now = (_typed(fields, with_sha256=is_alike) for fields in (old, new))
     differing = [
-        f"{option} is {was} there, {now} now"
-        for (option, was), now in zip(_typed(old).items(), _typed(new).values(), strict=True)
-        if was != now
+        f"{option} is {value} there, {now[option]} now"
+        for option, value in before.items()
+        if value != now[option]
     ]
     if differing:
         msg = (
@@ -211,13 +214,13 @@ def check_same_config(out: Path, config: PrepareConfig, *, is_repair: bool = Fal
         raise UserError(msg)
 
 
-def _typed(fields: dict[str, Any]) -> dict[str, str]:
+def _typed(fields: dict[str, Any], *, with_sha256: bool) -> dict[str, str]:
     """The fields of a config by the option that they are typed with."""
     entries, sha256 = fields["tokenizer_entries"], fields["tokenizer_sha256"]
-    trained = "a file" if entries is None else f"train:{entries}"
+    tokenizer = "a file" if entries is None else f"train:{entries}"
     rest = {name: value for name, value in fields.items() if not name.startswith("tokenizer_")}
     return {
-        "--tokenizer": f"{trained} of sha256 {_short(sha256)}",
+        "--tokenizer": tokenizer + f" of sha256 {_short(sha256)}" * with_sha256,
         **{f"--{name.replace('_', '-')}": _short(value) for name, value in rest.items()},
     }
 

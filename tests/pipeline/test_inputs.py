@@ -191,7 +191,7 @@ def test_links_are_followed_and_what_they_double_is_said(tmp_path):
     found = []
     assert len(names(folder, say=found.append)) == 8
     [said] = found
-    assert said.startswith("read twice: 3 files, by links to what is read anyway, such as ")
+    assert said.startswith("read twice: 4 files, by links to what is read anyway, such as ")
 
 
 def test_what_would_be_waited_for_is_left_out_and_said(tmp_path):
