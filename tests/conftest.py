@@ -1,11 +1,13 @@
 """Fixtures that more than one folder of tests uses; what is costly is made once a session."""
 
+import shutil
 import subprocess
 
 import pytest
 from hypothesis import settings
 
-from tests.running import COMMON, duologue, once, tiny_tokenizer, write_corpus
+from jobs.cli import main
+from tests.running import COMMON, Ran, duologue, once, tiny_tokenizer, write_corpus
 
 # A busy machine is no fault of the code.
 settings.register_profile("duologue", deadline=None)
@@ -39,6 +41,37 @@ def prepared(tmp_path_factory, corpus, tokenizer_file):
         assert ran.code == 0, ran.err
 
     return once(tmp_path_factory.getbasetemp(), "prepared", make)
+
+
+@pytest.fixture
+def run(capsys):
+    """A command in this process; each start of its own would take as long as many of them."""
+
+    def ended(*argv):
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, argv)])
+        return Ran(ended.value.code or 0, *capsys.readouterr())
+
+    return ended
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window; its driver is given, so nothing is looked for elsewhere."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no chromium and chromedriver: apt-get install them")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    # As root, in containers with a small /dev/shm.
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield started
+    started.quit()
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ import shutil
 
 import pytest
 
-from jobs.cli import main
 from pipeline.atomic import json_bytes
 from pipeline.commit import read_record
 from pipeline.output import read_manifest
 from schemas.errors import UserError
-from tests.running import Ran, duologue, rejected_of, rows_of, tree
+from tests.running import duologue, rejected_of, rows_of, tree
 
 DEPTH = 1_000_000
 DEEP = {"lists": b"[" * DEPTH + b"]" * DEPTH, "objects": b'{"a":' * DEPTH + b"1" + b"}" * DEPTH}
@@ -47,18 +46,6 @@ def test_records_that_no_parser_takes_are_rejected_one_by_one(tmp_path, tokenize
     assert all(reason.startswith("invalid JSON: at byte ") for reason in reasons)
     # Of a key that is there twice the last value counts.
     assert sum(1 for _ in rows_of(tmp_path / "out", "documents")) == len(RECORDS) + 1
-
-
-@pytest.fixture
-def run(capsys):
-    """A command in this process; each start of its own would take seconds."""
-
-    def ended(*argv):
-        with pytest.raises(SystemExit) as ended:
-            main([*map(str, argv)])
-        return Ran(ended.value.code or 0, *capsys.readouterr())
-
-    return ended
 
 
 @pytest.fixture

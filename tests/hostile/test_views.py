@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,6 @@ import pytest
 from tests.jobs.compare.making import hostile_results
 from tests.jobs.test_view import STYLING, is_safe
 from tests.running import duologue, once
-
-webdriver = pytest.importorskip("selenium.webdriver")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-DRIVER = shutil.which("chromedriver")
-
-needs_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="no chromium and chromedriver: apt-get install them"
-    ),
-]
 
 PAYLOADS = [
     "</span></p></style></title></svg><script>window.ran = 1; alert(1)</script>",
@@ -74,35 +61,22 @@ def test_the_summary_of_a_report_is_text(reported):
     assert is_safe(ran.out + ran.err)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-class TestPage:
-    pytestmark = needs_browser
-
-    # Without its policy the page has to be safe too: other programs may show it.
-    @pytest.mark.parametrize("has_policy", [True, False])
-    def test_nothing_of_a_corpus_is_run_in_a_page(self, browser, reported, tmp_path, has_policy):
-        page = reported[1].read_text()
-        policy = '<meta http-equiv="Content-Security-Policy"'
-        assert page.count(policy) == 1
-        (tmp_path / "page.html").write_text(page if has_policy else page.replace(policy, "<meta x"))
-        browser.get((tmp_path / "page.html").as_uri())
-        # An alert would make this fail as well.
-        for tag in ("script", "img", "iframe", "a[href^=javascript]", "[onload]", "[onerror]"):
-            assert browser.execute_script(f"return document.querySelectorAll('{tag}').length") == 0
-        assert browser.execute_script("return window.ran === undefined")
-        shown = browser.execute_script("return document.body.innerText")
-        assert all(payload in shown for payload in PAYLOADS[:2])
-        assert is_safe(shown.replace("\u00a0", " "))
+# Without its policy the page has to be safe too: other programs may show it.
+@pytest.mark.browser
+@pytest.mark.parametrize("has_policy", [True, False])
+def test_nothing_of_a_corpus_is_run_in_a_page(browser, reported, tmp_path, has_policy):
+    page = reported[1].read_text()
+    policy = '<meta http-equiv="Content-Security-Policy"'
+    assert page.count(policy) == 1
+    (tmp_path / "page.html").write_text(page if has_policy else page.replace(policy, "<meta x"))
+    browser.get((tmp_path / "page.html").as_uri())
+    # An alert would make this fail as well.
+    for tag in ("script", "img", "iframe", "a[href^=javascript]", "[onload]", "[onerror]"):
+        assert browser.execute_script(f"return document.querySelectorAll('{tag}').length") == 0
+    assert browser.execute_script("return window.ran === undefined")
+    shown = browser.execute_script("return document.body.innerText")
+    assert all(payload in shown for payload in PAYLOADS[:2])
+    assert is_safe(shown.replace("\u00a0", " "))
 
 
 @pytest.mark.parametrize(

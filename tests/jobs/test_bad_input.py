@@ -406,13 +406,14 @@ def here(tmp_path, tokenizer_file):
         ("", 2, ["Missing argument"]),
     ],
 )
-def test_a_refusal_is_one_line_and_leaves_nothing(here, options, code, says):
+def test_a_refusal_is_one_line_and_leaves_nothing(here, run, monkeypatch, options, code, says):
+    monkeypatch.chdir(here)
     given = options.split()
     defaults = {"--out": "out", "--tokenizer": "tokenizer.json"}
     for option, value in defaults.items():
         given += [] if option in given else [option, value]
     before = {path for path in here.rglob("*") if not path.is_relative_to(here / "out")}
-    ran = duologue("prepare", *given, cwd=here)
+    ran = run("prepare", *given)
     assert (ran.code, ran.out) == (code, "")
     for words in says:
         assert words in ran.said

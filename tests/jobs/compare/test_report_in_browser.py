@@ -4,7 +4,6 @@ Debian has both parts (chromium, chromium-driver); without them all of this is s
 """
 
 import base64
-import shutil
 
 import pytest
 
@@ -12,17 +11,7 @@ from jobs.compare.report import write_report
 from jobs.view import escape
 from tests.jobs.compare.making import HOSTILE, hostile_results, make_results
 
-webdriver = pytest.importorskip("selenium.webdriver")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="no chromium and chromedriver: apt-get install them"
-    ),
-]
+pytestmark = pytest.mark.browser
 
 WIDE, NARROW = 1280, 390
 
@@ -93,20 +82,6 @@ for (const element of document.querySelectorAll('body *')) {
 }
 return [document.querySelectorAll('body *').length, found];
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window; its driver is given, so nothing is looked for elsewhere."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    # As root, in containers with a small /dev/shm.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")

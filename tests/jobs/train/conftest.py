@@ -1,13 +1,13 @@
 """One run of `duologue train`, and what it is started with."""
 
+import functools
 import json
 
 import pytest
 
-from jobs.cli import main
 from schemas.keys import split_of
 from tests.jobs.train.making import ONE_THREAD, RUN
-from tests.running import COMMON, Ran, duologue, exchange, once
+from tests.running import COMMON, duologue, exchange, once
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +46,6 @@ def prose(tmp_path_factory):
 
 
 @pytest.fixture
-def train(capsys):
-    """The command in this process; each start of its own would take seconds."""
-
-    def run(*argv):
-        with pytest.raises(SystemExit) as ended:
-            main(["train", *map(str, argv)])
-        return Ran(ended.value.code or 0, *capsys.readouterr())
-
-    return run
+def train(run):
+    """The command in this process."""
+    return functools.partial(run, "train")
