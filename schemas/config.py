@@ -4,6 +4,8 @@ import dataclasses
 import json
 from typing import Any, Self
 
+import msgspec
+
 from schemas.delimiters import SCHEMES
 from schemas.errors import UserError
 from schemas.keys import digest
@@ -92,7 +94,8 @@ class PrepareConfig:
         """Rebuild from `to_json`.
 
         Raises:
-          UserError: if the fields are another schema version's.
+          UserError: if the fields are another schema version's, or a value is out of its range.
+          ValueError: if a field is missing, or of another type.
         """
         if fields.get("schema_version") != SCHEMA_VERSION:
             msg = (
@@ -100,7 +103,7 @@ class PrepareConfig:
                 f"writes {SCHEMA_VERSION}: prepare the corpus again into a new folder"
             )
             raise UserError(msg)
-        return cls(**{**fields, "configs": tuple(fields["configs"])})
+        return msgspec.convert(fields, cls)
 
 
 def _check(holds: bool, option: str, value: object, expected: str) -> None:

@@ -31,6 +31,10 @@ FOUND = {
         # A name of the tokenizer's that is no string, and a manifest that counts otherwise.
         b"\x15\x01\x033(\x02\x02\x03\xfc\x00\x00\x01\x01\x07",
         *(bytes([0x11, 1, key, 0, 2]) for key in range(14)),
+        # Half a character, and values of the config that are no text.
+        b"\x04\x01\x04\x01\x08",
+        b"\x04d\x04\x01\t",
+        b"\x04\x01\x95on",
     ],
 }
 """Inputs that broke a target once. What is better told otherwise has a test beside its module's."""
