@@ -21,11 +21,11 @@ from tests.faults.trials import (
     prepare,
     prepare_failing,
 )
-from tests.running import duologue, tree
+from tests.running import duologue, once, tree
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="needs fuse3 and /dev/fuse")
 
-MOMENTS = 4
+MOMENTS = 7
 """Crashes of a test, one after the other."""
 
 
@@ -59,7 +59,7 @@ def test_what_is_finished_lasts(undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("what", [KILL_COMMAND, KILL_WRITER, CUT_POWER])
 def test_whenever_it_crashes_the_same_command_gives_the_same_bytes(
     home, undisturbed, changes_of_a_run, what, seed
@@ -81,12 +81,14 @@ def test_whenever_it_crashes_the_same_command_gives_the_same_bytes(
 @pytest.fixture(scope="module")
 def updated(undisturbed, tmp_path_factory):
     """A home with an edited corpus and its output from scratch."""
-    home = tmp_path_factory.mktemp("updated")
-    make_home(home)
-    edit(home)
-    assert prepare(home, "--workers", 1).code == 3
-    assert outcome(home / "out", undisturbed / "out") != WHOLE
-    return home
+
+    def make(home):
+        make_home(home)
+        edit(home)
+        assert prepare(home, "--workers", 1).code == 3
+        assert outcome(home / "out", undisturbed / "out") != WHOLE
+
+    return once(tmp_path_factory.getbasetemp(), "updated", make)
 
 
 @pytest.mark.parametrize("step", UPDATE_STEPS)

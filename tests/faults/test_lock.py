@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.fault import Fault
 from tests.faults.trials import WHOLE, can_mount, holding, outcome, prepare, prepare_argv
-from tests.running import command, duologue
+from tests.running import command, duologue, once
 
 OTHER = ("--delimiters", "tags")
 """Another config."""
@@ -34,8 +34,11 @@ def at_once(*commands):
 @pytest.fixture(scope="module")
 def expected(undisturbed, tmp_path_factory):
     """The outputs of both configs, by their options."""
-    other = tmp_path_factory.mktemp("expected") / "other"
-    assert duologue(*argv(undisturbed, other, *OTHER)).code == 3
+
+    def make(other):
+        assert duologue(*argv(undisturbed, other, *OTHER)).code == 3
+
+    other = once(tmp_path_factory.getbasetemp(), "other-config", make)
     return {(): undisturbed / "out", OTHER: other}
 
 
