@@ -52,6 +52,10 @@ class PrepareConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that no run could honour."""
+        for name in ("eos", "text_column", "id_column", "source_column", "tokenizer_sha256"):
+            value = getattr(self, name)
+            option = f"--{name.replace('_', '-')}"
+            _check(value is None or _is_unicode(value), option, value, "text in UTF-8")
         _check(self.delimiters in SCHEMES, "--delimiters", self.delimiters, f"one of {[*SCHEMES]}")
         _check(
             bool(self.configs) and set(self.configs) <= set(CONFIGS),
@@ -104,6 +108,15 @@ class PrepareConfig:
             )
             raise UserError(msg)
         return msgspec.convert(fields, cls)
+
+
+def _is_unicode(value: str) -> bool:
+    """Whether all of a string can be written: an argument's bytes need not be UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check(holds: bool, option: str, value: object, expected: str) -> None:

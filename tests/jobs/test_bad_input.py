@@ -361,6 +361,8 @@ def here(tmp_path, tokenizer_file):
         ("empty.txt", 1, ["no usable file", "empty.txt"]),
         ("empty", 1, ["no usable file: found no files", ".jsonl"]),
         ("pictures", 1, ["a.png", "--format"]),
+        ("good.txt --text-column \udcff", 1, ["--text-column", "expected text in UTF-8"]),
+        ("good.txt --tokenizer train:300 --eos \udcff", 1, ["--eos", "expected text in UTF-8"]),
         # A suffix that no reader knows, named alone.
         ("data.bin", 1, ["no reader for data.bin", ".bin", "--format text or jsonl or parquet"]),
         # Two inputs of one name would give two documents one source.
