@@ -98,6 +98,10 @@ def write_mess(folder: Path) -> None:
         "gzip.txt": gzip.compress(GOOD.encode()),
         "zstd.txt": zstd.compress(GOOD.encode()),
         "gzip.jsonl": ZIPPED,
+        "wide.txt": b"\xff\xfe\0\0" + "Où?\n".encode("utf-32-le"),
+        "wide.md": b"\0\0\xfe\xff" + "Où?\n".encode("utf-32-be"),
+        "long-zip.txt": gzip.compress(random.Random(1).randbytes(30_000)),
+        "long-par.txt": b"PAR1 is a word. " * 2_000,
         "parquet.txt": b"PAR1\x15\x04\x15\xcf",
         "long.txt": b"word " * 5_000,
         "long.jsonl": LONG_LINES,
@@ -120,7 +124,12 @@ REJECTED = [
     ("latin.txt", 0, "invalid UTF-8: at byte 4", LATIN_1),
     ("little.txt", 0, "UTF-16 text: invalid UTF-8: at byte 0", b"\xff\xfe"),
     ("big.md", 0, "UTF-16 text: invalid UTF-8: at byte 0", b"\xfe\xff"),
+    ("wide.txt", 0, "UTF-32 text: invalid UTF-8: at byte 0", b"\xff\xfe\0\0"),
+    ("wide.md", 0, "UTF-32 text: invalid UTF-8: at byte 2", b"\0\0\xfe\xff"),
     ("gzip.txt", 0, "gzip data: invalid UTF-8: at byte 1", b"\x1f\x8b"),
+    ("long-zip.txt", 0, "gzip data: too long: over max_document_bytes (20000)", b"\x1f\x8b"),
+    # Its begin is that of Parquet data, but for the header that follows there.
+    ("long-par.txt", 0, "too long: over max_document_bytes (20000)", b"PAR1 is"),
     ("zstd.txt", 0, "zstd data: invalid UTF-8: at byte 1", b"\x28\xb5"),
     ("gzip.jsonl#0", 0, "gzip data: invalid UTF-8: at byte 1", ZIPPED[:3]),
     ("gzip.jsonl#4", 4, "gzip data: invalid UTF-8: at byte 0", b"\xff"),
@@ -195,8 +204,14 @@ def test_damage_among_good_input_ends_in_exit_3_and_is_told(messy):
     assert ran.code == 3, ran.err
     assert "invalid UTF-8; see" in ran.out
     assert ran.out.count("--encoding-errors replace") == 1
-    assert "rejected: 3 documents, gzip data; see" in ran.out
-    for mend in ("iconv -f UTF-16 -t UTF-8", "ends in .gz,", "ends in .zst,", "ends in .parquet,"):
+    assert "rejected: 4 documents, gzip data; see" in ran.out
+    for mend in (
+        "-f UTF-16 -t UTF-8",
+        "-f UTF-32 -t UTF-8",
+        "ends in .gz,",
+        "ends in .zst,",
+        "ends in .parquet,",
+    ):
         assert ran.out.count(mend) == 1
     assert f"damaged: cut.jsonl.gz#{RECORD_OFFSETS[3]}: truncated gzip stream" in ran.out
     assert "Traceback" not in ran.err
