@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -267,19 +268,75 @@ def test_strict_turns_exit_3_into_1(messy, mess, tokenizer_file):
     assert tree(messy[1]) == before
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+BUFFERING = pytest.mark.parametrize("unbuffered", ["", "1"])
+
+
+def ended(argv, unbuffered="", **options):
+    """(exit code, errors) of a process with a standard output of its own."""
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    ran = subprocess.run(
+        argv, stderr=subprocess.PIPE, text=True, check=False, env=env, timeout=500, **options
+    )
+    return ran.returncode, ran.stderr
+
+
+@BUFFERING
 def test_a_full_standard_output_is_said(messy, unbuffered):
     with Path("/dev/full").open("w") as full:
-        ran = subprocess.run(
+        found = ended(command("verify", messy[1]), unbuffered, stdout=full)
+    assert found == (1, "duologue: cannot write to standard output: No space left on device\n")
+
+
+@BUFFERING
+def test_a_standard_output_that_can_grow_no_more_is_said(messy, tmp_path, unbuffered):
+    """An empty write to such a file fails not, as one to a device would."""
+    with (tmp_path / "said").open("w") as said:
+        found = ended(
             command("verify", messy[1]),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            unbuffered,
+            stdout=said,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
         )
-    said = "duologue: cannot write to standard output: No space left on device\n"
-    assert (ran.returncode, ran.stderr) == (1, said)
+    assert found == (1, "duologue: cannot write to standard output: File too large\n")
+
+
+def test_a_full_standard_output_hides_no_other_error(messy, mess, tmp_path, tokenizer_file):
+    shutil.copytree(mess, tmp_path / "in")
+    (tmp_path / "in/new.txt").write_text(GOOD)
+    out = shutil.copytree(messy[1], tmp_path / "out")
+    argv = ["prepare", tmp_path / "in", "--out", out, "--tokenizer", tokenizer_file, *MESS]
+    with Path("/dev/full").open("w") as full:
+        code, err = ended(command(*argv, "--plan"), stdout=full)
+    assert code == 1
+    assert f"duologue: inputs changed since {out} was begun: new.txt" in err
+    assert "standard output" not in err
+    assert "Exception ignored" not in err
+
+
+FAILS = """
+import jobs.commands
+from jobs.cli import main
+def app(*_, **__):
+    print("begun")
+    raise OSError(5, "Input/output error")
+jobs.commands.app = app
+main(["verify"])
+"""
+
+
+@BUFFERING
+def test_an_error_of_the_system_leaves_standard_output_alone(tmp_path, unbuffered):
+    with (tmp_path / "said").open("w") as said:
+        found = ended([sys.executable, "-c", FAILS], unbuffered, stdout=said)
+    assert found == (1, "duologue: [Errno 5] Input/output error\n")
+    assert (tmp_path / "said").read_text() == "begun\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("subcommand", ["verify", "inspect"])
+def test_a_closed_standard_stream_is_one_that_nobody_reads(messy, subcommand, closed):
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *command(subcommand, messy[1])]
+    assert ended(shell) == (0, "")
 
 
 @pytest.mark.parametrize("argv", [("verify",), ("inspect",), ("finish",), ("pack", "--out", "p")])
