@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.atomic import json_bytes
 from pipeline.changes import has_sha256
-from pipeline.commit import CHUNKS, REJECTED, RUN, ChunkRecord, ShardRecord, chunk_record
+from pipeline.commit import CHUNKS, REJECTED, RUN, chunk_record
 from pipeline.manifest import card_of, manifest_of, read_list
 from pipeline.output import (
     CARD,
@@ -31,6 +31,7 @@ from schemas.delimiters import SCHEMES
 from schemas.episode import Player, row_schema
 from schemas.errors import UserError
 from schemas.keys import split_of
+from schemas.manifest import ChunkRecord, ShardRecord
 from transforms.invariants import row_faults, schema_faults
 from transforms.tokenize import SegmentTokenizer
 

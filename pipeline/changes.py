@@ -24,7 +24,7 @@ _SAME_NAME = ("touched", "resized")
 """Changes that the plan need not show: a range of a bigger file keeps its chunk's name."""
 
 NAMED = 5
-"""How many changed files an error names."""
+"""How many of what may be many an error names."""
 
 
 def stale_chunks(

@@ -25,7 +25,7 @@ from pipeline.atomic import (
 from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
-from schemas.manifest import ChunkCounts, Count, Damage, File, PlayerCounts
+from schemas.manifest import ChunkCounts, ChunkRecord
 from schemas.parse import parsed_json
 
 RUN = "_run"
@@ -38,64 +38,6 @@ LOCK_SECONDS = 2.0
 """How long the workers of a command that was killed may take to notice."""
 
 LOCK_POLL_SECONDS = 0.05
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ShardRecord:
-    """One file of rows, as written.
-
-    Attributes:
-      path: relative to the output.
-      config: "documents" or "episodes".
-      split: "train", "validation" or "test".
-      rows: number of rows.
-      tokens: number of tokens.
-      tokens_by_player: the same by player 0, 1, 2.
-      size_bytes: of the file.
-      sha256: of the file.
-    """
-
-    path: str
-    config: str
-    split: str
-    rows: Count
-    tokens: Count
-    tokens_by_player: PlayerCounts
-    size_bytes: Count
-    sha256: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ChunkRecord:
-    """All that a chunk, or a piece of one, wrote and counted.
-
-    Attributes:
-      shards: files of rows.
-      rejected: {path, rows, sha256} of the files of rejected documents.
-      counts: sums, by name; nested dicts of ints.
-      damaged: {source, byte_offset, reason} of unreadable inputs.
-      n_bytes: bytes that the readers consumed; of the last piece: of the whole chunk.
-      blake2b: their hash.
-      is_last: False for a piece that others follow.
-    """
-
-    shards: list[ShardRecord]
-    rejected: list[File]
-    counts: ChunkCounts
-    damaged: list[Damage]
-    n_bytes: Count
-    blake2b: str
-    is_last: bool = True
-
-    def to_bytes(self) -> bytes:
-        """What a record's file holds: the fields, sealed with the hash of their own JSON."""
-        fields = dataclasses.asdict(self)
-        return json_bytes({**fields, "sha256": hashlib.sha256(json_bytes(fields)).hexdigest()})
-
-    @property
-    def paths(self) -> list[str]:
-        """Relative paths of all files that the record names."""
-        return [shard.path for shard in self.shards] + [each["path"] for each in self.rejected]
 
 
 def add_counts(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +54,12 @@ def add_counts(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]
         else:
             total[name] = total.get(name, 0) + value
     return total
+
+
+def record_bytes(record: ChunkRecord) -> bytes:
+    """What a record's file holds: the fields, sealed with the hash of their own JSON."""
+    fields = dataclasses.asdict(record)
+    return json_bytes({**fields, "sha256": hashlib.sha256(json_bytes(fields)).hexdigest()})
 
 
 def record_path(out: Path, digest: str) -> Path:
@@ -200,7 +148,7 @@ def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> boo
 
 def _write(path: Path, record: ChunkRecord) -> None:
     with atomic_file(path) as file:
-        file.write(record.to_bytes())
+        file.write(record_bytes(record))
 
 
 def _joined(pieces: list[ChunkRecord]) -> ChunkRecord:

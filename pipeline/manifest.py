@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pipeline.atomic import atomic_file, remove, write_json
 from pipeline.card import dataset_card
 from pipeline.changes import has_sha256
-from pipeline.commit import ChunkRecord, ShardRecord, add_counts, records
+from pipeline.commit import add_counts, records
 from pipeline.inputs import InputFile
 from pipeline.output import CARD, MANIFEST
 from pipeline.plan import Plan
@@ -22,6 +22,7 @@ from pipeline.tokenizer import OutputTokenizer
 from schemas.config import SCHEMA_VERSION, PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import SPLITS
+from schemas.manifest import ChunkRecord, ShardRecord
 
 INLINE_ROWS = 100_000
 """More inputs than this stand in a Parquet file beside the manifest."""

@@ -17,6 +17,7 @@ from pipeline.atomic import (
 from pipeline.commit import CHUNKS, REJECTED, RUN
 from schemas.config import CONFIGS, PrepareConfig
 from schemas.errors import UserError
+from schemas.keys import SPLITS
 from schemas.manifest import Manifest
 from schemas.parse import parsed_json
 
@@ -25,6 +26,12 @@ CONFIG = "config.json"
 MANIFEST = "manifest.json"
 LISTS = ("inputs.parquet", "damaged_inputs.parquet")
 """Lists of the manifest that are too long for it."""
+
+OPTIONS = "options.json"
+"""What was typed, and the versions: for people."""
+
+KEPT_TOKENIZER = f"{RUN}/tokenizer.json"
+"""A copy of a tokenizer that was trained: once inputs have changed, training gives another."""
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -169,14 +176,19 @@ def check_places(out: Path) -> None:
 
 
 def misplaced(out: Path) -> list[Path]:
-    """Folders that stand where files belong, also shards and rejected documents."""
-    of_chunks = (*(f"{name}/*/*.arrow" for name in CONFIGS), f"{REJECTED}/*")
+    """Folders that stand where files belong, also shards and rejected documents.
+
+    Only where chunks are written: a model or a packed copy may have been put beside them.
+    """
+    of_chunks = [f"{name}/{split}/*.arrow" for name in CONFIGS for split in SPLITS]
+    of_chunks.append(f"{REJECTED}/*.jsonl")
     paths = [*_places(out), *(path for pattern in of_chunks for path in out.glob(pattern))]
     return [path for path in paths if path.is_dir()]
 
 
 def _places(out: Path) -> Iterator[Path]:
-    names = (CARD, MANIFEST, *TOKENIZER_FILES, *LISTS, f"{RUN}/{CONFIG}")
+    of_run = (f"{RUN}/{CONFIG}", KEPT_TOKENIZER, f"{RUN}/{OPTIONS}")
+    names = (CARD, MANIFEST, *TOKENIZER_FILES, *LISTS, *of_run)
     yield from (out / name for name in names)
     for pattern in ("plan*.jsonl", "inputs*.json"):
         yield from (out / RUN).glob(pattern)
@@ -201,6 +213,8 @@ def check_same_config(out: Path, config: PrepareConfig, *, is_repair: bool = Fal
     # Of two that were trained, or two that were given, the hash is what differs.
     is_alike = old["tokenizer_entries"] == new["tokenizer_entries"]
     before, now = (_typed(fields, with_sha256=is_alike) for fields in (old, new))
+    if old["delimiters"] != new["delimiters"]:
+        del before["--eos"]  # These may bring another.
     differing = [
         f"{option} is {value} there, {now[option]} now"
         for option, value in before.items()

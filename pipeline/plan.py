@@ -7,6 +7,7 @@ goes changes the bundle that it stands in, and seldom its neighbours.
 
 import dataclasses
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -33,6 +34,8 @@ from schemas.keys import digest
 from schemas.manifest import Sums
 from schemas.parse import parsed_json
 from schemas.words import counted
+
+_PLAN_NAME = re.compile(r"plan(?:-([0-9]+)-([0-9]+))?\.jsonl")
 
 WHOLE = (0, 1)
 """The slice (I, N) that is everything."""
@@ -256,8 +259,8 @@ def _suffix(which: tuple[int, int]) -> str:
 def noted_slices(folder: Path) -> Iterator[tuple[int, int]]:
     """(I, N) of every slice that has written its plan."""
     for path in sorted(folder.glob("plan*.jsonl")):
-        _, *which = path.stem.split("-")
-        yield (int(which[0]), int(which[1])) if which else WHOLE
+        if found := _PLAN_NAME.fullmatch(path.name):
+            yield (int(found[1]), int(found[2])) if found[1] else WHOLE
 
 
 def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None:

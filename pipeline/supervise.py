@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.atomic import write_json
 from pipeline.commit import CHUNKS, RUN
+from pipeline.output import OPTIONS
 from schemas.errors import UserError
 from schemas.words import counted
 
@@ -159,7 +160,7 @@ def write_options(out: Path, fields: dict[str, object]) -> None:
     versions = {name: importlib.metadata.version(name) for name in NOTED_VERSIONS}
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     noted = {"started": started, "python": sys.version, "versions": versions, **fields}
-    write_json(out / RUN / "options.json", noted)
+    write_json(out / RUN / OPTIONS, noted)
 
 
 def n_cores() -> int:

@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from tokenizers import Tokenizer
 
-from pipeline.atomic import atomic_file, write_json
+from pipeline.atomic import atomic_file, json_bytes
 from pipeline.changes import has_sha256
-from pipeline.commit import RUN
 from pipeline.inputs import InputFile
+from pipeline.output import KEPT_TOKENIZER, TOKENIZER_FILES
 from pipeline.piece import check_unchanged
 from pipeline.plan import cut_ranges
 from pipeline.readers import InputRange, documents_of
@@ -21,6 +22,7 @@ from schemas.config import PrepareConfig
 from schemas.delimiters import DelimiterScheme
 from schemas.errors import UserError
 from schemas.keys import digest
+from schemas.manifest import TokenizerConfig
 from schemas.parse import parsed_json
 from transforms.tokenize import SegmentTokenizer, with_control_tokens
 from transforms.train_tokenizer import TRAINED_EOS, train_bpe
@@ -28,9 +30,6 @@ from transforms.train_tokenizer import TRAINED_EOS, train_bpe
 TRAINING_BYTES = 64 << 20
 EOS_CANDIDATES = ("<eos>", "</s>", "<|endoftext|>", "<|im_end|>")
 DEFAULT_PAD = "<pad>"
-
-_KEPT = f"{RUN}/tokenizer.json"
-"""The copy of one that was trained."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,11 +61,25 @@ class OutputTokenizer:
         vocabulary = Tokenizer.from_str(self.json).get_vocab(with_added_tokens=False)
         return len(vocabulary)
 
-    def save(self, out: Path) -> None:
-        """Write both files, each whole or not at all."""
-        with atomic_file(out / "tokenizer.json") as file:
-            file.write(self.json.encode())
-        write_json(out / "tokenizer_config.json", self.names)
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What tokenizer.json and tokenizer_config.json hold, by these names."""
+        return dict(zip(TOKENIZER_FILES, (self.json.encode(), json_bytes(self.names)), strict=True))
+
+    def save(self, out: Path) -> list[Path]:
+        """Write the files that are not there as they should be, each whole or not at all.
+
+        Returns:
+          those that were written.
+        """
+        written = []
+        for name, data in self.files.items():
+            path = out / name
+            if not (path.is_file() and path.read_bytes() == data):
+                with atomic_file(path) as file:
+                    file.write(data)
+                written.append(path)
+        return written
 
     @property
     def names(self) -> dict[str, Any]:
@@ -105,7 +118,10 @@ def load_output_tokenizer(out: Path) -> OutputTokenizer:
       UserError: if the files are missing or damaged.
     """
     try:
-        names = parsed_json((out / "tokenizer_config.json").read_bytes())
+        fields = parsed_json((out / "tokenizer_config.json").read_bytes())
+        names = msgspec.convert(fields, TokenizerConfig)
+        for name in ("eos_token", "bos_token", "pad_token"):
+            names[name].encode()
         text = (out / "tokenizer.json").read_bytes().decode()
         return OutputTokenizer(
             json=text,
@@ -114,7 +130,7 @@ def load_output_tokenizer(out: Path) -> OutputTokenizer:
             pad=names["pad_token"],
             chat_template=names.get("chat_template"),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         msg = (
             f"{out} has no whole tokenizer ({error}): run the duologue prepare that wrote it again"
         )
@@ -220,9 +236,9 @@ def _trained_names(eos: str | None) -> dict[str, str]:
 
 
 def keep_trained(out: Path, tokenizer: OutputTokenizer) -> None:
-    """Keep a copy: once inputs have changed, training would give another."""
-    if not has_sha256(out / _KEPT, tokenizer.sha256):
-        with atomic_file(out / _KEPT) as file:
+    """Keep the copy that `saved_tokenizer` falls back on."""
+    if not has_sha256(out / KEPT_TOKENIZER, tokenizer.sha256):
+        with atomic_file(out / KEPT_TOKENIZER) as file:
             file.write(tokenizer.json.encode())
 
 
@@ -238,7 +254,7 @@ def saved_tokenizer(out: Path, sha256s: Collection[str], *, eos: str | None) -> 
       UserError: if it is another, or gone, and so is the copy.
     """
     path = out / "tokenizer.json"
-    for each in (path, out / _KEPT):
+    for each in (path, out / KEPT_TOKENIZER):
         if any(has_sha256(each, expected) for expected in sha256s):
             return OutputTokenizer(json=each.read_bytes().decode(), **_trained_names(eos))
     msg = (

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.atomic import HashingFile, atomic_file
-from pipeline.commit import REJECTED, ChunkRecord, ShardRecord, commit_piece
+from pipeline.commit import REJECTED, commit_piece
 from pipeline.piece import Piece
 from pipeline.readers import DAMAGED, reason_kind
 from schemas.config import PrepareConfig
 from schemas.episode import Player
 from schemas.keys import SPLITS, document_key, row_id, split_of
-from schemas.manifest import ChunkCounts, ConfigCounts, Damage, File
+from schemas.manifest import ChunkCounts, ChunkRecord, ConfigCounts, Damage, File, ShardRecord
 from transforms.rows import RowConfig, Rows, document_rows, episode_rows
 from transforms.tokenize import SegmentTokenizer
 

@@ -98,8 +98,8 @@ class PrepareConfig:
         """Rebuild from `to_json`.
 
         Raises:
-          UserError: if the fields are another schema version's, or a value is out of its range.
-          ValueError: if a field is missing, or of another type.
+          UserError: if the fields are another schema version's.
+          ValueError: if they are not those of a config, or a value is not one that a run can have.
         """
         if fields.get("schema_version") != SCHEMA_VERSION:
             msg = (
@@ -107,7 +107,14 @@ class PrepareConfig:
                 f"writes {SCHEMA_VERSION}: prepare the corpus again into a new folder"
             )
             raise UserError(msg)
-        return msgspec.convert(fields, cls)
+        if fields.keys() != {field.name for field in dataclasses.fields(cls)}:
+            msg = "not the fields of a config"
+            raise ValueError(msg)
+        try:
+            return msgspec.convert(fields, cls)
+        except UserError as error:
+            # Nobody has typed the option that it names.
+            raise ValueError(str(error)) from error
 
 
 def _is_unicode(value: str) -> bool:

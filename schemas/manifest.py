@@ -1,14 +1,22 @@
 """What the JSON of an output holds, as types: `msgspec.convert` names what is not of them."""
 
-from typing import Annotated, Any, Literal, TypedDict
+import dataclasses
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import msgspec
+
+from schemas.config import CONFIGS
+from schemas.keys import SPLITS
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 """A number of things, or an offset: what an int64 column holds."""
 
 PlayerCounts = Annotated[list[Count], msgspec.Meta(min_length=3, max_length=3)]
 """Of players 0, 1, 2."""
+
+ConfigName = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(CONFIGS)})$")]
+
+SplitName = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(SPLITS)})$")]
 
 Sums = dict[str, Count]
 """Counts by name."""
@@ -57,17 +65,57 @@ class ChunkCounts(Counts):
     configs: dict[str, ConfigCounts]
 
 
-class Shard(TypedDict):
-    """One file of rows; see `pipeline.commit.ShardRecord`."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardRecord:
+    """One file of rows, as written.
+
+    Attributes:
+      path: relative to the output.
+      config: "documents" or "episodes".
+      split: "train", "validation" or "test".
+      rows: number of rows.
+      tokens: number of tokens.
+      tokens_by_player: the same by player 0, 1, 2.
+      size_bytes: of the file.
+      sha256: of the file.
+    """
 
     path: str
-    config: Literal["documents", "episodes"]
-    split: Literal["train", "validation", "test"]
+    config: ConfigName
+    split: SplitName
     rows: Count
     tokens: Count
     tokens_by_player: PlayerCounts
     size_bytes: Count
     sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChunkRecord:
+    """All that a chunk, or a piece of one, wrote and counted.
+
+    Attributes:
+      shards: files of rows.
+      rejected: {path, rows, sha256} of the files of rejected documents.
+      counts: sums, by name; nested dicts of ints.
+      damaged: {source, byte_offset, reason} of unreadable inputs.
+      n_bytes: bytes that the readers consumed; of the last piece: of the whole chunk.
+      blake2b: their hash.
+      is_last: False for a piece that others follow.
+    """
+
+    shards: list[ShardRecord]
+    rejected: list[File]
+    counts: ChunkCounts
+    damaged: list[Damage]
+    n_bytes: Count
+    blake2b: str
+    is_last: bool = True
+
+    @property
+    def paths(self) -> list[str]:
+        """Relative paths of all files that the record names."""
+        return [shard.path for shard in self.shards] + [each["path"] for each in self.rejected]
 
 
 class TokenizerNames(TypedDict):
@@ -93,7 +141,7 @@ class Manifest(TypedDict):
     config: dict[str, Any]
     tokenizer_sha256: str
     tokenizer: TokenizerNames
-    shards: list[Shard]
+    shards: list[ShardRecord]
     rejected: Sums
     rejected_files: list[File]
     inputs: list[Input] | File
@@ -103,3 +151,12 @@ class Manifest(TypedDict):
     episode_drops: dict[str, Sums]
     bytes_left_out: dict[str, Sums]
     counts: Counts
+
+
+class TokenizerConfig(TypedDict):
+    """Of OUT/tokenizer_config.json, what duologue reads; `transformers` reads the others too."""
+
+    eos_token: str
+    bos_token: str
+    pad_token: str
+    chat_template: NotRequired[str]

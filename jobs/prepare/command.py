@@ -11,7 +11,7 @@ from jobs.prepare.options import PrepareOptions
 from jobs.prepare.progress import shown_progress
 from jobs.prepare.settle import settle
 from jobs.view import say
-from pipeline.changes import incomplete_chunks, take_back
+from pipeline.changes import NAMED, incomplete_chunks, take_back
 from pipeline.commit import RUN, forget_pieces, is_committed, locked, sweep
 from pipeline.manifest import write_manifest
 from pipeline.output import check_free, read_config, unfinish
@@ -21,9 +21,6 @@ from pipeline.tokenizer import load_output_tokenizer
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.words import counted
-
-MAX_NAMED = 5
-"""How many slices an error names."""
 
 
 def prepare(
@@ -92,8 +89,8 @@ def _refuse_missing(out: Path, plan: Plan) -> None:
         return  # Slices of several counts: write_manifest names a chunk.
     [count] = counts
     lacking = [index for index in range(count) if any(is_missing[index::count])]
-    names = [f"{index}/{count}" for index in lacking[:MAX_NAMED]]
-    names += [f"{len(lacking) - MAX_NAMED} more"] * (len(lacking) > MAX_NAMED)
+    names = [f"{index}/{count}" for index in lacking[:NAMED]]
+    names += [f"{len(lacking) - NAMED} more"] * (len(lacking) > NAMED)
     which = f"--slice {' and '.join(names)}" if count > 1 else "the same options"
     msg = (
         f"{out} is not whole: {sum(is_missing)} of {counted(len(is_missing), 'chunk')} are not "

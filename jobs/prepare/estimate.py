@@ -9,9 +9,9 @@ from jobs.prepare.inputs import list_files
 from jobs.prepare.options import PrepareOptions
 from jobs.prepare.settle import found_tokenizer, with_tokenizer
 from jobs.view import on_one_line
-from pipeline.changes import damaged_chunks, refuse_changes, stale_chunks
+from pipeline.changes import damaged_chunks, incomplete_chunks, refuse_changes, stale_chunks
 from pipeline.commit import is_committed
-from pipeline.output import check_free, check_same_config, is_output
+from pipeline.output import check_free, check_places, check_same_config, is_output
 from pipeline.plan import Plan, make_plan
 from pipeline.supervise import n_cores
 from schemas.config import PrepareConfig
@@ -34,7 +34,7 @@ def show_plan(
     """Print what a run would do, and what it would take; writes nothing.
 
     Raises:
-      UserError: as `prepare` would, before any work; of an output, after the plan is printed.
+      UserError: as `prepare` would; over what an output holds, after the plan is printed.
     """
     files, left_out = list_files(inputs, out, config, console)
     check_free(out)
@@ -58,21 +58,27 @@ def show_plan(
         f"about {size} tokens, at most {max(disk / 1e6, 1):.0f} MB on disk, "
         f"{words} with {counted(workers, 'worker')} (a rough estimate; nothing was written)"
     )
-    if tokenizer and is_output(out):
-        _show_standing(out, plan, config, options)
+    if is_output(out):
+        if tokenizer:
+            _show_standing(out, plan, config, options)
+        else:
+            print(f"{on_one_line(str(out))}: its tokenizer is lost, and would be trained again")
 
 
 def _show_standing(out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions) -> None:
     """Print what of the plan an output has, or refuse it as a run would."""
+    if not options.repair:
+        check_places(out)
     check_same_config(out, config, is_repair=options.repair)
     damaged = damaged_chunks(out) if options.repair else []
     stale = stale_chunks(out, plan, config, damaged=damaged) if options.update else []
     if not options.update:
         refuse_changes(out, plan, config, damaged=damaged)
-    again = {*damaged, *stale}
     names = [chunk.digest for chunk in plan.chunks]
+    whole = [name for name in names if name not in damaged]
+    again = {*damaged, *stale, *incomplete_chunks(out, whole)}
     kept = sum(name not in again and is_committed(out, name) for name in names)
     words = f"{on_one_line(str(out))}: {kept} of {counted(len(names), 'chunk')} committed already"
     if again:
-        words += f", {counted(len(again), 'committed chunk')} damaged or out of date"
+        words += f", {counted(len(again), 'committed chunk')} damaged, gone or out of date"
     print(words)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from jobs.view import on_one_line
+from pipeline.changes import NAMED
 from pipeline.commit import REJECTED
 from pipeline.output import MANIFEST
 from pipeline.readers import INVALID_UTF8, MENDS
 from schemas.config import MIN_TEST_SOURCES
 from schemas.words import counted
 
-MAX_NAMED = 5
 # The most that is proposed for test, and as much for validation: half is left to train on.
 MAX_HOLDOUT = 0.25
 
@@ -38,9 +38,9 @@ def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
     damaged = manifest["damaged_inputs"]
     # Very many stand in a file of their own.
     listed = damaged if isinstance(damaged, list) else []
-    for each in listed[:MAX_NAMED]:
+    for each in listed[:NAMED]:
         print(f"damaged: {on_one_line(each['source'])}: {on_one_line(each['reason'])}")
-    more = (len(damaged) if listed else damaged["rows"] if damaged else 0) - MAX_NAMED
+    more = (len(damaged) if listed else damaged["rows"] if damaged else 0) - NAMED
     if more > 0:
         print(f"damaged: and {more} more; see {MANIFEST}")
     if hint := _holdout_hint(manifest):

@@ -28,7 +28,6 @@ from pipeline.tokenizer import (
     OutputTokenizer,
     given_tokenizer,
     keep_trained,
-    load_output_tokenizer,
     saved_tokenizer,
     trained_tokenizer,
 )
@@ -85,7 +84,9 @@ def _settle_tokenizer(
     console: Console,
 ) -> tuple[OutputTokenizer, PrepareConfig]:
     """The output's tokenizer, and the config with it; trained or saved if the output is new."""
-    tokenizer = found_tokenizer(out, options) or _trained(files, out, config, options, console)
+    tokenizer = found_tokenizer(out, options)
+    if tokenizer is None:
+        tokenizer = _trained(files, out, config, options, console)
     tokenizer, config = with_tokenizer(config, tokenizer, options)
     if not is_output(out):
         tokenizer.save(out)
@@ -99,7 +100,7 @@ def _trained(
     options: PrepareOptions,
     console: Console,
 ) -> OutputTokenizer:
-    entries = options.entries or 0
+    entries = options.entries
     say(console, f"training a tokenizer of {entries} entries on the corpus")
     tokenizer = trained_tokenizer(files, config, entries, eos=options.eos)
     _refuse_another(out, tokenizer)
@@ -165,7 +166,9 @@ def _settle_output(
     if not options.update:
         refuse_changes(out, plan, config, damaged=damaged)
     if options.repair:
-        remove(misplaced(out))
+        for path in misplaced(out):
+            say(console, f"removed: {path}, a folder where a file belongs")
+            remove([path])
     # Also when the output was copied without its notes: its config is in the manifest, which goes.
     begin(out, config)
     if options.repair:
@@ -189,10 +192,5 @@ def _settle_saved(
     """Workers load what is saved: save it again if it is not what the config names."""
     if config.tokenizer_entries is not None:
         keep_trained(out, tokenizer)
-    try:
-        is_saved = load_output_tokenizer(out) == tokenizer
-    except UserError:
-        is_saved = False
-    if not is_saved:
-        say(console, f"{out / 'tokenizer.json'} was damaged or gone, written again")
-        tokenizer.save(out)
+    for path in tokenizer.save(out):
+        say(console, f"{path} was damaged or gone, written again")

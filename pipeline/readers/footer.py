@@ -7,32 +7,17 @@ protocol; of the format's parquet.thrift only the fields named here are looked a
 
 import functools
 from collections import deque
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+
+from schemas.manifest import Count
 
 _TAIL_BYTES = 8
 """The footer's length as a little-endian int32, and "PAR1"."""
 
-_ROW_GROUPS = 4
-_COLUMNS = 1
-_META_DATA = 3
-_PATH, _UNPACKED_BYTES, _STORED_BYTES, _DATA_PAGE, _DICTIONARY_PAGE = 3, 6, 7, 9, 11
-
-_Fields: TypeAlias = dict[int, "_Fields"]
-"""Fields that are kept, by number, and of structs, also in lists, which of theirs."""
-
-_WANTED: _Fields = {
-    _ROW_GROUPS: {
-        _COLUMNS: {
-            _META_DATA: {
-                _PATH: {},
-                _UNPACKED_BYTES: {},
-                _STORED_BYTES: {},
-                _DATA_PAGE: {},
-                _DICTIONARY_PAGE: {},
-            }
-        }
-    }
-}
+_READ_BYTES = 1 << 16
+"""Read at once from the end: most footers are shorter, and stores are asked once."""
 
 _MOST_DEEP = 32
 """Structs and lists in each other; the format itself needs nine."""
@@ -57,6 +42,44 @@ class ColumnChunk(NamedTuple):
     offset: int
 
 
+class _MetaData(msgspec.Struct):
+    path: list[bytes]
+    unpacked_bytes: Count
+    stored_bytes: Count
+    data_page: Count
+    dictionary_page: Count = 0
+
+
+class _Column(msgspec.Struct):
+    meta_data: _MetaData
+
+
+class _RowGroup(msgspec.Struct):
+    columns: list[_Column]
+
+
+class _FileMetaData(msgspec.Struct):
+    row_groups: list[_RowGroup]
+
+
+class _Wanted(NamedTuple):
+    """A field that is kept: its name here, and of a struct, or a list of them, which of theirs."""
+
+    name: str
+    fields: "dict[int, _Wanted]"
+
+
+_META_DATA = {
+    3: "path",
+    6: "unpacked_bytes",
+    7: "stored_bytes",
+    9: "data_page",
+    11: "dictionary_page",
+}
+_COLUMN = {3: _Wanted("meta_data", {n: _Wanted(name, {}) for n, name in _META_DATA.items()})}
+_FILE = {4: _Wanted("row_groups", {1: _Wanted("columns", _COLUMN)})}
+
+
 def read_footer(stream: BinaryIO) -> list[list[ColumnChunk]]:
     """The column chunks of each row group.
 
@@ -67,57 +90,63 @@ def read_footer(stream: BinaryIO) -> list[list[ColumnChunk]]:
       ValueError: if there is no whole footer, or it lacks what every file has.
     """
     size = stream.seek(0, 2)
-    stream.seek(max(0, size - _TAIL_BYTES))
-    length = int.from_bytes(stream.read(4), "little")
+    stream.seek(max(0, size - _READ_BYTES))
+    end = stream.read()
+    length = int.from_bytes(end[-_TAIL_BYTES:][:4], "little")
     if length > size - _TAIL_BYTES:
         msg = f"its footer would be {length} bytes, more than the file has"
         raise ValueError(msg)
-    stream.seek(size - _TAIL_BYTES - length)
-    return _row_groups(stream.read(length))
+    if length > len(end) - _TAIL_BYTES:
+        stream.seek(size - _TAIL_BYTES - length)
+        end = stream.read()
+    return _row_groups(end[len(end) - _TAIL_BYTES - length : -_TAIL_BYTES])
 
 
 # One file's ranges are read one after the other, and wide files have long footers.
 @functools.lru_cache(maxsize=1)
 def _row_groups(footer: bytes) -> list[list[ColumnChunk]]:
     try:
-        groups = _Footer(footer).struct(_WANTED).get(_ROW_GROUPS, [])
-        return [[_column_chunk(each[_META_DATA]) for each in group[_COLUMNS]] for group in groups]
-    except (IndexError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        msg = "its footer is damaged"
+        fields = _Thrift(footer).struct(_FILE)
+    except IndexError as error:
+        msg = "its footer is cut short"
         raise ValueError(msg) from error
+    found = msgspec.convert(fields, _FileMetaData, builtin_types=(bytes,))
+    return [[_column_chunk(each.meta_data) for each in group.columns] for group in found.row_groups]
 
 
-def _column_chunk(fields: dict[int, Any]) -> ColumnChunk:
-    path = ".".join(name.decode() for name in fields[_PATH])
-    unpacked, stored, data = (fields[each] for each in (_UNPACKED_BYTES, _STORED_BYTES, _DATA_PAGE))
-    dictionary = fields.get(_DICTIONARY_PAGE, 0)
-    if min(unpacked, stored, data, dictionary) < 0:
-        raise IndexError(fields)
+def _column_chunk(found: _MetaData) -> ColumnChunk:
+    path = b".".join(found.path).decode()
     # Some writers note 0 for no dictionary.
-    return ColumnChunk(path, unpacked, stored, dictionary if 0 < dictionary < data else data)
+    has_dictionary = 0 < found.dictionary_page < found.data_page
+    offset = found.dictionary_page if has_dictionary else found.data_page
+    return ColumnChunk(path, found.unpacked_bytes, found.stored_bytes, offset)
 
 
-class _Footer:
-    """Walks over a value in Thrift's compact protocol and keeps what is wanted of it."""
+class _Thrift:
+    """Walks over a value in Thrift's compact protocol and keeps what is wanted of it.
+
+    Raises:
+      IndexError: where the bytes end too early.
+      ValueError: over what is no such value.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
-    def struct(self, wanted: _Fields, depth: int = 0) -> dict[int, Any]:
-        """The wanted fields of the struct that comes next, by number."""
+    def struct(self, wanted: dict[int, _Wanted], depth: int = 0) -> dict[str, Any]:
+        """The wanted fields of the struct that comes next."""
         kept, number = {}, 0
         while header := self._byte():
             # The number is counted on from the one before, or stands by itself.
             number = number + (header >> 4) if header >> 4 else self._zigzag()
-            value = self._value(header & 0xF, wanted.get(number), depth)
-            if number in wanted:
-                kept[number] = value
+            field = wanted.get(number)
+            value = self._value(header & 0xF, field, depth)
+            if field:
+                kept[field.name] = value
         return kept
 
-    def _value(
-        self, kind: int, wanted: _Fields | None, depth: int, *, in_list: bool = False
-    ) -> Any:  # noqa: ANN401
+    def _value(self, kind: int, field: _Wanted | None, depth: int, *, in_list: bool = False) -> Any:  # noqa: ANN401
         match kind:
             case 1 | 2:
                 # The type says which it is; in a list each is a byte.
@@ -131,18 +160,18 @@ class _Footer:
             case 8:
                 return self._bytes(self._varint())
             case 9 | 10 if depth < _MOST_DEEP:
-                return self._list(wanted, depth + 1)
+                return self._list(field, depth + 1)
             case 12 if depth < _MOST_DEEP:
-                return self.struct(wanted or {}, depth + 1)
+                return self.struct(field.fields if field else {}, depth + 1)
         # Parquet has no maps.
-        msg = f"type {kind} at depth {depth}"
-        raise TypeError(msg)
+        msg = f"its footer has a value of type {kind} at depth {depth}"
+        raise ValueError(msg)
 
-    def _list(self, wanted: _Fields | None, depth: int) -> list[Any]:
+    def _list(self, field: _Wanted | None, depth: int) -> list[Any]:
         header = self._byte()
         n_values = header >> 4 if header >> 4 < 0xF else self._varint()
-        values = (self._value(header & 0xF, wanted, depth, in_list=True) for _ in range(n_values))
-        if wanted is None:
+        values = (self._value(header & 0xF, field, depth, in_list=True) for _ in range(n_values))
+        if field is None:
             deque(values, maxlen=0)
             return []
         return list(values)
@@ -167,5 +196,6 @@ class _Footer:
             value |= (byte & 0x7F) << shift
             shift += 7
             if shift > _MOST_SHIFT:
-                raise IndexError(shift)
+                msg = "its footer has a number of more than 64 bits"
+                raise ValueError(msg)
         return value | byte << shift

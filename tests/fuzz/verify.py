@@ -13,10 +13,11 @@ import msgspec
 from backports import zstd
 
 from jobs.verify import verify
-from pipeline.commit import CHUNKS, RUN, ChunkRecord
+from pipeline.commit import CHUNKS, RUN, record_bytes
 from pipeline.manifest import write_manifest
 from pipeline.tokenizer import OutputTokenizer
 from schemas.errors import UserError
+from schemas.manifest import ChunkRecord
 from tests.fuzz.drawing import Draws, Target
 from tests.pipeline.making import CONFIG, TOKENIZER, make_output, put
 from tests.running import exchange
@@ -137,7 +138,7 @@ def agreed(files, path, after):
             if each.parent.name == CHUNKS:
                 fields = json.loads(damaged[each])
                 del fields["sha256"]
-                damaged[each] = msgspec.convert(fields, ChunkRecord).to_bytes()
+                damaged[each] = record_bytes(msgspec.convert(fields, ChunkRecord))
     return damaged
 
 

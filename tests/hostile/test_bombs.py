@@ -83,7 +83,7 @@ REASONS = {
     "flat.txt.zst": "too long: over max_document_bytes",
     "members.txt.gz": "too long: over max_document_bytes",
     # What is packed twice is no text.
-    "nested.txt.gz": "invalid UTF-8",
+    "nested.txt.gz": "gzip data: invalid UTF-8",
     "window.txt.zst": "damaged input: corrupt zstd stream: Unable to decompress",
     "claims.txt.zst": "damaged input: corrupt zstd stream: Unable to decompress",
     "dictionary.txt.zst": "damaged input: corrupt zstd stream: Unable to decompress",

@@ -10,7 +10,9 @@ import pytest
 
 from pipeline.atomic import json_bytes
 from pipeline.commit import read_record
-from pipeline.output import read_manifest
+from pipeline.output import read_config, read_manifest
+from pipeline.plan import noted_inputs, read_plan
+from pipeline.tokenizer import load_output_tokenizer
 from schemas.errors import UserError
 from tests.running import duologue, rejected_of, rows_of, tree
 
@@ -96,8 +98,11 @@ VALUES = (None, True, 5, 0.5, "x", [], {}, ["x"], {"x": ["x"]}, 1 << 70)
 
 
 def places(value, above=()):
-    """Where the parts of a JSON value stand; of lists the first part stands for all."""
-    names = value if isinstance(value, dict) else range(isinstance(value, list) and bool(value))
+    """Where the parts of a JSON value stand; of a list of like parts the first stands for all."""
+    names = value
+    if not isinstance(value, dict):
+        parts = value if isinstance(value, list) else []
+        names = range(len(parts) if len({type(part) for part in parts}) > 1 else len(parts[:1]))
     for name in names:
         yield (*above, name)
         yield from places(value[name], (*above, name))
@@ -147,6 +152,30 @@ def test_a_record_is_refused_wherever_it_is_forged_even_if_sealed(here):
             read_record(path)
         n_forged += 1
     assert n_forged > 200
+
+
+# (the file that is forged, who reads it, how many ways of forging it is refused for)
+NOTES = [
+    ("_run/inputs.json", lambda out: noted_inputs(out / "_run"), 40),
+    ("_run/plan.jsonl", lambda out: read_plan(out / "_run"), 60),
+    ("_run/config.json", read_config, 80),
+    ("tokenizer_config.json", load_output_tokenizer, 20),
+]
+
+
+@pytest.mark.parametrize(("file", "read", "least"), NOTES, ids=[each[0] for each in NOTES])
+def test_notes_are_read_or_refused_however_they_are_forged(here, file, read, least):
+    (here / "out/manifest.json").unlink()
+    path = here / "out" / file
+    line, _, others = path.read_bytes().partition(b"\n" * path.name.endswith(".jsonl") or b"\0")
+    n_refused = 0
+    for _, fields in forged(json.loads(line)):
+        path.write_bytes(json.dumps(fields).encode() + b"\n" + others)
+        try:
+            read(here / "out")
+        except UserError:
+            n_refused += 1
+    assert n_refused >= least
 
 
 def forge(path, edit):

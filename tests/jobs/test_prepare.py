@@ -381,7 +381,7 @@ def test_plan_says_how_an_output_stands(corpus, tokenizer_file, tmp_path):
     assert "faq/00.txt (gone); run with --update" in refused.last_line
     updated = duologue(*argv, "--plan", "--update")
     assert updated.code == 0, updated.err
-    assert "damaged or out of date" in updated.out
+    assert "damaged, gone or out of date" in updated.out
     other = duologue(*argv, "--plan", "--delimiters", "tags")
     assert "was prepared with other options" in other.last_line
     assert {**tree(tmp_path), "corpus/faq/00.txt": before["corpus/faq/00.txt"]} == before
@@ -446,7 +446,7 @@ def test_a_trained_tokenizer_is_trained_once(tmp_path):
     assert (tmp_path / "out/tokenizer.json").read_bytes() == made
     other = duologue(*argv, "--tokenizer", "train:301")
     assert other.code == 1
-    assert re.search(r"--tokenizer is train:300 of \S+ \S+ there, train:301 of ", other.err)
+    assert "--tokenizer is train:300 there, train:301 now" in other.err
 
 
 LOAD = """

@@ -134,7 +134,7 @@ def files_of(out):
 def test_folders_among_files_are_named_and_go_in_a_repair(root):
     out = root / "out"
     whole = tree(out)
-    strays = ["documents/train/stray.arrow", "rejected/stray"]
+    strays = ["documents/train/stray.arrow", "rejected/stray.jsonl"]
     for stray in strays:
         (out / stray).mkdir()
         (out / stray / "inside").touch()

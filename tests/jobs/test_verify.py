@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.verify import verify
-from pipeline.commit import read_record, record_path
+from pipeline.commit import read_record, record_bytes, record_path
 from pipeline.manifest import write_manifest
 from pipeline.output import read_config
 from pipeline.plan import read_plan
@@ -59,7 +59,7 @@ def edit_shard_records(out, path, edit):
     record_file = record_path(out, path.name.partition("-")[0])
     record = read_record(record_file)
     shards = [edit(each) if out / each.path == path else each for each in record.shards]
-    record_file.write_bytes(dataclasses.replace(record, shards=shards).to_bytes())
+    record_file.write_bytes(record_bytes(dataclasses.replace(record, shards=shards)))
     write_manifest(out, read_plan(out / "_run"), read_config(out), load_output_tokenizer(out))
 
 
@@ -100,7 +100,7 @@ def record_another_drop(out):
     record_file = min((out / "_chunks").iterdir())
     record = read_record(record_file)
     record.counts["configs"]["episodes"]["documents_dropped"]["empty"] = 1
-    record_file.write_bytes(record.to_bytes())
+    record_file.write_bytes(record_bytes(record))
     write_manifest(out, read_plan(out / "_run"), read_config(out), load_output_tokenizer(out))
     return ["manifest.json: episodes: ", "are not the"]
 

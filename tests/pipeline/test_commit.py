@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from pipeline.atomic import atomic_file
 from pipeline.commit import (
-    ChunkRecord,
-    ShardRecord,
     add_counts,
     commit_piece,
     drop_chunk,
@@ -22,6 +20,7 @@ from pipeline.commit import (
     sweep,
 )
 from schemas.errors import UserError
+from schemas.manifest import ChunkRecord, ShardRecord
 from tests.running import tree
 
 SHARD = ShardRecord(

@@ -1,8 +1,6 @@
 """Parquet: each row once, named by its number, whatever type its text has."""
 
-import contextlib
 import dataclasses
-import io
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +11,6 @@ from hypothesis import strategies as st
 from pipeline.inputs import list_inputs
 from pipeline.plan import make_plan
 from pipeline.readers import READER_OF_NAME, InputRange
-from pipeline.readers.footer import ColumnChunk, read_footer
 from tests.pipeline.making import CONFIG, read, read_all
 
 
@@ -144,33 +141,3 @@ def test_a_footer_that_contradicts_itself_is_damage(tmp_path):
     path.write_bytes(data.replace(optional, required))
     [each] = documents(path)
     assert each.reason.startswith("damaged input: ")
-
-
-@settings(max_examples=200)
-@given(data=st.data())
-def test_the_footer_says_what_pyarrow_says_and_damage_is_named(data):
-    table = pa.table({"text": ["x", None] * 5, "b": [{"c": [1.5], "d": True}] * 10, "n": range(10)})
-    codec = data.draw(st.sampled_from(["none", "zstd"]))
-    file = io.BytesIO()
-    pq.write_table(table, file, row_group_size=3, compression=codec, use_dictionary=["text", "n"])
-    metadata = pq.read_metadata(file)
-    expected = []
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        chunks = [group.column(number) for number in range(group.num_columns)]
-        expected.append(
-            [
-                ColumnChunk(
-                    each.path_in_schema,
-                    each.total_uncompressed_size,
-                    each.total_compressed_size,
-                    each.dictionary_page_offset or each.data_page_offset,
-                )
-                for each in chunks
-            ]
-        )
-    assert read_footer(file) == expected
-    whole = bytearray(file.getvalue())
-    at = data.draw(st.integers(len(whole) - metadata.serialized_size - 8, len(whole) - 1))
-    whole[at] = data.draw(st.integers(0, 255))
-    with contextlib.suppress(ValueError):
-        read_footer(io.BytesIO(whole))
