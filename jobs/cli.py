@@ -4,6 +4,7 @@ Nothing heavy is imported before a Ctrl-C has its answer.
 """
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -36,26 +37,42 @@ def main(argv: list[str] | None = None) -> Any:  # noqa: ANN401 never returns
     were damaged or documents rejected; 130 interrupted, 143 terminated.
     """
     argv = sys.argv[1:] if argv is None else argv
+    _open_streams()
     with _interruptible(argv[0] if argv else ""):
         _run(argv)
+
+
+def _open_streams() -> None:
+    """Make standard streams what the commands take them for."""
+    # In order: the system gives the lowest number that is free, and workers inherit it.
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # Whoever started us has closed it.
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    if isinstance(sys.stdout.buffer, io.RawIOBase):
+        # PYTHONUNBUFFERED: what cannot be written would be lost, and why it cannot.
+        buffer = io.BufferedWriter(sys.stdout.buffer)
+        sys.stdout = io.TextIOWrapper(buffer, sys.stdout.encoding, line_buffering=True)
+    # Names of files need not be text; what cannot be printed is spelled.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _run(argv: list[str]) -> None:
     from jobs.commands import app, beam_argv
     from schemas.errors import UserError
 
-    # Names of files need not be text; what cannot be printed is spelled.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
     has_beam_options = argv[:1] == ["prepare"] and "--" in argv
     at = argv.index("--") if has_beam_options else len(argv)
     beam_argv[:] = argv[at + 1 :]
     try:
         try:
             app(argv[:at], prog_name="duologue")
-        finally:
+        except SystemExit:
             # Here a full disk can be told; at the exit the interpreter would only warn.
             sys.stdout.flush()
+            raise
     except ModuleNotFoundError as error:
         # Workers of a cluster do without what only train, compare and report need.
         print(
@@ -70,11 +87,11 @@ def _run(argv: list[str]) -> None:
     except (UserError, OSError) as error:
         from jobs.view import escape
 
-        words = str(error)
+        words, unwritten = str(error), _stdout_failure()
         if isinstance(error, OSError) and error.filename:
             words = f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"
-        elif isinstance(error, OSError) and (why := _stdout_failure()):
-            words = f"cannot write to standard output: {why}"
+        elif isinstance(error, OSError) and unwritten:
+            words = f"cannot write to standard output: {unwritten}"
         # Names of files come from outside, and a message is one line.
         print(f"duologue: {escape(' '.join(words.split()))}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
@@ -83,10 +100,8 @@ def _run(argv: list[str]) -> None:
 def _stdout_failure() -> str | None:
     """Why standard output can't be written, None if it can: the system does not name it."""
     try:
-        # What could not be written is still in the buffer, if there is one.
+        # What could not be written is still in the buffer.
         sys.stdout.flush()
-        if getattr(sys.stdout, "write_through", False):
-            print()
     except OSError as error:
         _close_stdout()
         return error.strerror
@@ -98,6 +113,15 @@ def _close_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def _say_end(number: int, command: str) -> int:
+    """Says which signal ended a command; returns the exit code."""
+    words, code = ENDS[signal.Signals(number)]
+    goes_on = "; the same command goes on where it stopped" if command in RESUMED else ""
+    after_echo = "\n" if sys.stderr.isatty() else ""
+    print(f"{after_echo}duologue: {words}{goes_on}", file=sys.stderr, flush=True)
+    return code
+
+
 @contextlib.contextmanager
 def _interruptible(command: str) -> Iterator[None]:
     """Answers Ctrl-C and SIGTERM with one line and an exit code of their own.
@@ -106,15 +130,8 @@ def _interruptible(command: str) -> Iterator[None]:
     """
     heard: list[int] = []
 
-    def say() -> int:
-        words, code = ENDS[signal.Signals(heard[0]) if heard else signal.SIGINT]
-        goes_on = "; the same command goes on where it stopped" if command in RESUMED else ""
-        after_echo = "\n" if sys.stderr.isatty() else ""
-        print(f"{after_echo}duologue: {words}{goes_on}", file=sys.stderr, flush=True)
-        return code
-
     def end() -> NoReturn:
-        os._exit(say())
+        os._exit(_say_end(heard[0], command))
 
     # Libraries swallow exceptions in places, most of all while they are imported.
     timer = threading.Timer(GRACE_SECONDS, end)
@@ -140,7 +157,7 @@ def _interruptible(command: str) -> Iterator[None]:
         is_exit = isinstance(error, SystemExit) and error.code == EXIT_INTERRUPTED
         if not (heard or is_exit or isinstance(error, KeyboardInterrupt)):
             raise
-        sys.exit(say())
+        sys.exit(_say_end(heard[0] if heard else signal.SIGINT, command))
     finally:
         timer.cancel()
         for each, known in taken.items():

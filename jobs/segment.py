@@ -271,7 +271,9 @@ def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
             copy.flush()
             yield [_file(copy.name, given)]
     elif Path(given).is_dir():
-        listed = list_inputs([given], say=_say)
+        listed = list_inputs(
+            [given], say=_say, is_read=lambda path: bool(reader or reader_of(path))
+        )
         files, left_out = usable_files(listed, reader=reader)
         if left_out:
             _say(left_out_words(by_suffix(left_out), (file.relative for file in left_out)))

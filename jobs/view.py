@@ -1,8 +1,8 @@
 """Corpus text in a terminal: who speaks, what kind it is, and which cue said so.
 
-Text of a corpus is shown, never obeyed: control and format characters become visible symbols and
-nothing in it is read as markup. Without colour (a pipe, NO_COLOR) every segment is a line that
-begins with a tag, and lines that go on are indented, so no text can pass for a tag.
+Text of a corpus is shown, never obeyed: control, format and ignorable characters become visible
+symbols and nothing in it is read as markup. Without colour (a pipe, NO_COLOR) every segment is a
+line that begins with a tag, and lines that go on are indented, so no text can pass for a tag.
 """
 
 import dataclasses
@@ -19,7 +19,13 @@ _FORMAT = (
     *(0x00AD, *range(0x0600, 0x0606), 0x061C, 0x06DD, 0x070F, 0x0890, 0x0891, 0x08E2, 0x180E),
     *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF),
     *(*range(0xFFF9, 0xFFFC), 0x110BD, 0x110CD, *range(0x13430, 0x13440)),
-    *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE0080)),
+    *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)),
+)
+# What else Unicode lets a font show nothing for (Default_Ignorable_Code_Point), and the blank
+# pattern of Braille, for which fonts have nothing to show.
+_IGNORABLE = (
+    *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2065, 0x3164),
+    *(*range(0xFE00, 0xFE10), 0xFFA0, *range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000), 0x2800),
 )
 # A terminal may break a line at the first two; the others are half a character.
 _UNSEEN = (0x2028, 0x2029, *range(0xD800, 0xE000))
@@ -27,7 +33,7 @@ _SYMBOLS: dict[int, str] = {
     # Unicode's control pictures stand at a fixed distance.
     **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
     0x7F: "\u2421",
-    **{code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *_FORMAT, *_UNSEEN)},
+    **{code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *_FORMAT, *_IGNORABLE, *_UNSEEN)},
 }
 # JSON itself escapes what is below a space.
 _JSON_ESCAPES = {
@@ -70,11 +76,13 @@ class Segment:
 
 
 def escape(text: str) -> str:
-    r"""Text with control and format characters as visible symbols.
+    r"""Text with control, format and ignorable characters as visible symbols.
 
-    Newlines and tabs stay. C0 controls and DEL become Unicode's control pictures, the others
-    <U+XXXX>. So do the joiners U+200C and U+200D, wherever they stand: emoji and words of some
-    scripts come apart, and nothing is hidden in any.
+    Newlines and tabs stay. C0 controls and DEL become Unicode's control pictures; the other
+    controls, formats, line separators, all that Unicode calls default ignorable and the blank
+    U+2800 become <U+XXXX>. So do joiners and variation selectors, wherever they stand: emoji and
+    words of some scripts come apart, and nothing of these kinds is hidden in any. White space is
+    shown as it is.
 
     Example:
       >>> escape("\x1b[31mred\u202e")

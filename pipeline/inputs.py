@@ -3,7 +3,9 @@
 import dataclasses
 import functools
 import os
+from array import array
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from stat import S_ISFIFO, S_ISREG, S_ISSOCK
 from typing import TYPE_CHECKING
@@ -51,6 +53,7 @@ def list_inputs(
     *,
     exclude: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
+    is_read: Callable[[str], bool] = lambda _: True,
 ) -> list[InputFile]:
     """All files of the inputs (files, folders, globs, URLs), sorted by relative path.
 
@@ -61,6 +64,7 @@ def list_inputs(
       inputs: as typed.
       exclude: a local folder to leave out (the output, when it lies inside an input).
       say: called with lines for the person: on what is left out, and what is read twice.
+      is_read: whether a file of that path is read; of others none is said to be read twice.
 
     Raises:
       UserError: no such input, or two inputs of one name.
@@ -68,7 +72,7 @@ def list_inputs(
     inputs = list(inputs)
     names: dict[str, str] = {}
     files: list[InputFile] = []
-    walk = _Walk(exclude=exclude, say=say)
+    walk = _Walk(exclude=exclude, say=say, is_read=is_read)
     for given in inputs:
         name = _name(given)
         if name in names:
@@ -78,19 +82,19 @@ def list_inputs(
             )
             raise UserError(msg)
         names[name] = given
-        found = _list_url(given) if "://" in given else _list_local(given, walk)
-        # A file that is an input itself is already called by its name.
-        is_file = given.rstrip("/").endswith(name) and not Path(given).is_dir()
-        prefix = f"{name}/" if len(inputs) > 1 else ""
-        files += [
-            file
-            if is_file and file.relative == name
-            else dataclasses.replace(file, relative=prefix + file.relative)
-            for file in found
-        ]
+        files += _list_one(given, name, f"{name}/" if len(inputs) > 1 else "", walk)
     _refuse_doubles(files)
     walk.say_found()
     return sorted(files, key=lambda file: file.relative)
+
+
+def _list_one(given: str, name: str, prefix: str, walk: "_Walk") -> Iterator[InputFile]:
+    found = _list_url(given) if "://" in given else _list_local(given, walk)
+    # A file that is an input itself is already called by its name.
+    is_file = given.rstrip("/").endswith(name) and not Path(given).is_dir()
+    for file in found:
+        is_itself = is_file and file.relative == name
+        yield file if is_itself else dataclasses.replace(file, relative=prefix + file.relative)
 
 
 def _refuse_doubles(files: Iterable[InputFile]) -> None:
@@ -129,9 +133,11 @@ class _Walk:
 
     exclude: Path | None
     say: Callable[[str], None]
+    is_read: Callable[[str], bool]
     special: list[Path] = dataclasses.field(default_factory=list)
-    twice: list[tuple[Path, Path]] = dataclasses.field(default_factory=list)
-    first: dict[tuple[int, int], Path] = dataclasses.field(default_factory=dict)
+    # Side by side, 16 bytes a file: the strings are the listing's own.
+    paths: list[str] = dataclasses.field(default_factory=list)
+    inodes: "array[int]" = dataclasses.field(default_factory=lambda: array("q"))
 
     def leaves_out(self, folder: Path) -> bool:
         if self.exclude is not None and _is_same(folder, self.exclude.resolve()):
@@ -144,21 +150,34 @@ class _Walk:
             self.say(f"left out: {folder}, which duologue wrote; name it to read it")
         return is_ours
 
-    def note(self, path: Path, stat: os.stat_result) -> None:
-        """Take in a file that will be read."""
-        first = self.first.setdefault((stat.st_dev, stat.st_ino), path)
+    def note(self, path: str, stat: os.stat_result) -> None:
+        """Take in a file that is there."""
         # Some file systems do not number their files.
-        if first is not path and stat.st_ino:
-            self.twice.append((path, first))
+        if stat.st_ino and self.is_read(path):
+            self.paths.append(path)
+            # Of 64 bits: a million files share one by chance once in ten million listings.
+            self.inodes.append(hash((stat.st_dev, stat.st_ino)))
+
+    def twice(self) -> list[tuple[str, str]]:
+        """(path, an earlier path of the same file) for all that will be read again."""
+        shared = {one for one, two in pairwise(sorted(self.inodes)) if one == two}
+        first: dict[int, str] = {}
+        again = []
+        for path, inode in zip(self.paths, self.inodes, strict=True):
+            if inode in first:
+                again.append((path, first[inode]))
+            elif inode in shared:
+                first[inode] = path
+        return again
 
     def say_found(self) -> None:
         """Say what was found, a line for each kind."""
         if self.special:
             n_files = counted(len(self.special), "special file")
             self.say(f"left out: {n_files} (pipe, socket or device), such as {self.special[0]}")
-        if self.twice:
-            n_files = counted(len(self.twice), "file")
-            link, file = self.twice[0]
+        if twice := self.twice():
+            n_files = counted(len(twice), "file")
+            link, file = twice[0]
             self.say(
                 f"read twice: {n_files}, by links to what is read anyway, such as {link} and {file}"
             )
@@ -259,9 +278,10 @@ def _local_files(base: Path, paths: Iterator[Path], walk: _Walk) -> Iterator[Inp
                 path=str(path), relative=relative, size_bytes=0, modified=0.0, is_readable=False
             )
             continue
-        walk.note(path, stat)
+        name = str(path)
+        walk.note(name, stat)
         yield InputFile(
-            path=str(path),
+            path=name,
             relative=relative,
             size_bytes=stat.st_size,
             modified=stat.st_mtime,

@@ -7,7 +7,7 @@ from rich.console import Console
 from jobs.view import say
 from pipeline.inputs import InputFile, list_inputs
 from pipeline.plan import by_suffix, left_out_words, reader_for, usable_files
-from pipeline.readers import READER_OF_NAME, check_column
+from pipeline.readers import READER_OF_NAME, check_column, reader_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
@@ -26,7 +26,12 @@ def list_files(
         msg = f"--format {config.format}: expected one of {[*READER_OF_NAME]}"
         raise UserError(msg)
 
-    listed = list_inputs(inputs, exclude=out, say=lambda line: say(console, line))
+    listed = list_inputs(
+        inputs,
+        exclude=out,
+        say=lambda line: say(console, line),
+        is_read=lambda path: bool(config.format or reader_of(path)),
+    )
     files, left_out = usable_files(listed, reader=config.format)
     if left_out:
         say(console, left_out_words(by_suffix(left_out), (file.relative for file in left_out)))

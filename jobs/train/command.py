@@ -22,7 +22,7 @@ from jobs.train.policy import model_digest, n_parameters, new_policy, save_polic
 from jobs.train.ranks import Ranks, joined_ranks
 from jobs.train.rows import Rows, load_rows
 from jobs.train.speed import flops_per_token, peak_flops
-from jobs.train.stopping import stop_wanted
+from jobs.train.stopping import Stopped, stop_wanted
 from jobs.view import on_one_line
 from pipeline.atomic import atomic_folder
 from pipeline.output import read_manifest
@@ -248,19 +248,19 @@ class _Training:
             if last:
                 self._say("scoring the validation split")
             fields["validation_loss"] = self._validation_loss(validation)
-        stops = not last and self.stop_wanted()
+        stop = None if last else self.stop_wanted()
         if self.ranks.rank == 0:
             self._write(fields)
             print(_line(fields, self.config.steps), flush=True)
-            if stops or (step.step % self.options.save_every == 0 and not last):
+            if stop or (step.step % self.options.save_every == 0 and not last):
                 # A checkpoint outlives a power cut; so do the lines before it.
                 os.fsync(self.metrics.fileno())
                 learner = self.learner
                 save_checkpoint(
                     self.out, step.step, learner.policy, learner.optimizer, self.tokenizer
                 )
-        if stops:
-            raise KeyboardInterrupt
+        if stop:
+            raise Stopped(stop)
 
     def _fields(self, step: Step) -> dict[str, Any]:
         speed = step.n_tokens / step.seconds

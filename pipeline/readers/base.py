@@ -21,6 +21,7 @@ INVALID_UTF8 = "invalid UTF-8"
 
 MENDS = {
     INVALID_UTF8: "duologue prepare --encoding-errors replace keeps what is invalid UTF-8",
+    "UTF-32 text": "iconv -f UTF-32 -t UTF-8 makes UTF-8 of UTF-32 text",
     "UTF-16 text": "iconv -f UTF-16 -t UTF-8 makes UTF-8 of UTF-16 text",
     "gzip data": "gzip data is read where the file's name ends in .gz, such as .txt.gz",
     "zstd data": "zstd data is read where the file's name ends in .zst, such as .txt.zst",
@@ -28,12 +29,16 @@ MENDS = {
 }
 """By kind of reason of what is no UTF-8: the mend, said once a run."""
 
+# UTF-32 comes first: its little-endian mark begins as that of UTF-16 does.
 _FORMAT_OF_BEGIN = {
+    b"\xff\xfe\0\0": "UTF-32 text",
+    b"\0\0\xfe\xff": "UTF-32 text",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
     b"\x1f\x8b": "gzip data",
     b"\x28\xb5\x2f\xfd": "zstd data",
-    b"PAR1": "Parquet data",
+    # With the first field of a page's header: text may begin with the rest.
+    b"PAR1\x15": "Parquet data",
 }
 
 BEGIN_BYTES = max(map(len, _FORMAT_OF_BEGIN))
@@ -161,7 +166,7 @@ def of_format(document: Document, begin: bytes) -> Document:
     r"""A rejected document; where its file is of a format that its name does not say, with that.
 
     Args:
-      document: one that is no UTF-8, or no JSON.
+      document: one that is no UTF-8, no JSON, or too long.
       begin: of the file, BEGIN_BYTES or more.
 
     Example:

@@ -63,7 +63,7 @@ def _columns(file: InputFile) -> list[str] | None:
 def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
     compression = compression_of(part.path)
     limit = config.max_document_bytes
-    begin = b""
+    begin: bytes | None = None
     try:
         with open_input(part.path) as stream:
             start = part.start if compression else _first_line(stream, part.start, part.end)
@@ -76,12 +76,21 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
                 if line.strip():
                     document = _document(part.relative, start + offset, line, config)
                     if document.reason is not None:
-                        # What is of another format is so from its first line on.
-                        begin = begin if start + offset else line[:BEGIN_BYTES]
+                        begin = _begin(part, read) if begin is None else begin
                         document = of_format(document, begin)
                     yield document
     except _BrokenLineError as error:
         yield _damaged(part, error.offset, str(error), error.begun)
+
+
+def _begin(part: InputRange, read: ReadBytes) -> bytes:
+    """The bytes, decompressed, that tell a file's format; hashed, where the range has others."""
+    with open_input(part.path) as stream:
+        first = next(blocks(stream, compression_of(part.path), ReadBytes()), b"")
+    begin = first[:BEGIN_BYTES]
+    if part.start:
+        read.update(begin)
+    return begin
 
 
 def _damaged(part: InputRange, offset: int, reason: str, raw: bytes) -> Document:

@@ -29,7 +29,8 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
             for block in blocks(stream, compression_of(part.path), read):
                 data += block
                 if len(data) > config.max_document_bytes:
-                    yield rejected(part.relative, 0, too_long(config), bytes(data))
+                    document = rejected(part.relative, 0, too_long(config), bytes(data))
+                    yield of_format(document, bytes(data[:BEGIN_BYTES]))
                     return
     except DamagedInputError as error:
         yield rejected(part.relative, 0, f"{DAMAGED}{error}", bytes(data))

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,10 @@ def write_mess(folder: Path) -> None:
         "gzip.txt": gzip.compress(GOOD.encode()),
         "zstd.txt": zstd.compress(GOOD.encode()),
         "gzip.jsonl": ZIPPED,
+        "wide.txt": b"\xff\xfe\0\0" + "Où?\n".encode("utf-32-le"),
+        "wide.md": b"\0\0\xfe\xff" + "Où?\n".encode("utf-32-be"),
+        "long-zip.txt": gzip.compress(random.Random(1).randbytes(30_000)),
+        "long-par.txt": b"PAR1 is a word. " * 2_000,
         "parquet.txt": b"PAR1\x15\x04\x15\xcf",
         "long.txt": b"word " * 5_000,
         "long.jsonl": LONG_LINES,
@@ -120,7 +125,12 @@ REJECTED = [
     ("latin.txt", 0, "invalid UTF-8: at byte 4", LATIN_1),
     ("little.txt", 0, "UTF-16 text: invalid UTF-8: at byte 0", b"\xff\xfe"),
     ("big.md", 0, "UTF-16 text: invalid UTF-8: at byte 0", b"\xfe\xff"),
+    ("wide.txt", 0, "UTF-32 text: invalid UTF-8: at byte 0", b"\xff\xfe\0\0"),
+    ("wide.md", 0, "UTF-32 text: invalid UTF-8: at byte 2", b"\0\0\xfe\xff"),
     ("gzip.txt", 0, "gzip data: invalid UTF-8: at byte 1", b"\x1f\x8b"),
+    ("long-zip.txt", 0, "gzip data: too long: over max_document_bytes (20000)", b"\x1f\x8b"),
+    # Its begin is that of Parquet data, but for the header that follows there.
+    ("long-par.txt", 0, "too long: over max_document_bytes (20000)", b"PAR1 is"),
     ("zstd.txt", 0, "zstd data: invalid UTF-8: at byte 1", b"\x28\xb5"),
     ("gzip.jsonl#0", 0, "gzip data: invalid UTF-8: at byte 1", ZIPPED[:3]),
     ("gzip.jsonl#4", 4, "gzip data: invalid UTF-8: at byte 0", b"\xff"),
@@ -195,8 +205,14 @@ def test_damage_among_good_input_ends_in_exit_3_and_is_told(messy):
     assert ran.code == 3, ran.err
     assert "invalid UTF-8; see" in ran.out
     assert ran.out.count("--encoding-errors replace") == 1
-    assert "rejected: 3 documents, gzip data; see" in ran.out
-    for mend in ("iconv -f UTF-16 -t UTF-8", "ends in .gz,", "ends in .zst,", "ends in .parquet,"):
+    assert "rejected: 4 documents, gzip data; see" in ran.out
+    for mend in (
+        "-f UTF-16 -t UTF-8",
+        "-f UTF-32 -t UTF-8",
+        "ends in .gz,",
+        "ends in .zst,",
+        "ends in .parquet,",
+    ):
         assert ran.out.count(mend) == 1
     assert f"damaged: cut.jsonl.gz#{RECORD_OFFSETS[3]}: truncated gzip stream" in ran.out
     assert "Traceback" not in ran.err
@@ -252,19 +268,75 @@ def test_strict_turns_exit_3_into_1(messy, mess, tokenizer_file):
     assert tree(messy[1]) == before
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+BUFFERING = pytest.mark.parametrize("unbuffered", ["", "1"])
+
+
+def ended(argv, unbuffered="", **options):
+    """(exit code, errors) of a process with a standard output of its own."""
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    ran = subprocess.run(
+        argv, stderr=subprocess.PIPE, text=True, check=False, env=env, timeout=500, **options
+    )
+    return ran.returncode, ran.stderr
+
+
+@BUFFERING
 def test_a_full_standard_output_is_said(messy, unbuffered):
     with Path("/dev/full").open("w") as full:
-        ran = subprocess.run(
+        found = ended(command("verify", messy[1]), unbuffered, stdout=full)
+    assert found == (1, "duologue: cannot write to standard output: No space left on device\n")
+
+
+@BUFFERING
+def test_a_standard_output_that_can_grow_no_more_is_said(messy, tmp_path, unbuffered):
+    """An empty write to such a file fails not, as one to a device would."""
+    with (tmp_path / "said").open("w") as said:
+        found = ended(
             command("verify", messy[1]),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            unbuffered,
+            stdout=said,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
         )
-    said = "duologue: cannot write to standard output: No space left on device\n"
-    assert (ran.returncode, ran.stderr) == (1, said)
+    assert found == (1, "duologue: cannot write to standard output: File too large\n")
+
+
+def test_a_full_standard_output_hides_no_other_error(messy, mess, tmp_path, tokenizer_file):
+    shutil.copytree(mess, tmp_path / "in")
+    (tmp_path / "in/new.txt").write_text(GOOD)
+    out = shutil.copytree(messy[1], tmp_path / "out")
+    argv = ["prepare", tmp_path / "in", "--out", out, "--tokenizer", tokenizer_file, *MESS]
+    with Path("/dev/full").open("w") as full:
+        code, err = ended(command(*argv, "--plan"), stdout=full)
+    assert code == 1
+    assert f"duologue: inputs changed since {out} was begun: new.txt" in err
+    assert "standard output" not in err
+    assert "Exception ignored" not in err
+
+
+FAILS = """
+import jobs.commands
+from jobs.cli import main
+def app(*_, **__):
+    print("begun")
+    raise OSError(5, "Input/output error")
+jobs.commands.app = app
+main(["verify"])
+"""
+
+
+@BUFFERING
+def test_an_error_of_the_system_leaves_standard_output_alone(tmp_path, unbuffered):
+    with (tmp_path / "said").open("w") as said:
+        found = ended([sys.executable, "-c", FAILS], unbuffered, stdout=said)
+    assert found == (1, "duologue: [Errno 5] Input/output error\n")
+    assert (tmp_path / "said").read_text() == "begun\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("subcommand", ["verify", "inspect"])
+def test_a_closed_standard_stream_is_one_that_nobody_reads(messy, subcommand, closed):
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *command(subcommand, messy[1])]
+    assert ended(shell) == (0, "")
 
 
 @pytest.mark.parametrize("argv", [("verify",), ("inspect",), ("finish",), ("pack", "--out", "p")])

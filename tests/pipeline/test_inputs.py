@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,38 @@ def test_links_are_followed_and_what_they_double_is_said(tmp_path):
     assert len(names(folder, say=found.append)) == 8
     [said] = found
     assert said.startswith("read twice: 4 files, by links to what is read anyway, such as ")
+    # Of what is not read nothing is said.
+    found = []
+    assert len(names(folder, say=found.append, is_read=lambda path: "/a/" in path)) == 8
+    assert found == []
+
+
+def test_links_among_files_that_no_reader_takes_are_not_said_to_be_read(tmp_path, capsys):
+    put(tmp_path, {"in/a.png": "x", "in/x.txt": "x"})
+    (tmp_path / "in/b.png").symlink_to("a.png")
+    for reader, is_said in ((None, False), ("text", True)):
+        segment_files(
+            [str(tmp_path / "in")],
+            reader=reader,
+            text_column="text",
+            max_document_bytes=1 << 20,
+            view=False,
+            explain=False,
+        )
+        assert ("read twice: 1 file," in capsys.readouterr().err) == is_said
+
+
+def test_what_is_kept_of_links_is_small(tmp_path):
+    """The listing itself holds what is left: its paths and names."""
+    n_files = 2_000
+    folder = put(tmp_path / "in", {f"{i:04d}.txt": "x" for i in range(n_files)})
+    listed = {}
+    for is_noted in (False, False, True):  # Names stay interned after the first.
+        tracemalloc.start()
+        list_inputs([str(folder)], is_read=lambda _, is_noted=is_noted: is_noted)
+        listed[is_noted] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert listed[True] - listed[False] < 100 * n_files
 
 
 def test_what_would_be_waited_for_is_left_out_and_said(tmp_path):

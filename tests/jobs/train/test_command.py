@@ -109,14 +109,19 @@ def kill_when(holds, argv, number=signal.SIGKILL):
     return running.returncode, err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_goes_on_after_its_last_step(trained, prepared, tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "words", "exit_code"),
+    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
+)
+def test_an_interrupted_run_goes_on_after_its_last_step(
+    trained, prepared, tmp_path, number, words, exit_code
+):
     out = tmp_path / "out"
     # No checkpoint is due before the end.
     argv = ["train", prepared, "--out", out, *SETTINGS, "--validate-every", "10"]
     code, err = kill_when(lambda: n_lines(out) >= 2, argv, number)
-    assert code == 130
-    assert err.endswith("duologue: interrupted; the same command goes on where it stopped\n")
+    assert code == exit_code
+    assert err.endswith(f"duologue: {words}; the same command goes on where it stopped\n")
     assert "Traceback" not in err
     done = n_lines(out)
     ran = duologue(*argv, env=ONE_THREAD)

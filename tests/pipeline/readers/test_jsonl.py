@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.inputs import list_inputs
 from pipeline.plan import make_plan
-from pipeline.readers import InputRange
+from pipeline.readers import InputRange, documents_of
+from pipeline.streams import ReadBytes
 from tests.pipeline.making import CONFIG, put, read, read_all
 
 LIMIT = 60
@@ -28,6 +29,12 @@ def whole(path):
 
 def record(text):
     return json.dumps({"text": text}).encode()
+
+
+def hashed(part):
+    bytes_read = ReadBytes()
+    list(documents_of(part, CONFIG, bytes_read))
+    return bytes_read.blake2b
 
 
 lines = st.one_of(
@@ -95,6 +102,31 @@ def test_a_broken_line_is_rejected_at_its_place(tmp_path, line, reason):
     assert broken.reason.startswith(reason)
     assert broken.raw.startswith(line[:LIMIT])
     assert two.source_offset == len(good) + 1 + len(line) + 1
+
+
+@pytest.mark.parametrize(
+    ("begin", "encoding", "kind"),
+    [
+        (b"\xff\xfe", "utf-16-le", "UTF-16 text"),
+        (b"\0\0\xfe\xff", "utf-32-be", "UTF-32 text"),
+        # Its first line is blank.
+        (b"\xfe\xff\0\n", "utf-16-be", "UTF-16 text"),
+    ],
+)
+def test_a_format_is_recognised_in_every_range(tmp_path, begin, encoding, kind):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(begin + '{"text": "Où?"}\n'.encode(encoding) * 20)
+    parts = ranges(path, 64, CONFIG)
+    assert len(parts) > 3
+    documents = read_all(parts)
+    assert documents == read(whole(path))
+    assert {document.reason.partition(":")[0] for document in documents} == {kind}
+    # Another begin makes other documents of a range, so it has another hash.
+    before = [hashed(part) for part in parts if read(part)]
+    path.write_bytes(b"{}" + path.read_bytes()[2:])
+    after = [hashed(part) for part in parts if read(part)]
+    assert len(before) > 3
+    assert all(one != two for one, two in zip(before, after, strict=True))
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_record(tmp_path):
