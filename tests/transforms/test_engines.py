@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from transforms import segment_tokenizer
-from transforms.engines import FAST, hard_texts
+from transforms.engines import FAST, REFERENCE, hard_texts
 from transforms.segment_tokenizer import SegmentTokenizer
 
 pytest.importorskip(FAST)
@@ -74,51 +74,38 @@ KINDS = {
 }
 
 
+LETTERS = "abzXY \n\t\r'\u2019.,:!?019\u00e9\u00df\u754c\U0001f600\u0301\u200d\u00a0\u2167\u0663"
+texts = st.lists(st.text(st.sampled_from(LETTERS)) | st.text(), max_size=30)
+
+
+def loaded(config, engine=FAST):
+    return SegmentTokenizer(config, eos=EOS, bos=EOS, pad="<pad>", engine=engine)
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def pair(request):
-    """(the reference, the same tokenizer with the fast engine)."""
+    """The reference, and the fast engine if a run takes it."""
     config = KINDS[request.param]()
-    return tuple(
-        SegmentTokenizer(config, eos=EOS, bos=EOS, pad="<pad>", engine=engine)
-        for engine in ("tokenizers", FAST)
-    )
-
-
-hard = st.text(
-    st.sampled_from(
-        "abzXY \n\t\r'\u2019.,:!?019\u00e9\u00df\u754c\U0001f600\u0301\u200d\u00a0\u2167\u0663"
-    )
-)
-texts = st.lists(hard | st.text(), max_size=30)
+    fast = loaded(config)
+    is_taken = fast.is_fast and fast.differing(hard_texts()) is None
+    # Of these it is known; what is taken beside them depends on the version.
+    assert is_taken or request.param not in ("GPT-2", "Llama 3")
+    return loaded(config, REFERENCE), fast if is_taken else None
 
 
 @settings(max_examples=60)
 @given(texts=texts)
 def test_ids_are_those_of_the_reference_wherever_the_engine_is_taken(pair, texts):
     reference, fast = pair
-    if fast.differing(hard_texts_once()) is not None:
-        return  # A run would not take it.
-    array = pa.array(texts, pa.large_string())
-    assert fast.differing(texts) is None
-    assert fast.encode(array).equals(reference.encode(array))
+    if fast is not None:
+        array = pa.array(texts, pa.large_string())
+        assert fast.differing(texts) is None
+        assert fast.encode(array).equals(reference.encode(array))
 
 
 @pytest.fixture(scope="module")
 def gpt2():
-    return SegmentTokenizer(KINDS["GPT-2"](), eos=EOS, bos=EOS, pad="<pad>", engine=FAST)
-
-
-def hard_texts_once(found=[]):  # noqa: B006 made once
-    if not found:
-        found += hard_texts()
-    return found
-
-
-def test_the_common_kinds_are_fast(gpt2):
-    llama = SegmentTokenizer(KINDS["Llama 3"](), eos=EOS, bos=EOS, pad="<pad>", engine=FAST)
-    for each in (gpt2, llama):
-        assert each.is_fast
-        assert each.differing(hard_texts_once()) is None
+    return loaded(KINDS["GPT-2"]())
 
 
 def test_control_tokens_in_text_stay_text(gpt2):
@@ -147,9 +134,7 @@ def test_one_wrong_text_in_a_hundred_sends_all_to_the_reference(gpt2, monkeypatc
 
 def test_of_a_long_text_a_part_is_looked_at(gpt2, monkeypatch):
     monkeypatch.setattr(segment_tokenizer, "CHECKED_CHARACTERS", 10)
-    text = "ebb and flood " * 10
-    monkeypatch.setattr(
-        gpt2, "_fast", lambda given: gpt2._reference([each[::-1] for each in given])
-    )
-    array = pa.array([text], pa.large_string())
-    assert gpt2.encode(array).equals(gpt2._encode_all(array, gpt2._reference))
+    reference = gpt2._reference
+    monkeypatch.setattr(gpt2, "_fast", lambda given: reference([each[::-1] for each in given]))
+    array = pa.array(["ebb and flood " * 10], pa.large_string())
+    assert gpt2.encode(array).equals(gpt2._encode_all(array, reference))
