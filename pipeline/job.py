@@ -7,9 +7,9 @@ from pathlib import Path
 import apache_beam as beam
 
 from pipeline.coder import PieceCoder
+from pipeline.engine import segment_tokenizer
 from pipeline.piece import Piece, read_pieces
 from pipeline.plan import read_chunk
-from pipeline.tokenizer import segment_tokenizer
 from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
 from transforms.segment import segment_documents

@@ -1,7 +1,6 @@
 """The tokenizer of an output: found or trained once, saved, and loaded by every worker."""
 
 import dataclasses
-import functools
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from schemas.errors import UserError
 from schemas.keys import digest
 from schemas.manifest import TokenizerConfig
 from schemas.parse import parsed_json
+from transforms.engines import REFERENCE
 from transforms.tokenize import SegmentTokenizer, with_control_tokens
 from transforms.train_tokenizer import TRAINED_EOS, train_bpe
 
@@ -106,9 +106,9 @@ class OutputTokenizer:
             self, eos=eos or scheme.eos or self.eos, chat_template=scheme.chat_template
         )
 
-    def segment_tokenizer(self) -> SegmentTokenizer:
+    def segment_tokenizer(self, *, engine: str = REFERENCE) -> SegmentTokenizer:
         """The tokenizer that the transforms take."""
-        return SegmentTokenizer(self.json, eos=self.eos, bos=self.bos, pad=self.pad)
+        return SegmentTokenizer(self.json, eos=self.eos, bos=self.bos, pad=self.pad, engine=engine)
 
 
 def load_output_tokenizer(out: Path) -> OutputTokenizer:
@@ -135,12 +135,6 @@ def load_output_tokenizer(out: Path) -> OutputTokenizer:
             f"{out} has no whole tokenizer ({error}): run the duologue prepare that wrote it again"
         )
         raise UserError(msg) from error
-
-
-@functools.lru_cache(maxsize=1)
-def segment_tokenizer(out: Path) -> SegmentTokenizer:
-    """The tokenizer of an output, loaded once a process."""
-    return load_output_tokenizer(out).segment_tokenizer()
 
 
 def given_tokenizer(path: Path, *, eos: str | None) -> OutputTokenizer:
@@ -223,7 +217,7 @@ def trained_tokenizer(
       UserError: if n_entries is too small.
     """
     try:
-        text = train_bpe(_sample(files, config), n_entries)
+        text = train_bpe(sampled_texts(files, config), n_entries)
     except ValueError as error:
         msg = f"--tokenizer train:{n_entries}: {error}"
         raise UserError(msg) from error
@@ -264,7 +258,12 @@ def saved_tokenizer(out: Path, sha256s: Collection[str], *, eos: str | None) -> 
     raise UserError(msg)
 
 
-def _sample(files: Iterable[InputFile], config: PrepareConfig) -> Iterator[str]:
+def sampled_texts(files: Iterable[InputFile], config: PrepareConfig) -> Iterator[str]:
+    """At most TRAINING_BYTES of the documents, from the ranges whose hash is smallest.
+
+    Raises:
+      UserError: if a file has changed since it was listed.
+    """
     cuts = cut_ranges(files, reader=config.format, chunk_bytes=config.chunk_bytes)
     left = TRAINING_BYTES
     for part in sorted((part for _, part, _ in cuts), key=_rank):

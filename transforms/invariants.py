@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from schemas.episode import PLAYER_OF_KIND, Player, SegmentKind
 from schemas.keys import document_key, row_id
+from transforms.engines import Ids
 from transforms.flat import KIND_CODE, KINDS, Bools, Ints, kind_codes, list_sizes, starts_of_runs
-from transforms.segment_tokenizer import Ids, SegmentTokenizer
+from transforms.segment_tokenizer import SegmentTokenizer
 from transforms.tokenize import one_array
 
 CONFIGS = ("documents", "episodes")

@@ -1,12 +1,14 @@
 """Turns text into ids, none of which is a control token.
 
-`tokenizers` is the reference. It hands ids over as lists of Python integers, which live no longer
-than a batch of about 1 MiB of text; everything past that is Arrow and NumPy.
+Whatever engine does it, the ids are those of the reference: a hundredth of the texts of every call
+is tokenised by both, and where one differs the reference does all.
+
+The reference hands ids over as lists of Python integers, which live no longer than a batch of about
+1 MiB of text; everything past that is Arrow and NumPy.
 """
 
-import array
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 
 import numpy as np
@@ -17,6 +19,7 @@ from tokenizers import Tokenizer
 from schemas.delimiters import Control, Piece
 from schemas.episode import token_type
 from transforms.control_tokens import control_ids, text_tokens, with_control_tokens
+from transforms.engines import REFERENCE, Encode, Ids, fast, reference
 from transforms.flat import Ints
 from transforms.lossless import byte_lengths, nasty_texts
 
@@ -29,7 +32,11 @@ NOT_A_CUT = -1
 MAX_CUTS_DEEP = 8
 """How often a text is cut anew around control tokens before it is cut into characters."""
 
-Ids = npt.NDArray[np.unsignedinteger]
+CHECKED_SHARE = 100
+"""One text of so many is tokenised by the reference too."""
+
+CHECKED_CHARACTERS = 10_000
+"""As much of a longer one, by both anew."""
 
 
 class SegmentTokenizer:
@@ -47,7 +54,9 @@ class SegmentTokenizer:
         decided by a fixed set of nasty texts.
     """
 
-    def __init__(self, tokenizer_json: str, *, eos: str, bos: str, pad: str) -> None:
+    def __init__(
+        self, tokenizer_json: str, *, eos: str, bos: str, pad: str, engine: str = REFERENCE
+    ) -> None:
         """Loads a tokenizer.
 
         Args:
@@ -56,6 +65,7 @@ class SegmentTokenizer:
           eos: the token that ends a turn.
           bos: the token that stands before a document in training.
           pad: the token that fills a batch.
+          engine: of `transforms.engines`; the reference, where it cannot be had.
         """
         config = json.loads(with_control_tokens(tokenizer_json, eos=eos, bos=bos, pad=pad))
         # It would add control tokens, and trim white space off the offsets that cutting needs.
@@ -69,7 +79,9 @@ class SegmentTokenizer:
         # Ids have to fit, not entries: a vocabulary may have gaps.
         self.n_ids = max(vocabulary.values()) + 1
         self.token_type = token_type(self.n_ids)
-        self._typecode = "H" if self.token_type == pa.uint16() else "I"
+        self._reference = reference(self._tokenizer, self.token_type)
+        # Only where asked for: loading it takes a tenth of a second.
+        self._fast = None if engine == REFERENCE else fast(config, self.token_type)
         self._is_control = np.zeros(self.n_ids, np.bool_)
         self._is_control[list(self.control_ids)] = True
         self.is_lossless = self._keeps(nasty_texts(text_tokens(config, self.control_ids)))
@@ -89,16 +101,52 @@ class SegmentTokenizer:
           list<token_type> [n]; null where the text holds a control token of a single character,
           which no cut keeps from its id.
         """
-        offsets = text_offsets(texts)
-        batches = [
-            self._encode_batch(texts.slice(start, end - start).to_pylist())
-            for start, end in _batches(offsets)
-        ]
-        return pa.concat_arrays([self._lists([]), *batches])
+        if self._fast:
+            lists = self._encode_all(texts, self._fast)
+            if self._agree(texts, lists):
+                return lists
+        return self._encode_all(texts, self._reference)
+
+    def differing(self, texts: Iterable[str]) -> str | None:
+        """The first text that the fast engine gives other ids for than the reference, or None."""
+        if not self._fast:
+            return None
+        for text in texts:
+            found, expected = self._encode_text(text, self._fast), self.encode_text(text)
+            if not _are_equal(found, expected):
+                return text
+        return None
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether another engine than the reference is at work."""
+        return self._fast is not None
 
     def encode_text(self, text: str) -> Ids | None:
         """Ids of one text as `encode` gives them, token_type [tokens]; None for its null."""
-        blocks = [self._block_ids(block) for block in _blocks(text)]
+        return self._encode_text(text, self._reference)
+
+    def _encode_all(self, texts: pa.Array, encode: Encode) -> pa.ListArray:
+        batches = [
+            self._encode_batch(texts.slice(start, end - start).to_pylist(), encode)
+            for start, end in _batches(text_offsets(texts))
+        ]
+        return pa.concat_arrays([self._lists([]), *batches])
+
+    def _agree(self, texts: pa.Array, lists: pa.ListArray) -> bool:
+        """Whether the reference gives the same ids for the texts that are looked at."""
+        for index in range(0, len(texts), CHECKED_SHARE):
+            text, found = texts[index].as_py(), lists[index].values
+            if len(text) > CHECKED_CHARACTERS:
+                if self.differing([text[:CHECKED_CHARACTERS]]) is not None:
+                    return False
+                continue
+            if not _are_equal(None if found is None else found.to_numpy(), self.encode_text(text)):
+                return False
+        return True
+
+    def _encode_text(self, text: str, encode: Encode) -> Ids | None:
+        blocks = [self._block_ids(block, encode) for block in _blocks(text)]
         known = [ids for ids in blocks if ids is not None]
         return np.concatenate(known) if len(known) == len(blocks) else None
 
@@ -115,7 +163,7 @@ class SegmentTokenizer:
           ValueError: if the vocabulary lacks a control token, or a string holds one of a single
         character.
         """
-        return np.concatenate([self._ids([])[0], *map(self._piece_ids, pieces)])
+        return np.concatenate([self._reference([])[0], *map(self._piece_ids, pieces)])
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, control tokens included."""
@@ -193,11 +241,11 @@ class SegmentTokenizer:
             base += int(in_bytes[-1])
         return np.concatenate(starts)
 
-    def _encode_batch(self, texts: list[str]) -> pa.ListArray:
+    def _encode_batch(self, texts: list[str], encode: Encode) -> pa.ListArray:
         """`encode` for texts of BLOCK_BYTES together, or for a single one of any size."""
         if len(texts) == 1:
-            return self._lists([self.encode_text(texts[0])])
-        ids, sizes = self._ids(texts)
+            return self._lists([self._encode_text(texts[0], encode)])
+        ids, sizes = encode(texts)
         ends = np.cumsum(sizes)
         offsets = np.concatenate([[0], ends]).astype(np.int32)
         lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids))
@@ -210,13 +258,13 @@ class SegmentTokenizer:
         chosen[forged] = len(texts) + np.arange(len(forged))
         return pa.concat_arrays([lists, mended]).take(pa.array(chosen))
 
-    def _block_ids(self, block: str) -> Ids | None:
+    def _block_ids(self, block: str, encode: Encode) -> Ids | None:
         """Ids of a text of at most BLOCK_BYTES; None where a control id cannot be kept off."""
-        ids = self._ids([block])[0]
+        ids = encode([block])[0]
         if not self._is_control[ids].any():
             return ids
         pieces = self._pieces(block)
-        return None if pieces is None else self._ids(pieces)[0]
+        return None if pieces is None else self._reference(pieces)[0]
 
     def _pieces(self, text: str) -> list[str] | None:
         """Cuts a text so that no piece becomes a control id; None where that cannot be.
@@ -257,15 +305,6 @@ class SegmentTokenizer:
         cuts = np.unique([0, *((begin + end) // 2), len(text)]).tolist()
         return [text[start:stop] for start, stop in pairwise(cuts)]
 
-    def _ids(self, texts: list[str]) -> tuple[Ids, Ints]:
-        """What `tokenizers` gives: ids, token_type [tokens], and int64 [n], tokens of each text."""
-        buffer = array.array(self._typecode)
-        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        for encoding in encodings:
-            buffer.fromlist(encoding.ids)
-        sizes = np.fromiter(map(len, encodings), np.int64, len(encodings))
-        return np.array(buffer), sizes
-
     def _lists(self, encoded: Sequence[Ids | None]) -> pa.ListArray:
         """list<token_type> of encoded texts."""
         sizes = [0 if ids is None else len(ids) for ids in encoded]
@@ -302,6 +341,12 @@ class SegmentTokenizer:
         return all(self.decode(ids.tolist()) == text for text, ids in known) and (
             self.decode(joined.tolist()) == "".join(text for text, _ in known)
         )
+
+
+def _are_equal(found: Ids | None, expected: Ids | None) -> bool:
+    if found is None or expected is None:
+        return found is expected
+    return np.array_equal(found, expected)
 
 
 def text_offsets(texts: pa.Array) -> Ints:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from jobs.train.rows import load_rows
-from pipeline.tokenizer import segment_tokenizer
+from pipeline.engine import segment_tokenizer
 from schemas.errors import UserError
 from tests.running import manifest_of, rows_of
 

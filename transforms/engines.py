@@ -1,0 +1,85 @@
+"""Tokenizer engines: texts in, ids out, as fast as may be.
+
+`tokenizers` is the reference, and what it gives is right. `snaptokens` reads the same
+tokenizer.json and is many times faster; it is used only where its ids are the same, which every
+run and every chunk looks at anew (`transforms.segment_tokenizer`).
+"""
+
+import array
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tokenizers import Tokenizer
+
+from transforms.flat import Ints
+from transforms.lossless import NASTY_TEXTS
+
+REFERENCE = "tokenizers"
+FAST = "snaptokens"
+
+Ids = npt.NDArray[np.unsignedinteger]
+
+Encode = Callable[[list[str]], tuple[Ids, Ints]]
+"""Texts to their ids, token_type [tokens], and tokens of each text, int64 [texts]."""
+
+
+def reference(tokenizer: Tokenizer, token_type: pa.DataType) -> Encode:
+    """The engine that is right.
+
+    Args:
+      tokenizer: that encodes control tokens in text as text.
+      token_type: of ids.
+    """
+    typecode = "H" if token_type == pa.uint16() else "I"
+
+    def encode(texts: list[str]) -> tuple[Ids, Ints]:
+        buffer = array.array(typecode)
+        encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        for encoding in encodings:
+            buffer.fromlist(encoding.ids)
+        return np.array(buffer), np.fromiter(map(len, encodings), np.int64, len(encodings))
+
+    return encode
+
+
+def fast(config: dict[str, Any], token_type: pa.DataType) -> Encode | None:
+    """The engine that is fast; None where it is not installed, or does not take the tokenizer.
+
+    Args:
+      config: what the tokenizer.json holds.
+      token_type: of ids.
+    """
+    try:
+        from snaptokens import Tokenizer as FastTokenizer
+
+        # It has no switch for control tokens in text; those that it does not know are text.
+        added = [token for token in config["added_tokens"] if not token["special"]]
+        tokenizer = FastTokenizer.from_json_str(json.dumps({**config, "added_tokens": added}))
+    except (ImportError, ValueError, RuntimeError):
+        return None
+
+    def encode(texts: list[str]) -> tuple[Ids, Ints]:
+        ids, ends = tokenizer.encode_batch_flat(texts)
+        sizes = np.diff(np.frombuffer(ends, np.uint64)).astype(np.int64)
+        return np.frombuffer(ids, np.uint32).astype(token_type.to_pandas_dtype()), sizes
+
+    return encode
+
+
+def hard_texts() -> list[str]:
+    """Texts that engines are known to differ on: fixed, some of them long."""
+    words = "".join(chr(ord("a") + (number * number) % 26) for number in range(1 << 20))
+    every = (code for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    characters = "".join(f"{chr(code)}{' ' * (code % 3 == 0)}" for code in every if code % 5 == 0)
+    return [
+        *NASTY_TEXTS,
+        *("I'm you're he'd we'll they've it's I'M YOU'RE IT'S o'clock 'tis 'S'T'", "''''s"),
+        *(letter * 5000 for letter in ("a", " ", "\n", "\t", "\r\n", "-", "0", "é", "界", "😀")),
+        *("1 12 123 1234 12345 ٣٤٥ Ⅷ ½ 1.5e-10", "x 　   y\u2028z  \n \n  w"),
+        words,
+        characters,
+    ]
