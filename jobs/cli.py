@@ -57,6 +57,26 @@ def _open_streams() -> None:
     # Names of files need not be text; what cannot be printed is spelled.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
+    sys.stderr = _Notes(sys.stderr)
+
+
+class _Notes:
+    """Standard error. That nobody reads it, or its disk is full, ends no job."""
+
+    def __init__(self, stream: Any) -> None:  # noqa: ANN401 a text stream
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 the stream's
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def _run(argv: list[str]) -> None:

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from schemas.errors import UserError
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -157,8 +160,13 @@ def check_place(path: Path) -> None:
     """Refuse a place where no folder can be.
 
     Raises:
-      UserError: if path, or what it is to be in, is a file or a link that leads nowhere.
+      UserError: if path, or what it is to be in, is a file or a link that leads nowhere, or path
+        is a URL.
     """
+    # A path has lost one of the two slashes.
+    if _URL.match(str(path)):
+        msg = f"{path} is a URL: outputs are written to folders; choose one for --out"
+        raise UserError(msg)
     place = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
     if place.is_dir():
         return

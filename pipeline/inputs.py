@@ -71,6 +71,9 @@ def list_inputs(
     """
     inputs = list(inputs)
     names: dict[str, str] = {}
+    if "" in inputs:
+        msg = "an input is empty: give a file, a folder, a glob in quotes, or a URL"
+        raise UserError(msg)
     files: list[InputFile] = []
     walk = _Walk(exclude=exclude, say=say, is_read=is_read)
     for given in inputs:
@@ -147,7 +150,7 @@ class _Walk:
             all((folder / name).exists() for name in names) for names in _MARKS
         )
         if is_ours:
-            self.say(f"left out: {folder}, which duologue wrote; name it to read it")
+            self.say(f"left out: {folder}, which duologue wrote")
         return is_ours
 
     def note(self, path: str, stat: os.stat_result) -> None:

@@ -252,8 +252,8 @@ def saved_tokenizer(out: Path, sha256s: Collection[str], *, eos: str | None) -> 
         if any(has_sha256(each, expected) for expected in sha256s):
             return OutputTokenizer(json=each.read_bytes().decode(), **_trained_names(eos))
     msg = (
-        f"{path} is not the one that the shards were made with: put it back, or run with --repair "
-        "to train it again"
+        f"{path} is not the one that the shards were made with: put it back, byte for byte, or run "
+        "with --repair to train it again (and --update if inputs have changed)"
     )
     raise UserError(msg)
 

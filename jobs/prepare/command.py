@@ -90,7 +90,8 @@ def _refuse_missing(out: Path, plan: Plan) -> None:
         return  # Slices of several counts: write_manifest names a chunk.
     [count] = counts
     lacking = [index for index in range(count) if any(is_missing[index::count])]
-    names = [f"{index}/{count}" for index in lacking[:NAMED]]
+    # Typed from 1 to N: 0 is another name of the Nth.
+    names = [f"{index or count}/{count}" for index in lacking[:NAMED]]
     names += [f"{len(lacking) - NAMED} more"] * (len(lacking) > NAMED)
     which = f"--slice {' and '.join(names)}" if count > 1 else "the same options"
     msg = (
@@ -129,7 +130,9 @@ def _run(
         return
     if before == len(mine):
         console.print(
-            f"committed already: {counted(len(mine), 'chunk')}, all there are", highlight=False
+            f"committed already: {counted(len(mine), 'chunk')}, all there are "
+            "(duologue verify looks at their bytes)",
+            highlight=False,
         )
         return
     if before:

@@ -23,7 +23,7 @@ from pipeline.output import (
     misplaced,
     unfinish,
 )
-from pipeline.plan import WHOLE, Plan, forget_plans, make_plan, write_plan
+from pipeline.plan import WHOLE, Plan, forget_plans, make_plan, noted_slices, write_plan
 from pipeline.tokenizer import (
     OutputTokenizer,
     given_tokenizer,
@@ -161,6 +161,7 @@ def _settle_output(
     # Nothing is changed before the last of what may refuse.
     if is_output(out):
         check_same_config(out, config, is_repair=options.repair)
+    _refuse_other_slices(out, options)
     damaged = damaged_chunks(out) if options.repair else []
     stale = stale_chunks(out, plan, config, damaged=damaged) if options.update else []
     if not options.update:
@@ -184,6 +185,23 @@ def _settle_output(
     write_plan(plan, out / RUN, which)
     if options.update or which == WHOLE:
         forget_plans(out / RUN, which)
+
+
+def _refuse_other_slices(out: Path, options: PrepareOptions) -> None:
+    """Refuse to mix slices of several N: nobody could say which are missing.
+
+    Raises:
+      UserError: if others have begun with another N.
+    """
+    if options.which is None or options.update:
+        return
+    noted = {count for _, count in noted_slices(out / RUN)} - {options.which[1], WHOLE[1]}
+    if noted:
+        msg = (
+            f"{out} is being made in {min(noted)} slices, not {options.which[1]}: give --slice I/N "
+            "with that N, or run prepare without --slice for all that is left"
+        )
+        raise UserError(msg)
 
 
 def _settle_saved(

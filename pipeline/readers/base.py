@@ -19,10 +19,12 @@ DAMAGED = "damaged input: "
 INVALID_UTF8 = "invalid UTF-8"
 """The kind of reason of bytes that are no text."""
 
+UTF16 = "UTF-16 text"
+
 MENDS = {
     INVALID_UTF8: "duologue prepare --encoding-errors replace keeps what is invalid UTF-8",
     "UTF-32 text": "iconv -f UTF-32 -t UTF-8 makes UTF-8 of UTF-32 text",
-    "UTF-16 text": "iconv -f UTF-16 -t UTF-8 makes UTF-8 of UTF-16 text",
+    UTF16: "iconv -f UTF-16 -t UTF-8 makes UTF-8 of UTF-16 text",
     "gzip data": "gzip data is read where the file's name ends in .gz, such as .txt.gz",
     "zstd data": "zstd data is read where the file's name ends in .zst, such as .txt.zst",
     "Parquet data": "Parquet data is read where the file's name ends in .parquet",
@@ -33,8 +35,8 @@ MENDS = {
 _FORMAT_OF_BEGIN = {
     b"\xff\xfe\0\0": "UTF-32 text",
     b"\0\0\xfe\xff": "UTF-32 text",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
+    b"\xff\xfe": UTF16,
+    b"\xfe\xff": UTF16,
     b"\x1f\x8b": "gzip data",
     b"\x28\xb5\x2f\xfd": "zstd data",
     # With the first field of a page's header: text may begin with the rest.

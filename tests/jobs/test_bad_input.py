@@ -313,6 +313,30 @@ def test_a_full_standard_output_hides_no_other_error(messy, mess, tmp_path, toke
     assert "Exception ignored" not in err
 
 
+def test_a_full_standard_error_ends_no_job(here):
+    argv = ["prepare", "good.txt", "--out", "out", "--tokenizer", "train:300", "--workers", "1"]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            command(*argv), cwd=here, stdout=subprocess.PIPE, stderr=full, timeout=500, check=False
+        )
+    assert ran.returncode == 0
+    assert (here / "out/manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["good.txt", "--out", "s3://bucket/out"], "s3:/bucket/out is a URL: outputs are written"),
+        (["", "--out", "out"], "an input is empty: give a file"),
+    ],
+)
+def test_what_a_shell_or_a_store_may_make_of_names_is_refused(here, argv, says):
+    ran = duologue("prepare", *argv, "--tokenizer", "tokenizer.json", cwd=here)
+    assert ran.code == 1
+    assert says in ran.last_line
+    assert not (here / "s3:").exists()
+
+
 FAILS = """
 import jobs.commands
 from jobs.cli import main

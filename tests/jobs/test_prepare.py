@@ -201,6 +201,9 @@ def test_slices_and_finish_equal_one_run(argv, prepared, tmp_path):
     first = duologue(*argv(out, "--slice", "0/2", "--workers", 1))
     assert first.code == 0, first.err
     assert f"duologue finish {out}" in first.out
+    other = duologue(*argv(out, "--slice", "1/3"))
+    assert other.code == 1
+    assert "is being made in 2 slices, not 3: give --slice I/N with that N" in other.last_line
     early = duologue("finish", out)
     assert early.code == 1
     assert "are not committed; run prepare again with --slice 1/2, then finish" in early.err

@@ -112,7 +112,7 @@ def test_what_duologue_wrote_is_left_out_and_named(corpus, monkeypatch, marks, g
         "a/z.txt",
         "b.txt",
     ]
-    assert {*found} == {f"left out: {corpus}/a/ours, which duologue wrote; name it to read it"}
+    assert {*found} == {f"left out: {corpus}/a/ours, which duologue wrote"}
     # Named itself it is read.
     assert "README.md" in names("a/ours")
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from pipeline.readers import InputRange
 from tests.pipeline.making import CONFIG, read
 
+WIDE = "UTF-16 text: no mark at its begin, but every other byte is NUL"
+
 
 def document(path, config=CONFIG):
     [found] = read(InputRange(str(path), path.name, "text", 0, path.stat().st_size), config)
@@ -33,6 +35,10 @@ def test_a_file_is_its_text_packed_or_not(tmp_path_factory, text):
         ("é".encode()[:1], 64, "invalid UTF-8: at byte 0"),
         (b"x" * 65, 64, "too long: over max_document_bytes (64)"),
         (b"x" * 64, 64, None),
+        ("Q: Why?".encode("utf-16-le"), 64, None),
+        ("Q: Why? ".encode("utf-16-le"), 64, WIDE),
+        ("Q: Why? ".encode("utf-16-be"), 64, WIDE),
+        (b"\0" * 64, 64, None),
     ],
 )
 def test_what_cannot_be_used_is_rejected(tmp_path, data, limit, reason):
