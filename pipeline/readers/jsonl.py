@@ -73,7 +73,8 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
                 note_place(start, read)
                 data = _range_blocks(stream, start, part.end, limit, read)
             for offset, line in _lines(data, limit):
-                if line.strip():
+                # Of a long line the rest, which is not here, may be more than white space.
+                if line.strip() or len(line) > limit:
                     document = _document(part.relative, start + offset, line, config)
                     if document.reason is not None:
                         begin = _begin(part, read) if begin is None else begin

@@ -48,6 +48,7 @@ def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
     try:
         with open_input(file.path) as stream:
             metadata = pq.read_metadata(stream)
+            read_footer(stream)
     except _DAMAGE as error:
         _words(error)
         return [(0, 0)]  # Reading proper says what is wrong with the file.

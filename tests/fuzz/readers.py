@@ -133,7 +133,10 @@ def check_records(documents, reader, content, config):
     """No record of a sound text or JSONL file is missing, and its text is what it says."""
     records = [content]
     if reader == "jsonl":
-        records = [line for line in content.split(b"\n") if line.strip()]
+        limit = config.max_document_bytes
+        lines = [line + b"\n" for line in content.split(b"\n")]
+        lines[-1] = lines[-1][:-1]
+        records = [line for line in lines if line.strip() or len(line) > limit]
     assert len(documents) == len(records)
     for each, record in zip(documents, records, strict=True):
         if each["text"] is not None and config.encoding_errors == "reject":

@@ -20,6 +20,10 @@ FOUND = {
         b"\x01\x01\0\0\x03\x01\0\x28\x9a" + b"ebb flood ebb flood moon ebb flood moon " * 3,
         # Names of documents that were no UTF-8 ended the job.
         b"\x06\x01\x03\0\0\0\3\0ebb\n\xff\nflood",
+        # A footer that only one of two readers took was cut, and each part rejected by one name.
+        b"\x06\x01\x01=\x07\x071\x00\x03\x00\x01\x00\x00\x00\x00\x00\x02\x8c\n",
+        # A line that began with more white space than the limit was lost.
+        b"\xff" * 9 + b"\xdb" + b"\x0c" * 8 + b"\x0cMocn \xe6\n\n\n\n\x8a" + b"\n" * 9,
     ],
     "verify": [
         # Offsets that led out of their buffer took the process down.

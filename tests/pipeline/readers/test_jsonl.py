@@ -77,6 +77,7 @@ def test_each_record_is_read_once_however_the_file_is_cut(
     [
         # A record's length is that of its line, its end included.
         (record("x" * 100), "too long: over max_document_bytes (60)"),
+        (b" " * 100 + record("x"), "too long: over max_document_bytes (60)"),
         (b'{"text": "x"', "invalid JSON: at byte 13: unexpected end of data"),
         ('{"é": nul}'.encode(), "invalid JSON: at byte 7: invalid literal, expected 'null'"),
         (b'"text"', "no JSON object: a str"),
