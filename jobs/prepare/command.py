@@ -18,7 +18,7 @@ from pipeline.manifest import write_manifest
 from pipeline.output import check_free, read_config, unfinish
 from pipeline.plan import WHOLE, Plan, noted_slices, read_plan
 from pipeline.supervise import n_cores, run_driver, write_options
-from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
+from pipeline.tokenizer import load_output_tokenizer
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.words import counted
@@ -53,7 +53,7 @@ def prepare(
         plan, tokenizer, config = settle(
             files, left_out, out, config, options, lock=lock, console=console
         )
-        _run(out, plan, tokenizer, config, options, lock=lock, console=console)
+        _run(out, plan, options, lock, console)
         if options.which:
             return None
         # A worker that was killed amid the run has left a temporary file.
@@ -101,16 +101,7 @@ def _refuse_missing(out: Path, plan: Plan) -> None:
     raise UserError(msg)
 
 
-def _run(
-    out: Path,
-    plan: Plan,
-    tokenizer: OutputTokenizer,
-    config: PrepareConfig,
-    options: PrepareOptions,
-    *,
-    lock: int,
-    console: Console,
-) -> None:
+def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
     which = options.which or WHOLE
     mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
     if incomplete := incomplete_chunks(out, mine):
@@ -139,7 +130,7 @@ def _run(
         console.print(
             f"resuming: {before} of {counted(len(mine), 'chunk')} committed", highlight=False
         )
-    if words := choose_engine(out, tokenizer, plan.files, config):
+    if words := choose_engine(out, plan):
         say(console, words)
     workers = options.workers or n_cores()
     write_options(out, {"workers": workers, "options": dataclasses.asdict(options)})

@@ -294,7 +294,7 @@ def test_what_is_in_the_way_is_not_touched(prepared, tmp_path, out):
     says = {
         "full": "full exists and is not empty: choose another --out",
         "file": "file is a file: choose a folder for --out",
-        "file/out": "cannot write file/out: Not a directory",
+        "file/out": f"cannot write to file/out, {tmp_path}/file is a file: choose another --out",
     }
     assert says[out] in refused(prepared, "--out", out, cwd=tmp_path)
     assert tree(tmp_path) == before
