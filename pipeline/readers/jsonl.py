@@ -3,6 +3,7 @@
 A record without `text` that has a question and its answer is read as a chat of the two.
 """
 
+import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, BinaryIO
@@ -86,9 +87,12 @@ def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[
 
 def _begin(part: InputRange, read: ReadBytes) -> bytes:
     """The bytes, decompressed, that tell a file's format; hashed, where the range has others."""
-    with open_input(part.path) as stream:
-        first = next(blocks(stream, compression_of(part.path), ReadBytes()), b"")
-    begin = first[:BEGIN_BYTES]
+    begin = b""
+    with open_input(part.path) as stream, contextlib.suppress(DamagedInputError):
+        for block in blocks(stream, compression_of(part.path), ReadBytes()):
+            begin = (begin + block)[:BEGIN_BYTES]
+            if len(begin) == BEGIN_BYTES:
+                break
     if part.start:
         read.update(begin)
     return begin

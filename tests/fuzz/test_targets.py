@@ -22,6 +22,8 @@ FOUND = {
         b"\x06\x01\x03\0\0\0\3\0ebb\n\xff\nflood",
         # A footer that only one of two readers took was cut, and each part rejected by one name.
         b"\x06\x01\x01=\x07\x071\x00\x03\x00\x01\x00\x00\x00\x00\x00\x02\x8c\n",
+        # What tells a format may come in several blocks.
+        b"\x0c\t\x00\x02\x00\x00(\xb5/\xfd\xf4`abuohrr",
         # A line that began with more white space than the limit was lost.
         b"\xff" * 9 + b"\xdb" + b"\x0c" * 8 + b"\x0cMocn \xe6\n\n\n\n\x8a" + b"\n" * 9,
     ],
