@@ -7,6 +7,7 @@ The reference hands ids over as lists of Python integers, which live no longer t
 1 MiB of text; everything past that is Arrow and NumPy.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
@@ -102,9 +103,11 @@ class SegmentTokenizer:
           which no cut keeps from its id.
         """
         if self._fast:
-            lists = self._encode_all(texts, self._fast)
-            if self._agree(texts, lists):
-                return lists
+            # Whatever it stumbles over, the reference may take.
+            with contextlib.suppress(Exception):
+                lists = self._encode_all(texts, self._fast)
+                if self._agree(texts, lists):
+                    return lists
         return self._encode_all(texts, self._reference)
 
     def differing(self, texts: Iterable[str]) -> str | None:

@@ -95,7 +95,7 @@ def _refuse_missing(out: Path, plan: Plan) -> None:
     names += [f"{len(lacking) - NAMED} more"] * (len(lacking) > NAMED)
     which = f"--slice {' and '.join(names)}" if count > 1 else "the same options"
     msg = (
-        f"{out} is not whole: {sum(is_missing)} of {counted(len(is_missing), 'chunk')} are not "
+        f"{out} is not whole: of {counted(len(is_missing), 'chunk')} {sum(is_missing)} are not "
         f"committed; run prepare again with {which}, then finish"
     )
     raise UserError(msg)

@@ -7,11 +7,11 @@ from rich.console import Console
 
 from jobs.prepare.inputs import list_files
 from jobs.prepare.options import PrepareOptions
-from jobs.prepare.settle import found_tokenizer, with_tokenizer
+from jobs.prepare.settle import chunks_to_take_back, found_tokenizer, with_tokenizer
 from jobs.view import on_one_line
-from pipeline.changes import damaged_chunks, incomplete_chunks, refuse_changes, stale_chunks
+from pipeline.changes import incomplete_chunks
 from pipeline.commit import is_committed
-from pipeline.output import check_free, check_places, check_same_config, is_output
+from pipeline.output import check_free, check_places, is_output
 from pipeline.plan import Plan, make_plan
 from pipeline.supervise import n_cores
 from schemas.config import PrepareConfig
@@ -69,11 +69,7 @@ def _show_standing(out: Path, plan: Plan, config: PrepareConfig, options: Prepar
     """Print what of the plan an output has, or refuse it as a run would."""
     if not options.repair:
         check_places(out)
-    check_same_config(out, config, is_repair=options.repair)
-    damaged = damaged_chunks(out) if options.repair else []
-    stale = stale_chunks(out, plan, config, damaged=damaged) if options.update else []
-    if not options.update:
-        refuse_changes(out, plan, config, damaged=damaged)
+    damaged, stale = chunks_to_take_back(out, plan, config, options)
     names = [chunk.digest for chunk in plan.chunks]
     whole = [name for name in names if name not in damaged]
     again = {*damaged, *stale, *incomplete_chunks(out, whole)}

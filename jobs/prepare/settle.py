@@ -159,13 +159,7 @@ def _settle_output(
 ) -> None:
     """Make a new output, or bring an old one to where the job can go on."""
     # Nothing is changed before the last of what may refuse.
-    if is_output(out):
-        check_same_config(out, config, is_repair=options.repair)
-    _refuse_other_slices(out, options)
-    damaged = damaged_chunks(out) if options.repair else []
-    stale = stale_chunks(out, plan, config, damaged=damaged) if options.update else []
-    if not options.update:
-        refuse_changes(out, plan, config, damaged=damaged)
+    damaged, stale = chunks_to_take_back(out, plan, config, options)
     if options.repair:
         for path in misplaced(out):
             say(console, f"removed: {path}, a folder where a file belongs")
@@ -185,6 +179,24 @@ def _settle_output(
     write_plan(plan, out / RUN, which)
     if options.update or which == WHOLE:
         forget_plans(out / RUN, which)
+
+
+def chunks_to_take_back(
+    out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions
+) -> tuple[list[str], list[str]]:
+    """(damaged, stale) digests of committed chunks, as the options ask for them.
+
+    Raises:
+      UserError: if the output is of another config, of other inputs, or in slices of another N.
+    """
+    if is_output(out):
+        check_same_config(out, config, is_repair=options.repair)
+    _refuse_other_slices(out, options)
+    damaged = damaged_chunks(out) if options.repair else []
+    if options.update:
+        return damaged, stale_chunks(out, plan, config, damaged=damaged)
+    refuse_changes(out, plan, config, damaged=damaged)
+    return damaged, []
 
 
 def _refuse_other_slices(out: Path, options: PrepareOptions) -> None:

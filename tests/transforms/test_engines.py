@@ -132,6 +132,12 @@ def test_one_wrong_text_in_a_hundred_sends_all_to_the_reference(gpt2, monkeypatc
     assert gpt2.encode(array).equals(reference)
 
 
+def test_an_engine_that_fails_sends_all_to_the_reference(gpt2, monkeypatch):
+    array = pa.array(["ebb", "flood"], pa.large_string())
+    monkeypatch.setattr(gpt2, "_fast", lambda given: len(given) / 0)
+    assert gpt2.encode(array).equals(gpt2._encode_all(array, gpt2._reference))
+
+
 def test_of_a_long_text_a_part_is_looked_at(gpt2, monkeypatch):
     monkeypatch.setattr(segment_tokenizer, "CHECKED_CHARACTERS", 10)
     reference = gpt2._reference
