@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 from transforms.flat import Ints
 from transforms.lossless import NASTY_TEXTS
@@ -26,6 +26,9 @@ LONGEST = 1 << 18
 
 PIECE = 1 << 15
 """Of what may be cut."""
+
+UNICODE_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+"""Normalizers that leave ASCII as it is."""
 
 Ids = npt.NDArray[np.unsignedinteger]
 
@@ -58,23 +61,52 @@ def fast(config: dict[str, Any], token_type: pa.DataType) -> Encode | None:
     Args:
       config: what the tokenizer.json holds.
       token_type: of ids.
+
+    Raises:
+      ValueError: by what it returns, for a text that only the reference knows what to do with.
     """
     try:
         from snaptokens import Tokenizer as FastTokenizer
 
         # It has no switch for control tokens in text; those that it does not know are text.
-        added = [token for token in config["added_tokens"] if not token["special"]]
-        tokenizer = FastTokenizer.from_json_str(json.dumps({**config, "added_tokens": added}))
+        known = [token for token in config["added_tokens"] if not token["special"]]
+        normalize = _unicode_form(config, [token["content"] for token in known])
+        normalizer = config["normalizer"] if normalize is None else None
+        config = {**config, "added_tokens": known, "normalizer": normalizer}
+        tokenizer = FastTokenizer.from_json_str(json.dumps(config))
     except Exception:
         # It has no errors of its own; whatever it does not take is the reference's.
         return None
 
     def encode(texts: list[str]) -> tuple[Ids, Ints]:
-        ids, ends = tokenizer.encode_batch_flat(texts)
+        ids, ends = tokenizer.encode_batch_flat(list(map(normalize, texts)) if normalize else texts)
         sizes = np.diff(np.frombuffer(ends, np.uint64)).astype(np.int64)
         return np.frombuffer(ids, np.uint32).astype(token_type.to_pandas_dtype()), sizes
 
     return encode
+
+
+def _unicode_form(config: dict[str, Any], added: list[str]) -> Callable[[str], str] | None:
+    """What brings a text into the Unicode form that a tokenizer wants, None where it wants none.
+
+    The reference's own does it, for others know another Unicode.
+    """
+    form = config["normalizer"] and config["normalizer"]["type"]
+    if form not in UNICODE_FORMS:
+        return None
+    normalizer = getattr(normalizers, form)()
+
+    def normalize(text: str) -> str:
+        if text.isascii():
+            return text
+        normalized: str = normalizer.normalize_str(text)
+        # Added tokens are looked for before a text is normalised, or after.
+        if normalized != text and any(each in text or each in normalized for each in added):
+            msg = f"a text that {form} changes holds an added token"
+            raise ValueError(msg)
+        return normalized
+
+    return normalize
 
 
 def hard_texts() -> list[str]:
