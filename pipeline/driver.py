@@ -10,7 +10,6 @@ for seconds, and when one is killed the runner waits for it for ever.
 """
 
 import os
-import re
 import signal
 import sys
 import threading
@@ -18,50 +17,11 @@ import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from pipeline.commit import RUN, is_committed
-from pipeline.job import PrepareChunks
-from pipeline.output import read_config
+from pipeline.engine import choosing_engine
 from pipeline.plan import PlannedChunk, plan_name, planned_chunks
 from pipeline.supervise import EXIT_USER_ERROR, EXIT_WORKER_DIED
 from schemas.errors import UserError
-
-_USER_ERROR = re.compile(
-    rf"{UserError.__module__}\.{UserError.__name__}: ((?s:.*?)(?= \[while running)|.*)"
-)
-
-
-def run_job(
-    out: Path, which: tuple[int, int], chunks: Iterable[PlannedChunk], options: list[str]
-) -> None:
-    """Run chunks of a slice as one Beam job.
-
-    Args:
-      out: an output whose plan and config are written.
-      which: (I, N): every Nth chunk from the Ith, counted from 0.
-      chunks: of the slice's plan.
-      options: Beam's.
-
-    Raises:
-      UserError: what a worker raised as one.
-    """
-    offsets = [chunk.offset for chunk in chunks]
-    try:
-        with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
-            _ = (
-                pipeline
-                | "Pending" >> beam.Create(offsets, reshuffle=False).with_output_types(int)
-                | PrepareChunks(out, out / RUN / plan_name(which), read_config(out))
-            )
-    except Exception as error:
-        # Runners give a worker's exception back as it was, or as text within their own; either
-        # way Beam has added the step that it came from.
-        text = "".join(traceback.format_exception_only(error))
-        if found := _USER_ERROR.search(text):
-            raise UserError(found[1]) from error
-        raise
 
 
 def pending_chunks(out: Path, which: tuple[int, int]) -> Iterator[PlannedChunk]:
@@ -133,6 +93,9 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     work = list(pending_chunks(folder, the_slice))
+    with choosing_engine(folder, sum(chunk.cost for chunk in work)):
+        # Only now: importing Beam takes as long as looking at the engine does.
+        from pipeline.job import run_job
     # Before there is any thread: a fork copies only the one that calls it.
     if int(workers) > 1 and len(work) > 1:
         work = _forked(shares(work, int(workers)))

@@ -1,5 +1,6 @@
 """Which tokenizer engine a run uses: the fast one, once it is shown to give the same ids."""
 
+import contextlib
 import functools
 import importlib.metadata
 import subprocess
@@ -7,12 +8,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from pipeline.atomic import write_json
 from pipeline.commit import RUN
 from pipeline.inputs import InputFile
 from pipeline.output import read_config
-from pipeline.plan import Plan, read_plan
+from pipeline.plan import read_plan
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer, sampled_texts
 from schemas.config import PrepareConfig
 from schemas.parse import parsed_json
@@ -28,65 +30,74 @@ SAMPLE_CHARACTERS = 1 << 20
 """Of the run's own text."""
 
 
-def choose_engine(out: Path, plan: Plan) -> str | None:
-    """Note the engine for a run's workers in OUT/_run: shards never depend on it.
+@contextlib.contextmanager
+def choosing_engine(out: Path, n_bytes: int) -> Iterator[None]:
+    """Note the engine for a run's workers in OUT/_run, beside what is done meanwhile.
 
-    The fast one is taken if it gives the ids of the reference for a fixed set of hard texts and a
-    sample of the inputs. Workers go on looking at a hundredth of what they tokenise.
+    Shards never depend on it. The fast one is taken if it gives the ids of the reference for a
+    fixed set of hard texts and a sample of the inputs. Workers go on looking at a hundredth of what
+    they tokenise.
 
     Args:
       out: an output whose plan, config and tokenizer are written.
-      plan: that plan.
-
-    Returns:
-      What is to be said where a big run has to do with the reference, or None.
+      n_bytes: what is to be tokenised.
     """
-    if plan.n_bytes < WORTH_BYTES:
-        return None
+    (out / NOTE).unlink(missing_ok=True)
+    if n_bytes < WORTH_BYTES:
+        yield
+        return
     # In a process of its own: what the reference takes for long texts, it keeps.
     argv = [sys.executable, "-P", "-m", "pipeline.engine", str(out)]
-    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        last = (ran.stderr.strip().splitlines() or ["no word"])[-1]
-        return f"{FAST} cannot be looked at ({last}): {REFERENCE} does it, which is slower"
-    return ran.stdout.strip() or None
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as child:
+        yield
+        _, errors = child.communicate()
+    if child.returncode:
+        last = (errors.strip().splitlines() or ["no word"])[-1]
+        _note(out, REFERENCE, f"{FAST} cannot be looked at ({last})")
+
+
+def slower_engine(out: Path) -> str | None:
+    """What is to be said where a big run has to do with the reference; None until it is known."""
+    noted = _noted(out)
+    if noted.get("engine") != REFERENCE:
+        return None
+    return f"{noted.get('why')}: {REFERENCE} does it, which is slower"
 
 
 def main() -> None:
     """Look at the fast engine for the output that the command line names."""
     out = Path(sys.argv[1])
-    words = _choose(out, load_output_tokenizer(out), read_plan(out / RUN).files, read_config(out))
-    print(words or "")
+    files, config = read_plan(out / RUN).files, read_config(out)
+    _note(out, *_chosen(load_output_tokenizer(out), files, config))
 
 
-def _choose(
-    out: Path, tokenizer: OutputTokenizer, files: Iterable[InputFile], config: PrepareConfig
-) -> str | None:
+def _chosen(
+    tokenizer: OutputTokenizer, files: Iterable[InputFile], config: PrepareConfig
+) -> tuple[str, str]:
+    """The engine, and why."""
     segments = tokenizer.segment_tokenizer(engine=FAST)
     if not segments.is_fast:
-        _note(out, REFERENCE, f"{FAST} is not installed, or does not take this tokenizer")
-        return f"{FAST} is not installed or does not take this tokenizer: {REFERENCE} does it"
+        return REFERENCE, f"{FAST} is not installed, or does not take this tokenizer"
     own = _first(sampled_texts(files, config), SAMPLE_CHARACTERS)
     text = segments.differing(chain(hard_texts(), own))
     if text is None:
-        _note(out, FAST, f"version {importlib.metadata.version(FAST)} gives the same ids")
-        return None
-    _note(out, REFERENCE, f"{FAST} gives other ids for {text[:100]!r}")
-    return f"{FAST} gives other ids for {text[:30]!r}: {REFERENCE} does it, which is slower"
+        return FAST, f"version {importlib.metadata.version(FAST)} gives the same ids"
+    return REFERENCE, f"{FAST} gives other ids for {text[:30]!r}"
 
 
 @functools.lru_cache(maxsize=1)
 def segment_tokenizer(out: Path) -> SegmentTokenizer:
     """The tokenizer of an output, with the engine that was chosen; loaded once a process."""
-    return load_output_tokenizer(out).segment_tokenizer(engine=_noted(out))
+    engine = FAST if _noted(out).get("engine") == FAST else REFERENCE
+    return load_output_tokenizer(out).segment_tokenizer(engine=engine)
 
 
-def _noted(out: Path) -> str:
+def _noted(out: Path) -> dict[str, Any]:
     try:
-        engine = parsed_json((out / NOTE).read_bytes())["engine"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return REFERENCE
-    return FAST if engine == FAST else REFERENCE
+        noted = parsed_json((out / NOTE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
 
 
 def _note(out: Path, engine: str, why: str) -> None:

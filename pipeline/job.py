@@ -1,21 +1,63 @@
 """The Beam job: chunk keys are spread, then one fused chain takes each chunk to its commit."""
 
 import dataclasses
-from collections.abc import Iterator
+import re
+import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.coder import PieceCoder
+from pipeline.commit import RUN
 from pipeline.engine import segment_tokenizer
+from pipeline.output import read_config
 from pipeline.piece import Piece, read_pieces
-from pipeline.plan import read_chunk
+from pipeline.plan import PlannedChunk, plan_name, read_chunk
 from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
+from schemas.errors import UserError
 from transforms.segment import segment_documents
 from transforms.tokenize import tokenize_documents
 
 beam.coders.registry.register_coder(Piece, PieceCoder)
+
+
+_USER_ERROR = re.compile(
+    rf"{UserError.__module__}\.{UserError.__name__}: ((?s:.*?)(?= \[while running)|.*)"
+)
+
+
+def run_job(
+    out: Path, which: tuple[int, int], chunks: Iterable[PlannedChunk], options: list[str]
+) -> None:
+    """Run chunks of a slice as one Beam job.
+
+    Args:
+      out: an output whose plan and config are written.
+      which: (I, N): every Nth chunk from the Ith, counted from 0.
+      chunks: of the slice's plan.
+      options: Beam's.
+
+    Raises:
+      UserError: what a worker raised as one.
+    """
+    offsets = [chunk.offset for chunk in chunks]
+    try:
+        with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
+            _ = (
+                pipeline
+                | "Pending" >> beam.Create(offsets, reshuffle=False).with_output_types(int)
+                | PrepareChunks(out, out / RUN / plan_name(which), read_config(out))
+            )
+    except Exception as error:
+        # Runners give a worker's exception back as it was, or as text within their own; either
+        # way Beam has added the step that it came from.
+        text = "".join(traceback.format_exception_only(error))
+        if found := _USER_ERROR.search(text):
+            raise UserError(found[1]) from error
+        raise
 
 
 @dataclasses.dataclass

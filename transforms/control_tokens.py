@@ -27,25 +27,34 @@ def with_control_tokens(tokenizer_json: str, *, eos: str, bos: str, pad: str) ->
       ValueError: if a control token is empty, or would get the id of another token, as happens to
         a vocabulary with gaps in its ids.
     """
+    _, config = completed(tokenizer_json, eos=eos, bos=bos, pad=pad)
+    return json.dumps(config, ensure_ascii=False, indent=2)
+
+
+def completed(
+    tokenizer_json: str, *, eos: str, bos: str, pad: str
+) -> tuple[Tokenizer, dict[str, Any]]:
+    """The tokenizer that `with_control_tokens` makes, and what its tokenizer.json holds."""
     names = list(dict.fromkeys([*CONTROL_TOKENS, eos, bos, pad]))
     if "" in names:
         msg = "a control token cannot be empty: name eos, bos and pad by tokens such as '<eos>'"
         raise ValueError(msg)
     config = json.loads(tokenizer_json) | {"truncation": None, "padding": None}
+    for token in config["added_tokens"]:
+        # Adding a token that is there already leaves its flag as it is.
+        token["special"] |= token["content"] in names
     tokenizer = Tokenizer.from_str(json.dumps(config))
     tokenizer.add_special_tokens(
         [AddedToken(name, special=True, normalized=False) for name in names]
     )
     _check_ids(tokenizer.get_vocab(with_added_tokens=True))
-    config = json.loads(tokenizer.to_str())
-    for token in config["added_tokens"]:
-        # An added token that was there before keeps its own flag.
-        token["special"] |= token["content"] in names
-    return json.dumps(config, ensure_ascii=False, indent=2)
+    return tokenizer, json.loads(tokenizer.to_str())
 
 
 def _check_ids(vocabulary: dict[str, int]) -> None:
     # tokenizers numbers what is added by the count of entries, whatever ids they have.
+    if len(set(vocabulary.values())) == len(vocabulary):
+        return
     token_of: dict[int, str] = {}
     for token, index in sorted(vocabulary.items()):
         if other := token_of.get(index):

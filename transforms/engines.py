@@ -21,8 +21,11 @@ from transforms.lossless import NASTY_TEXTS
 REFERENCE = "tokenizers"
 FAST = "snaptokens"
 
-LONGEST = 1 << 18
+LONGEST = 1 << 20
 """Of hard texts; the reference's encodings take about a hundred times as much memory."""
+
+UNASSIGNED = 0x30000
+"""Codes from here on are hardly ever characters."""
 
 PIECE = 1 << 15
 """Of what may be cut."""
@@ -112,7 +115,8 @@ def _unicode_form(config: dict[str, Any], added: list[str]) -> Callable[[str], s
 def hard_texts() -> list[str]:
     """Texts that engines are known to differ on: fixed, some of them long."""
     word = "".join(chr(ord("a") + (number * number) % 26) for number in range(LONGEST))
-    every = [code for code in range(0, 0x110000, 5) if not 0xD800 <= code < 0xE000]
+    codes = (*range(0, UNASSIGNED, 3), *range(UNASSIGNED, 0x110000, 101))
+    every = [code for code in codes if not 0xD800 <= code < 0xE000]
     characters = "".join(f"{chr(code)}{' ' * (code % 3 == 0)}" for code in every)
     return [
         *NASTY_TEXTS,

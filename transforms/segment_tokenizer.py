@@ -8,18 +8,16 @@ The reference hands ids over as lists of Python integers, which live no longer t
 """
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from tokenizers import Tokenizer
 
 from schemas.delimiters import Control, Piece
 from schemas.episode import token_type
-from transforms.control_tokens import control_ids, text_tokens, with_control_tokens
+from transforms.control_tokens import completed, control_ids, text_tokens
 from transforms.engines import REFERENCE, Encode, Ids, fast, reference
 from transforms.flat import Ints
 from transforms.lossless import byte_lengths, nasty_texts
@@ -68,10 +66,9 @@ class SegmentTokenizer:
           pad: the token that fills a batch.
           engine: of `transforms.engines`; the reference, where it cannot be had.
         """
-        config = json.loads(with_control_tokens(tokenizer_json, eos=eos, bos=bos, pad=pad))
+        self._tokenizer, config = completed(tokenizer_json, eos=eos, bos=bos, pad=pad)
         # It would add control tokens, and trim white space off the offsets that cutting needs.
-        config["post_processor"] = None
-        self._tokenizer = Tokenizer.from_str(json.dumps(config))
+        self._tokenizer.post_processor = config["post_processor"] = None
         self._tokenizer.encode_special_tokens = True
         self._eos = eos
         self.eos_id, self.bos_id, self.pad_id = map(self._tokenizer.token_to_id, (eos, bos, pad))

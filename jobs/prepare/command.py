@@ -13,7 +13,7 @@ from jobs.prepare.settle import settle
 from jobs.view import say
 from pipeline.changes import NAMED, incomplete_chunks, take_back
 from pipeline.commit import RUN, forget_pieces, is_committed, locked, sweep
-from pipeline.engine import choose_engine
+from pipeline.engine import slower_engine
 from pipeline.manifest import write_manifest
 from pipeline.output import check_free, read_config, unfinish
 from pipeline.plan import WHOLE, Plan, noted_slices, read_plan
@@ -130,17 +130,23 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
         console.print(
             f"resuming: {before} of {counted(len(mine), 'chunk')} committed", highlight=False
         )
-    if words := choose_engine(out, plan):
-        say(console, words)
     workers = options.workers or n_cores()
     write_options(out, {"workers": workers, "options": dataclasses.asdict(options)})
     with shown_progress(out, mine, console) as tick:
+        said: list[str] = []
+
+        def look() -> None:
+            tick()
+            if not said and (words := slower_engine(out)):
+                said.append(words)
+                say(console, words)
+
         run_driver(
             out,
             which,
             list(options.beam),
             workers=workers,
             lock=lock,
-            tick=tick,
+            tick=look,
             say=lambda line: say(console, line),
         )
