@@ -42,6 +42,8 @@ WORKER_ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
     "ARROW_IO_THREADS": "1",
+    # The default one keeps 150 MB more of what a chunk took.
+    "ARROW_DEFAULT_MEMORY_POOL": "jemalloc",
     # The folder that the person stands in may hold a schemas/ or a random.py of its own.
     "PYTHONSAFEPATH": "1",
 }
