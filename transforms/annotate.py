@@ -43,4 +43,6 @@ def trained_actions(player: npt.NDArray[np.uint8], objective: str) -> npt.NDArra
     if player.dtype != np.uint8:
         msg = f"players are uint8, got {player.dtype}: pass the flattened `player` column"
         raise ValueError(msg)
-    return np.isin(player, [int(each) for each in OBJECTIVES[objective]])
+    is_trained = np.zeros(1 << 8, np.bool_)
+    is_trained[list(OBJECTIVES[objective])] = True
+    return is_trained[player]

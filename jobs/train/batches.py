@@ -112,35 +112,51 @@ class PackedRows:
 
     def batch(self, contexts: Ints) -> Batch:
         """The batch of some contexts, in the order given."""
-        shape = (len(contexts), self.context)
-        ids, position = np.full(shape, self._bos_id, np.int64), np.zeros(shape, np.int64)
-        document, targets = np.full(shape, PADDING), np.full(shape, IGNORED)
+        held = [self.rows_of_context[context] for context in contexts.tolist()]
+        rows, ordinal, sizes = self._stretches(held)
+        start = np.cumsum(sizes) - sizes
+        position = np.arange(len(held) * self.context) - np.repeat(start, sizes)
+        document = np.repeat(ordinal, sizes)
+        laid_out = self._lists["input_ids"].laid_out
+        ids = laid_out(rows, sizes, self._bos_id, is_first=True).astype(np.int64)
+        # Position t predicts the action after it: BOS the first one, a row's last position none.
         names = {self._decides, *self._columns}
-        aligned = {name: np.zeros(shape, self._lists[name].dtype) for name in names}
-        for place, context in enumerate(contexts.tolist()):
-            start = 0
-            for ordinal, row in enumerate(self.rows_of_context[context].tolist()):
-                actions = self._lists["input_ids"].at(row)
-                end = start + BOS_TOKENS + len(actions)
-                ids[place, start + BOS_TOKENS : end] = actions
-                position[place, start:end] = np.arange(end - start)
-                document[place, start:end] = ordinal
-                # Position t predicts the action after it: BOS the first one.
-                predicts = slice(start, end - 1)
-                targets[place, predicts] = actions
-                for name, values in aligned.items():
-                    values[place, predicts] = self._lists[name].at(row)
-                start = end
-            position[place, start:] = np.arange(self.context - start)
-        targets[~self._is_trained(aligned[self._decides])] = IGNORED
-        columns = {name: aligned[name] for name in self._columns}
+        aligned = {
+            name: self._lists[name].laid_out(rows, sizes, 0, is_first=False) for name in names
+        }
+        is_action = document != PADDING
+        is_action[start[rows >= 0] + sizes[rows >= 0] - 1] = False
+        is_action &= self._is_trained(aligned[self._decides])
+        targets = np.full(len(ids), IGNORED)
+        np.copyto(targets[:-1], ids[1:], where=is_action[:-1])
+        shape = (len(held), self.context)
+        columns = {name: aligned[name].reshape(shape) for name in self._columns}
         return Batch(
-            input_ids=torch.from_numpy(ids),
-            position_ids=torch.from_numpy(position),
-            document=torch.from_numpy(document),
-            targets=torch.from_numpy(targets),
+            input_ids=torch.from_numpy(ids.reshape(shape)),
+            position_ids=torch.from_numpy(position.reshape(shape)),
+            document=torch.from_numpy(document.reshape(shape)),
+            targets=torch.from_numpy(targets.reshape(shape)),
             columns={name: torch.from_numpy(values) for name, values in columns.items()},
         )
+
+    def _stretches(self, held: list[Ints]) -> tuple[Ints, Ints, Ints]:
+        """What a batch is made of: the rows of each context and, after them, its padding.
+
+        Args:
+          held: the rows of each context.
+
+        Returns:
+          int64 [stretches] each: the row, -1 for padding; its ordinal in the context, PADDING for
+          padding; its tokens, BOS counted.
+        """
+        n_rows = np.array([len(each) for each in held], np.int64)
+        rows = np.concatenate([np.append(each, -1) for each in held])
+        is_padding = rows < 0
+        sizes = np.where(is_padding, 0, self._lists["input_ids"].sizes[rows] + BOS_TOKENS)
+        first = np.cumsum(n_rows + 1) - n_rows - 1
+        sizes[is_padding] = self.context - np.add.reduceat(sizes, first)
+        ordinal = np.where(is_padding, PADDING, np.arange(len(rows)) - np.repeat(first, n_rows + 1))
+        return rows, ordinal, sizes
 
     def _is_trained(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Which actions are in the loss, from entries of the column that decides."""
@@ -193,22 +209,42 @@ class _Lists:
         self.sizes = np.concatenate(
             [np.zeros(0, np.int64), *(list_sizes(chunk) for chunk in column.chunks)]
         )
-        self._starts = np.cumsum([0, *(len(chunk) for chunk in column.chunks)])
         self._values = [_numbers(chunk.flatten()) for chunk in column.chunks]
         self._offsets = [
             np.concatenate([[0], np.cumsum(list_sizes(chunk))]) for chunk in column.chunks
         ]
+        n_rows = [len(chunk) for chunk in column.chunks]
+        self._chunk = np.repeat(np.arange(len(n_rows)), n_rows)
+        self._start = np.concatenate([np.zeros(0, np.int64), *(o[:-1] for o in self._offsets)])
         self.dtype = _numbers(pa.array([], column.type.value_type)).dtype
 
     def chunks(self) -> Iterator[tuple[npt.NDArray[Any], Ints]]:
         """(values, offsets) of each chunk."""
         return zip(self._values, self._offsets, strict=True)
 
-    def at(self, row: int) -> npt.NDArray[Any]:
-        """The list of a row."""
-        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        start, end = self._offsets[chunk][row - self._starts[chunk] :][:2]
-        return self._values[chunk][start:end]
+    def laid_out(self, rows: Ints, sizes: Ints, filler: int, *, is_first: bool) -> npt.NDArray[Any]:
+        """Lists one after another, with fillers before or behind each, as many as BOS_TOKENS.
+
+        Args:
+          rows: int64 [stretches], -1 for a stretch of fillers alone.
+          sizes: int64 [stretches], fillers counted.
+          filler: what stands where no list does.
+          is_first: whether the fillers stand before their list.
+
+        Returns:
+          the lists' type [sum of sizes].
+        """
+        fillers = np.full(max(sizes.max(initial=0), BOS_TOKENS), filler, self.dtype)
+        few, parts = fillers[:BOS_TOKENS], []
+        chunk, start = self._chunk[rows].tolist(), self._start[rows].tolist()
+        length = np.where(rows < 0, 0, self.sizes[rows]).tolist()
+        for c, s, n, size in zip(chunk, start, length, sizes.tolist(), strict=True):
+            if n:
+                values = self._values[c][s : s + n]
+                parts += (few, values) if is_first else (values, few)
+            else:
+                parts.append(fillers[:size])
+        return np.concatenate(parts)
 
 
 def _numbers(values: pa.Array) -> npt.NDArray[Any]:
