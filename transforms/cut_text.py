@@ -1,6 +1,5 @@
 """Where a text that is too long for a row is cut: at line ends, between words if need be."""
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,8 +7,7 @@ import numpy as np
 from transforms.flat import Bools, Ints
 from transforms.segment_tokenizer import NOT_A_CUT
 
-# A line end and the white space after it; a cut may stand anywhere past the line end.
-_LINE_END = re.compile(rb"(\r\n?|\n)\s*")
+_CR, _LF = b"\r\n"
 _IS_WHITE = np.isin(np.arange(256), list(b" \t\n\v\f\r"))
 
 
@@ -51,11 +49,15 @@ def text_cuts(raw: bytes, starts: Ints, max_tokens: int) -> tuple[Ints, Ints, Bo
 
 def _follows_line_end(raw: bytes, positions: Ints) -> Bools:
     """True for each position with a line end before it and but white space in between."""
-    found = [(match.end(1), match.end()) for match in _LINE_END.finditer(raw)]
-    begin, end = np.array(found, np.int64).reshape(-1, 2).T
-    nearest = np.searchsorted(begin, positions, side="right") - 1
-    follows: Bools = nearest >= 0
-    follows[follows] = positions[follows] <= end[nearest[follows]]
+    near = np.frombuffer(raw, np.uint8)
+    ends_line = near == _LF
+    ends_line[:-1] |= (near[:-1] == _CR) & (near[1:] != _LF)
+    ends_line[-1:] |= near[-1:] == _CR
+    # The last line end up to each byte, and the last byte that is not white space.
+    place = np.arange(len(near))
+    last_end = np.maximum.accumulate(np.where(ends_line, place, -1))
+    last_filled = np.maximum.accumulate(np.where(_IS_WHITE[near], -1, place))
+    follows: Bools = (last_end > last_filled)[positions - 1]
     return follows
 
 

@@ -25,7 +25,7 @@ class FittedRows:
     """Rows none of which is over-long.
 
     Attributes:
-      table: row_schema [P]; rows that fitted are as they were.
+      table: row_schema [P]; rows that fitted are as they were, and where they were.
       parents: int64 [P], ascending, the row that each is, or is a piece of.
       rows_split: how many of the rows were over-long.
       episodes_dropped: how many episodes have an exchange that does not fit, and were left out.
@@ -63,17 +63,26 @@ def fit_rows(rows: pa.Table, tokenizer: SegmentTokenizer, max_tokens: int) -> Fi
             table=rows, parents=np.arange(len(rows)), rows_split=0, episodes_dropped=0
         )
     short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
-    long_rows = rows.take(pa.array(long))
+    long_rows = _chosen(rows, long)
     pieces = _pieces(segments_of_rows(long_rows), tokenizer, max_tokens)
     parents = np.concatenate([short, long[pieces.parents]])
     order = np.argsort(parents, kind="stable")
-    both = pa.concat_tables([rows.take(pa.array(short)), _table(pieces, long_rows)])
+    both = pa.concat_tables([rows, _table(pieces, long_rows)])
+    places = np.concatenate([short, np.arange(len(rows), len(both))])
     return FittedRows(
-        table=both.take(pa.array(order)),
+        table=_chosen(both, places[order]),
         parents=parents[order],
         rows_split=len(long),
         episodes_dropped=len(pieces.overlong),
     )
+
+
+def _chosen(rows: pa.Table, places: Ints) -> pa.Table:
+    """The rows at some places, int64 [n], in that order, none of them copied."""
+    starts = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    ends = np.append(starts[1:], len(places))
+    stretches = zip(places[starts].tolist(), (ends - starts).tolist(), strict=True)
+    return pa.concat_tables([rows.slice(0, 0), *(rows.slice(*each) for each in stretches)])
 
 
 def _pieces(long: Segments, tokenizer: SegmentTokenizer, max_tokens: int) -> Pieces:

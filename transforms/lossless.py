@@ -1,11 +1,11 @@
-"""Whether ids give their text back byte for byte, and how many bytes each id stands for."""
+"""Whether ids give their text back byte for byte, and which bytes each id stands for."""
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 from tokenizers import pre_tokenizers
 
+_SPELT = 0x100
 _EVERY_BYTE = "".join(
     map(
         chr,
@@ -60,24 +60,27 @@ def nasty_texts(text_tokens: list[str]) -> list[str]:
     return [*NASTY_TEXTS, *(f"a {token} {token}{token}b" for token in text_tokens)]
 
 
-def byte_lengths(
-    config: dict[str, Any], vocabulary: dict[str, int]
-) -> npt.NDArray[np.int64] | None:
-    """Bytes of text that each id stands for, int64 [ids], of a lossless byte-level vocabulary.
+def entry_bytes(config: dict[str, Any], vocabulary: dict[str, int]) -> pa.BinaryArray | None:
+    """The bytes of text that each id stands for, binary [ids], of a byte-level vocabulary.
 
     Args:
       config: what the tokenizer.json holds.
       vocabulary: entries to ids, added tokens included.
 
     Returns:
-      None for vocabularies of other kinds, whose ids may depend on their neighbours.
+      None for vocabularies of other kinds, whose ids may depend on their neighbours. Ids without an
+      entry are empty.
     """
     if (config["decoder"] or {}).get("type") != "ByteLevel":
         return None
-    alphabet = set(pre_tokenizers.ByteLevel.alphabet())
-    lengths = np.zeros(max(vocabulary.values()) + 1, np.int64)
+    # Bytes that show are spelt as their own characters, the others as those past the last of them.
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    shown = {letter: ord(letter) for letter in alphabet if ord(letter) < _SPELT}
+    hidden = (byte for byte in range(_SPELT) if chr(byte) not in shown)
+    spelt = str.maketrans(shown | dict(zip(sorted({*alphabet} - {*shown}), hidden, strict=True)))
+    entries = [b""] * (max(vocabulary.values()) + 1)
     for entry, token in vocabulary.items():
         # The decoder takes an entry outside its alphabet, an added token, as it stands.
-        is_bytes = alphabet.issuperset(entry)
-        lengths[token] = len(entry) if is_bytes else len(entry.encode())
-    return lengths
+        is_bytes = spelt.keys() >= set(map(ord, entry))
+        entries[token] = entry.translate(spelt).encode("latin-1") if is_bytes else entry.encode()
+    return pa.array(entries, pa.binary())

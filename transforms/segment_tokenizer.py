@@ -20,7 +20,7 @@ from schemas.episode import token_type
 from transforms.control_tokens import completed, control_ids, text_tokens
 from transforms.engines import REFERENCE, Encode, Ids, fast, reference
 from transforms.flat import Ints
-from transforms.lossless import byte_lengths, nasty_texts
+from transforms.lossless import entry_bytes, nasty_texts
 
 BLOCK_BYTES = 1 << 20
 """Text given to `tokenizers` at once; its encodings take about a hundred times as much memory."""
@@ -82,8 +82,10 @@ class SegmentTokenizer:
         self._fast = None if engine == REFERENCE else fast(config, self.token_type)
         self._is_control = np.zeros(self.n_ids, np.bool_)
         self._is_control[list(self.control_ids)] = True
+        self._bytes: pa.BinaryArray | None = None
         self.is_lossless = self._keeps(nasty_texts(text_tokens(config, self.control_ids)))
-        self._byte_lengths = byte_lengths(config, vocabulary) if self.is_lossless else None
+        # From now on it decodes.
+        self._bytes = entry_bytes(config, vocabulary) if self.is_lossless else None
 
     def encode(self, texts: pa.Array) -> pa.ListArray:
         """Tokenises texts, each on its own and as nothing but text.
@@ -163,8 +165,14 @@ class SegmentTokenizer:
         """
         return np.concatenate([self._reference([])[0], *map(self._piece_ids, pieces)])
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Sequence[int] | Ids) -> str:
         """The text of ids, control tokens included."""
+        if self._bytes is not None:
+            # What begins or ends inside a character is no text.
+            with contextlib.suppress(UnicodeDecodeError):
+                chosen = self._bytes.take(pa.array(ids, pa.int64()))
+                raw: bytes = (chosen.buffers()[2] or pa.py_buffer(b"")).to_pybytes()
+                return raw.decode()
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
 
@@ -203,7 +211,7 @@ class SegmentTokenizer:
           as the ids (a lossy tokenizer, or a part that begins within a word), it is the texts of
           the tokens, each decoded on its own, one after another.
         """
-        text = self.decode(ids.tolist())
+        text = self.decode(ids)
         starts = self._starts_by_lengths(text, ids)
         if starts is not None:
             return text, starts
@@ -216,10 +224,10 @@ class SegmentTokenizer:
 
     def _starts_by_lengths(self, text: str, ids: Ids) -> Ints | None:
         """`token_starts` by the bytes that each id stands for; None if they do not add up."""
-        if self._byte_lengths is None:
+        if self._bytes is None:
             return None
         raw = np.frombuffer(text.encode(), np.uint8)
-        sizes = self._byte_lengths[ids]
+        sizes = np.diff(np.frombuffer(self._bytes.buffers()[1], np.int32))[ids]
         if sizes.sum() != len(raw):
             return None
         starts = np.cumsum(sizes) - sizes
