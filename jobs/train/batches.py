@@ -168,8 +168,10 @@ class PackedRows:
         """int64 [rows]."""
         counts = [np.zeros(0, np.int64)]
         for values, offsets in self._lists[self._decides].chunks():
-            before = np.concatenate([[0], np.cumsum(self._is_trained(values))])
-            counts.append(np.diff(before[offsets]))
+            count, filled = np.zeros(len(offsets) - 1, np.int64), np.diff(offsets) > 0
+            starts = offsets[:-1][filled]
+            count[filled] = np.add.reduceat(self._is_trained(values), starts, dtype=np.int64)
+            counts.append(count)
         return np.concatenate(counts)
 
 
