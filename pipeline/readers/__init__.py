@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from pipeline.readers import jsonl, parquet, text, unreadable
+from pipeline.readers import jsonl, lines, parquet, text, unreadable
 from pipeline.readers.base import DAMAGED as DAMAGED
 from pipeline.readers.base import INVALID_UTF8 as INVALID_UTF8
 from pipeline.readers.base import MENDS as MENDS
@@ -20,7 +20,7 @@ from schemas.config import PrepareConfig
 UNREADABLE = unreadable.READER
 """Of files that cannot be opened, whatever their format."""
 
-READERS: tuple[Reader, ...] = (text.READER, jsonl.READER, parquet.READER)
+READERS: tuple[Reader, ...] = (text.READER, lines.READER, jsonl.READER, parquet.READER)
 
 READER_OF_NAME = {reader.name: reader for reader in READERS}
 """The formats that `--format` names."""

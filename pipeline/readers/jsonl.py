@@ -1,50 +1,28 @@
-"""JSON lines: a line is a record, one of its fields the text, or a chat. Cut by byte ranges.
+"""JSON lines: a line is a record, one of its fields the text, or a chat.
 
 A record without `text` that has a question and its answer is read as a chat of the two.
 """
 
-import contextlib
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
 from pipeline.inputs import InputFile
 from pipeline.readers.base import (
-    BEGIN_BYTES,
-    DAMAGED,
     INVALID_UTF8,
     TEXT_COLUMN,
     Document,
-    InputRange,
     Reader,
-    note_place,
-    of_format,
     pair_of,
     rejected,
     too_long,
 )
-from pipeline.streams import (
-    BLOCK_BYTES,
-    DamagedInputError,
-    ReadBytes,
-    blocks,
-    compression_of,
-    open_input,
-)
+from pipeline.readers.line_ranges import cut_lines, documents_of_lines, split_lines
+from pipeline.streams import DamagedInputError, ReadBytes, blocks, compression_of, open_input
 from schemas.config import PrepareConfig
 
 _BOM = b"\xef\xbb\xbf"
 _COLUMNS_LINE_BYTES = 64 << 20
-
-
-def _cut(file: InputFile, range_bytes: int) -> list[tuple[int, int]]:
-    """Even ranges; a record belongs to the one that its first byte lies in."""
-    if compression_of(file.path):
-        return [(0, file.size_bytes)]
-    starts = [*range(0, file.size_bytes, range_bytes), file.size_bytes]
-    return list(pairwise(starts))
 
 
 def _columns(file: InputFile) -> list[str] | None:
@@ -52,122 +30,15 @@ def _columns(file: InputFile) -> list[str] | None:
     compression = compression_of(file.path)
     try:
         with open_input(file.path) as stream:
-            for _, line in _lines(blocks(stream, compression, ReadBytes()), _COLUMNS_LINE_BYTES):
+            for _, line in split_lines(
+                blocks(stream, compression, ReadBytes()), _COLUMNS_LINE_BYTES
+            ):
                 record = _parsed(line)
                 if isinstance(record, dict):
                     return list(record)
     except (DamagedInputError, OSError):
         return None  # Reading proper says what is wrong with the file.
     return None
-
-
-def _read(part: InputRange, config: PrepareConfig, read: ReadBytes) -> Iterator[Document]:
-    compression = compression_of(part.path)
-    limit = config.max_document_bytes
-    begin: bytes | None = None
-    try:
-        with open_input(part.path) as stream:
-            start = part.start if compression else _first_line(stream, part.start, part.end)
-            if compression:
-                data = blocks(stream, compression, read)
-            else:
-                note_place(start, read)
-                data = _range_blocks(stream, start, part.end, limit, read)
-            for offset, line in _lines(data, limit):
-                # Of a long line the rest, which is not here, may be more than white space.
-                if line.strip() or len(line) > limit:
-                    document = _document(part.relative, start + offset, line, config)
-                    if document.reason is not None:
-                        begin = _begin(part, read) if begin is None else begin
-                        document = of_format(document, begin)
-                    yield document
-    except _BrokenLineError as error:
-        yield _damaged(part, error.offset, str(error), error.begun)
-
-
-def _begin(part: InputRange, read: ReadBytes) -> bytes:
-    """The bytes, decompressed, that tell a file's format; hashed, where the range has others."""
-    begin = b""
-    with open_input(part.path) as stream, contextlib.suppress(DamagedInputError):
-        for block in blocks(stream, compression_of(part.path), ReadBytes()):
-            begin = (begin + block)[:BEGIN_BYTES]
-            if len(begin) == BEGIN_BYTES:
-                break
-    if part.start:
-        read.update(begin)
-    return begin
-
-
-def _damaged(part: InputRange, offset: int, reason: str, raw: bytes) -> Document:
-    return rejected(f"{part.relative}#{offset}", offset, f"{DAMAGED}{reason}", raw)
-
-
-def _first_line(stream: BinaryIO, start: int, end: int) -> int:
-    """Seek to the first line that begins in [start, end); returns its offset, or `end`."""
-    if start == 0:
-        return 0
-    stream.seek(start - 1)
-    at = start - 1
-    while at < end:
-        block = stream.read(min(BLOCK_BYTES, end - at))
-        found = block.find(b"\n")
-        if found >= 0:
-            stream.seek(at + found + 1)
-            return at + found + 1
-        if not block:
-            break
-        at += len(block)
-    return end
-
-
-def _range_blocks(
-    stream: BinaryIO, start: int, end: int, limit: int, read: ReadBytes
-) -> Iterator[bytes]:
-    """The bytes of the lines that begin in [start, end); of the last one at most the limit."""
-    at, ended = start, True
-    while at < end and (block := stream.read(min(BLOCK_BYTES, end - at))):
-        read.update(block)
-        yield block
-        at += len(block)
-        ended = block.endswith(b"\n")
-    while start < end and not ended and at <= end + limit and (block := stream.read(BLOCK_BYTES)):
-        found = block.find(b"\n")
-        ended = found >= 0
-        block = block[: found + 1] if ended else block
-        read.update(block)
-        yield block
-        at += len(block)
-
-
-class _BrokenLineError(DamagedInputError):
-    """A stream broke off; carries the offset of the line that it broke off in, and its begin."""
-
-    def __init__(self, reason: str, offset: int, begun: bytes) -> None:
-        super().__init__(reason)
-        self.offset = offset
-        self.begun = begun
-
-
-def _lines(data: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes]]:
-    """(offset, line with its end) of a stream; of a line over the limit one byte more than that.
-
-    Raises:
-      _BrokenLineError: where the stream does; whole lines before it are yielded first.
-    """
-    offset, size, rest = 0, 0, bytearray()
-    try:
-        for block in data:
-            *whole, tail = block.split(b"\n")
-            for line in whole:
-                yield offset, (bytes(rest) + line + b"\n")[: limit + 1]
-                offset += size + len(line) + 1
-                size, rest = 0, bytearray()
-            rest += tail[: max(0, limit + 1 - len(rest))]
-            size += len(tail)
-    except DamagedInputError as error:
-        raise _BrokenLineError(str(error), offset, bytes(rest)) from error
-    if rest:
-        yield offset, bytes(rest)
 
 
 def _parsed(line: bytes) -> Any:  # noqa: ANN401 JSON holds anything
@@ -264,7 +135,7 @@ READER = Reader(
     name="jsonl",
     suffixes=(".jsonl", ".ndjson"),
     can_be_compressed=True,
-    cut=_cut,
-    read=_read,
+    cut=cut_lines,
+    read=lambda part, config, read: documents_of_lines(part, config, read, _document),
     columns=_columns,
 )

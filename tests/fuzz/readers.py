@@ -17,7 +17,7 @@ from pipeline import streams
 from pipeline.inputs import InputFile
 from pipeline.piece import read_pieces
 from pipeline.plan import make_plan
-from pipeline.readers import DAMAGED, READERS, jsonl, reader_of
+from pipeline.readers import DAMAGED, READERS, line_ranges, reader_of
 from pipeline.streams import COMPRESSIONS
 from schemas.config import PrepareConfig
 from schemas.episode import REJECTED_BYTES
@@ -29,7 +29,7 @@ SUFFIXES = [
     reader.suffixes[0] + compression
     for reader in READERS
     for compression in ("", *COMPRESSIONS)
-    if reader.can_be_compressed or not compression
+    if reader.suffixes and (reader.can_be_compressed or not compression)
 ]
 
 OPTIONS = [
@@ -66,8 +66,10 @@ def run(data: bytes) -> None:
     columns = reader.columns(file)
     assert columns is None or all(isinstance(name, str) for name in columns)
 
-    whole = read(file, config)
-    check_documents(whole, path.name, config)
+    part_bytes = 1 + len(stored) // (n_cuts + 1)
+    whole = read_alike(file, config, part_bytes, block_bytes)
+    if reader.name == "text":
+        read_alike(file, dataclasses.replace(config, format="lines"), part_bytes, block_bytes)
     if suffix in reader.suffixes and reader.can_be_compressed:
         check_records(whole, reader.name, stored, config)
     elif is_packed and not edits:
@@ -76,14 +78,22 @@ def run(data: bytes) -> None:
             check_records(whole, reader.name, content.replace(MEMBER_END, b""), config)
         else:
             assert len(whole) == content[2:].count(b"\n") + 1
-    in_parts = dataclasses.replace(config, chunk_bytes=1 + len(stored) // (n_cuts + 1))
+
+
+def read_alike(file: InputFile, config: PrepareConfig, part_bytes: int, block_bytes: int):
+    """The rows of a file, which are the same in parts and in small blocks."""
+    whole = read(file, config)
+    check_documents(whole, file.relative, config)
+    in_parts = dataclasses.replace(config, chunk_bytes=part_bytes)
     assert read(file, in_parts) == whole, "cuts change what is read"
     with blocks_of(block_bytes):
         in_blocks = read(file, in_parts)
-    if suffix.endswith(".zst") and whole and is_damaged(whole[-1]):
+    expected = whole
+    if file.path.endswith(".zst") and whole and is_damaged(whole[-1]):
         # Of what stands before the damage some may be lost, less in small steps.
-        whole, in_blocks = whole[:-1], in_blocks[: len(whole) - 1]
-    assert in_blocks == whole, "the size of blocks changes what is read"
+        expected, in_blocks = whole[:-1], in_blocks[: len(whole) - 1]
+    assert in_blocks == expected, "the size of blocks changes what is read"
+    return whole
 
 
 def read(file: InputFile, config: PrepareConfig) -> list[dict]:
@@ -105,7 +115,7 @@ def blocks_of(size_bytes):
     """So that small inputs have many blocks."""
     with (
         mock.patch.object(streams, "BLOCK_BYTES", size_bytes),
-        mock.patch.object(jsonl, "BLOCK_BYTES", size_bytes),
+        mock.patch.object(line_ranges, "BLOCK_BYTES", size_bytes),
     ):
         yield
 
