@@ -186,7 +186,8 @@ def _episode_by_episode(segments: Segments) -> Segments:
 
 
 def _used(tokenized: pa.Table) -> _Used:
-    table = tokenized.filter(tokenized["key"].is_valid())
+    is_rejected = tokenized["key"].null_count > 0
+    table = tokenized.filter(tokenized["key"].is_valid()) if is_rejected else tokenized
     texts = one_array(table["text"])
     return _Used(
         table=table,

@@ -37,14 +37,12 @@ def tokenize_documents(documents: pa.Table, tokenizer: SegmentTokenizer) -> pa.T
       ValueError: if spans do not tile their document, or cut a character.
     """
     is_used = documents["text"].is_valid().to_numpy()
-    used = documents.filter(pa.array(is_used))
+    used = documents if is_used.all() else documents.filter(pa.array(is_used))
     spans = one_array(used["spans"])
     tokens = _span_tokens(used["source"], one_array(used["text"]), spans, tokenizer)
     nested = pa.ListArray.from_arrays(_list_offsets(spans), tokens)
-    # A rejected document takes the null that stands for it.
-    places = pa.array(np.cumsum(is_used) - 1, mask=~is_used)
-    tokenized = documents.append_column("tokens", nested.take(places))
-    tokenized = tokenized.append_column("key", _keys(used).take(places))
+    tokenized = documents.append_column("tokens", _spread(nested, is_used))
+    tokenized = tokenized.append_column("key", _spread(_keys(used), is_used))
     is_lost = np.zeros(len(used), np.bool_)
     is_lost[_parents(spans)[tokens.is_null().to_numpy(zero_copy_only=False)]] = True
     lost = np.zeros(len(documents), np.bool_)
@@ -112,6 +110,13 @@ def _check_tiling(
             f"{spans[document].as_py()[:3]}...; offsets are bytes of UTF-8 between characters"
         )
         raise ValueError(msg)
+
+
+def _spread(values: pa.Array, is_used: npt.NDArray[np.bool_]) -> pa.Array:
+    """The values of the used documents, and nulls for the others; nothing copied without these."""
+    if is_used.all():
+        return values
+    return values.take(pa.array(np.cumsum(is_used) - 1, mask=~is_used))
 
 
 def _keys(documents: pa.Table) -> pa.Array:
