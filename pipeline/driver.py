@@ -9,6 +9,7 @@ in its own process. Beam's local runner can start workers too, but each of those
 for seconds, and when one is killed the runner waits for it for ever.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -96,6 +97,9 @@ def main() -> None:
     with choosing_engine(folder, sum(chunk.cost for chunk in work)):
         # Only now: importing Beam takes as long as looking at the engine does.
         from pipeline.job import run_job
+    # The million objects of the imports are there to stay: the garbage collector is not to look at
+    # them, and so copy them, in every worker again and again.
+    gc.freeze()
     # Before there is any thread: a fork copies only the one that calls it.
     if int(workers) > 1 and len(work) > 1:
         work = _forked(shares(work, int(workers)))

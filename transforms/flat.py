@@ -195,4 +195,6 @@ def starts_of_runs(*columns: npt.NDArray[Any]) -> Bools:
 
 
 def _nullable(values: Ints) -> pa.Array:
-    return pa.array(values.astype(np.int32), mask=values == OUTSIDE)
+    is_null = values == OUTSIDE
+    # What stands under a null is written too, and is to be the same however it came there.
+    return pa.array(np.where(is_null, 0, values).astype(np.int32), mask=is_null)
