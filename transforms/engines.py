@@ -1,8 +1,8 @@
 """Tokenizer engines: texts in, ids out, as fast as may be.
 
-`tokenizers` is the reference, and what it gives is right. `snaptokens` reads the same
-tokenizer.json and is many times faster; it is used only where its ids are the same, which every
-run and every chunk looks at anew (`transforms.segment_tokenizer`).
+`tokenizers` is the reference, and what it gives is right. `gigatoken` reads the same tokenizer.json
+and is many times faster; it is used only where its ids are the same, which every run and every
+chunk looks at anew (`transforms.segment_tokenizer`).
 """
 
 import array
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from tokenizers import Tokenizer, normalizers
 
-from transforms.flat import Ints
+from transforms.flat import Ints, text_offsets
 from transforms.lossless import NASTY_TEXTS
 
 REFERENCE = "tokenizers"
-FAST = "snaptokens"
+FAST = "gigatoken"
 
 LONGEST = 1 << 20
 """Of hard texts; the reference's encodings take about a hundred times as much memory."""
@@ -35,8 +36,8 @@ UNICODE_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 
 Ids = npt.NDArray[np.unsignedinteger]
 
-Encode = Callable[[list[str]], tuple[Ids, Ints]]
-"""Texts to their ids, token_type [tokens], and tokens of each text, int64 [texts]."""
+Encode = Callable[[pa.Array], tuple[Ids, Ints]]
+"""Texts, large_string [texts], to ids, token_type [tokens], and tokens of each text, int64."""
 
 
 def reference(tokenizer: Tokenizer, token_type: pa.DataType) -> Encode:
@@ -48,9 +49,9 @@ def reference(tokenizer: Tokenizer, token_type: pa.DataType) -> Encode:
     """
     typecode = "H" if token_type == pa.uint16() else "I"
 
-    def encode(texts: list[str]) -> tuple[Ids, Ints]:
+    def encode(texts: pa.Array) -> tuple[Ids, Ints]:
         buffer = array.array(typecode)
-        encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        encodings = tokenizer.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
         for encoding in encodings:
             buffer.fromlist(encoding.ids)
         return np.array(buffer), np.fromiter(map(len, encodings), np.int64, len(encodings))
@@ -69,28 +70,41 @@ def fast(config: dict[str, Any], token_type: pa.DataType) -> Encode | None:
       ValueError: by what it returns, for a text that only the reference knows what to do with.
     """
     try:
-        from snaptokens import Tokenizer as FastTokenizer
+        import awkward
+        from gigatoken import Tokenizer as FastTokenizer
 
         # It has no switch for control tokens in text; those that it does not know are text.
         known = [token for token in config["added_tokens"] if not token["special"]]
         normalize = _unicode_form(config, [token["content"] for token in known])
         normalizer = config["normalizer"] if normalize is None else None
         config = {**config, "added_tokens": known, "normalizer": normalizer}
-        tokenizer = FastTokenizer.from_json_str(json.dumps(config))
+        tokenizer = FastTokenizer.from_json(json.dumps(config))
     except Exception:
         # It has no errors of its own; whatever it does not take is the reference's.
         return None
 
-    def encode(texts: list[str]) -> tuple[Ids, Ints]:
-        ids, ends = tokenizer.encode_batch_flat(list(map(normalize, texts)) if normalize else texts)
-        sizes = np.diff(np.frombuffer(ends, np.uint64)).astype(np.int64)
-        return np.frombuffer(ids, np.uint32).astype(token_type.to_pandas_dtype()), sizes
+    def encode(texts: pa.Array) -> tuple[Ids, Ints]:
+        if normalize is not None:
+            texts = normalize(texts)
+        raw = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
+        layout = awkward.contents.ListOffsetArray(
+            awkward.index.Index64(text_offsets(texts)),
+            awkward.contents.NumpyArray(raw, parameters={"__array__": "char"}),
+            parameters={"__array__": "string"},
+        )
+        # Nothing of a text becomes a Python object. The workers of a job are its parallelism.
+        lists = tokenizer.encode_batch(awkward.Array(layout), parallel=False).layout
+        offsets, ids = np.asarray(lists.offsets.data), np.asarray(lists.content.data)
+        ids = ids[offsets[0] : offsets[-1]].astype(token_type.to_pandas_dtype())
+        return ids, np.diff(offsets).astype(np.int64)
 
     return encode
 
 
-def _unicode_form(config: dict[str, Any], added: list[str]) -> Callable[[str], str] | None:
-    """What brings a text into the Unicode form that a tokenizer wants, None where it wants none.
+def _unicode_form(
+    config: dict[str, Any], added: list[str]
+) -> Callable[[pa.Array], pa.Array] | None:
+    """What brings texts into the Unicode form that a tokenizer wants, None where it wants none.
 
     The reference's own does it, for others know another Unicode.
     """
@@ -99,15 +113,18 @@ def _unicode_form(config: dict[str, Any], added: list[str]) -> Callable[[str], s
         return None
     normalizer = getattr(normalizers, form)()
 
-    def normalize(text: str) -> str:
-        if text.isascii():
-            return text
-        normalized: str = normalizer.normalize_str(text)
+    def normalized(text: str) -> str:
+        found: str = normalizer.normalize_str(text)
         # Added tokens are looked for before a text is normalised, or after.
-        if normalized != text and any(each in text or each in normalized for each in added):
+        if found != text and any(each in text or each in found for each in added):
             msg = f"a text that {form} changes holds an added token"
             raise ValueError(msg)
-        return normalized
+        return found
+
+    def normalize(texts: pa.Array) -> pa.Array:
+        if pc.all(pc.string_is_ascii(texts)).as_py() is not False:
+            return texts
+        return pa.array(map(normalized, texts.to_pylist()), pa.large_string(), size=len(texts))
 
     return normalize
 

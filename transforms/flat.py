@@ -170,6 +170,19 @@ def concat(parts: Sequence[Segments]) -> Segments:
     return dataclasses.replace(parts[0], pool=pa.concat_arrays(pools), **columns)
 
 
+def text_offsets(texts: pa.Array) -> Ints:
+    """Where each text begins in the array's bytes, and where the last one ends, int64 [n + 1].
+
+    Args:
+      texts: string or large_string [n]; a slice is taken for what it is.
+    """
+    if not len(texts):
+        return np.zeros(1, np.int64)
+    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    offsets = np.frombuffer(texts.buffers()[1], width, len(texts) + 1 + texts.offset)
+    return offsets[texts.offset :].astype(np.int64)
+
+
 def list_sizes(lists: pa.ListArray) -> Ints:
     """int64, the number of elements of each list; 0 for null."""
     sizes: Ints = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)

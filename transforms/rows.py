@@ -19,8 +19,9 @@ from transforms.flat import (
     segment_lists,
     segments_of,
     starts_of_runs,
+    text_offsets,
 )
-from transforms.segment_tokenizer import SegmentTokenizer, text_offsets
+from transforms.segment_tokenizer import SegmentTokenizer
 from transforms.split import MIN_ROW_TOKENS, Pieces, split_rows
 from transforms.tokenize import one_array
 

@@ -19,7 +19,7 @@ from schemas.delimiters import Control, Piece
 from schemas.episode import token_type
 from transforms.control_tokens import completed, control_ids, text_tokens
 from transforms.engines import REFERENCE, Encode, Ids, fast, reference
-from transforms.flat import Ints
+from transforms.flat import Ints, text_offsets
 from transforms.lossless import entry_bytes, nasty_texts
 
 BLOCK_BYTES = 1 << 20
@@ -130,7 +130,7 @@ class SegmentTokenizer:
 
     def _encode_all(self, texts: pa.Array, encode: Encode) -> pa.ListArray:
         batches = [
-            self._encode_batch(texts.slice(start, end - start).to_pylist(), encode)
+            self._encode_batch(texts.slice(start, end - start), encode)
             for start, end in _batches(text_offsets(texts))
         ]
         return pa.concat_arrays([self._lists([]), *batches])
@@ -163,7 +163,7 @@ class SegmentTokenizer:
           ValueError: if the vocabulary lacks a control token, or a string holds one of a single
         character.
         """
-        return np.concatenate([self._reference([])[0], *map(self._piece_ids, pieces)])
+        return np.concatenate([self._reference(_strings([]))[0], *map(self._piece_ids, pieces)])
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
         """The text of ids, control tokens included."""
@@ -247,10 +247,10 @@ class SegmentTokenizer:
             base += int(in_bytes[-1])
         return np.concatenate(starts)
 
-    def _encode_batch(self, texts: list[str], encode: Encode) -> pa.ListArray:
+    def _encode_batch(self, texts: pa.Array, encode: Encode) -> pa.ListArray:
         """`encode` for texts of BLOCK_BYTES together, or for a single one of any size."""
         if len(texts) == 1:
-            return self._lists([self._encode_text(texts[0], encode)])
+            return self._lists([self._encode_text(texts[0].as_py(), encode)])
         ids, sizes = encode(texts)
         ends = np.cumsum(sizes)
         offsets = np.concatenate([[0], ends]).astype(np.int32)
@@ -259,18 +259,18 @@ class SegmentTokenizer:
         if not len(places):
             return lists
         forged = np.unique(np.searchsorted(ends, places, side="right"))
-        mended = self._lists([self.encode_text(texts[index]) for index in forged])
+        mended = self._lists([self.encode_text(texts[index].as_py()) for index in forged])
         chosen = np.arange(len(texts))
         chosen[forged] = len(texts) + np.arange(len(forged))
         return pa.concat_arrays([lists, mended]).take(pa.array(chosen))
 
     def _block_ids(self, block: str, encode: Encode) -> Ids | None:
         """Ids of a text of at most BLOCK_BYTES; None where a control id cannot be kept off."""
-        ids = encode([block])[0]
+        ids = encode(_strings([block]))[0]
         if not self._is_control[ids].any():
             return ids
         pieces = self._pieces(block)
-        return None if pieces is None else self._reference(pieces)[0]
+        return None if pieces is None else self._reference(_strings(pieces))[0]
 
     def _pieces(self, text: str) -> list[str] | None:
         """Cuts a text so that no piece becomes a control id; None where that cannot be.
@@ -355,17 +355,8 @@ def _are_equal(found: Ids | None, expected: Ids | None) -> bool:
     return np.array_equal(found, expected)
 
 
-def text_offsets(texts: pa.Array) -> Ints:
-    """Where each text begins in the array's bytes, and where the last one ends, int64 [n + 1].
-
-    Args:
-      texts: string or large_string [n]; a slice is taken for what it is.
-    """
-    if not len(texts):
-        return np.zeros(1, np.int64)
-    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-    offsets = np.frombuffer(texts.buffers()[1], width, len(texts) + 1 + texts.offset)
-    return offsets[texts.offset :].astype(np.int64)
+def _strings(texts: list[str]) -> pa.Array:
+    return pa.array(texts, pa.large_string())
 
 
 def _batches(offsets: Ints) -> Iterator[tuple[int, int]]:

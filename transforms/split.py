@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from schemas.episode import Player
 from transforms.cut_text import text_cuts
-from transforms.flat import OUTSIDE, Bools, Ints, Segments, concat, starts_of_runs
-from transforms.segment_tokenizer import SegmentTokenizer, text_offsets
+from transforms.flat import OUTSIDE, Bools, Ints, Segments, concat, starts_of_runs, text_offsets
+from transforms.segment_tokenizer import SegmentTokenizer
 
 MIN_ROW_TOKENS = 4
 """Tokens that a character may need, one a byte; a shorter row could not hold it."""

@@ -10,9 +10,8 @@ import pyarrow as pa
 from schemas.episode import REJECTED_BYTES
 from schemas.keys import document_key
 from transforms.control_tokens import with_control_tokens as with_control_tokens
-from transforms.flat import Ints, list_sizes, starts_of_runs
+from transforms.flat import Ints, list_sizes, starts_of_runs, text_offsets
 from transforms.segment_tokenizer import SegmentTokenizer as SegmentTokenizer
-from transforms.segment_tokenizer import text_offsets
 
 UNTOKENISABLE = "holds a control token of a single character, which cannot be kept as text"
 """Why a document is rejected whose text `SegmentTokenizer.encode` gives null for."""

@@ -5,6 +5,7 @@ import pydoc_data.topics
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,7 +91,7 @@ def pair(request):
     fast = loaded(config)
     is_taken = fast.is_fast and fast.differing(hard_texts()) is None
     # Of these it is known; what is taken beside them depends on the version.
-    assert is_taken or request.param not in ("GPT-2", "Llama 3", "Qwen")
+    assert is_taken or request.param not in ("GPT-2", "Llama 3", "Qwen", "byte fallback")
     return loaded(config, REFERENCE), fast if is_taken else None
 
 
@@ -125,7 +126,7 @@ def test_one_wrong_text_in_a_hundred_sends_all_to_the_reference(gpt2, monkeypatc
 
     def encode(given):
         ids, sizes = right(given)
-        is_wrong = np.repeat([text == f"line {wrong}" for text in given], sizes)
+        is_wrong = np.repeat([text == f"line {wrong}" for text in given.to_pylist()], sizes)
         return np.where(is_wrong, ids + 1, ids).astype(ids.dtype), sizes
 
     monkeypatch.setattr(gpt2, "_fast", encode)
@@ -142,6 +143,6 @@ def test_an_engine_that_fails_sends_all_to_the_reference(gpt2, monkeypatch):
 def test_of_a_long_text_a_part_is_looked_at(gpt2, monkeypatch):
     monkeypatch.setattr(segment_tokenizer, "CHECKED_BYTES", 10)
     reference = gpt2._reference
-    monkeypatch.setattr(gpt2, "_fast", lambda given: reference([each[::-1] for each in given]))
+    monkeypatch.setattr(gpt2, "_fast", lambda given: reference(pc.utf8_reverse(given)))
     array = pa.array(["ebb and flood " * 10], pa.large_string())
     assert gpt2.encode(array).equals(gpt2._encode_all(array, reference))

@@ -93,7 +93,7 @@ def test_vocabularies_would_forge_control_tokens_if_let():
     """Guards the tests above: these vocabularies do hold control tokens as ordinary words."""
     for name, text in (("words", EOS), ("merges", "<|endoftext|>"), ("whole words", EOS)):
         tokenizer = VOCABULARIES[name]
-        bare = tokenizer._reference([text])[0]
+        bare = tokenizer._reference(pa.array([text]))[0]
         assert tokenizer.is_control(bare).any(), name
 
 
