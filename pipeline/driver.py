@@ -9,6 +9,7 @@ in its own process. Beam's local runner can start workers too, but each of those
 for seconds, and when one is killed the runner waits for it for ever.
 """
 
+import contextlib
 import gc
 import os
 import signal
@@ -19,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.commit import RUN, is_committed
-from pipeline.engine import choosing_engine
+from pipeline.engine import choosing_engine, segment_tokenizer
 from pipeline.plan import PlannedChunk, plan_name, planned_chunks
 from pipeline.supervise import EXIT_USER_ERROR, EXIT_WORKER_DIED
 from schemas.errors import UserError
@@ -97,11 +98,13 @@ def main() -> None:
     with choosing_engine(folder, sum(chunk.cost for chunk in work)):
         # Only now: importing Beam takes as long as looking at the engine does.
         from pipeline.job import run_job
-    # The million objects of the imports are there to stay: the garbage collector is not to look at
-    # them, and so copy them, in every worker again and again.
-    gc.freeze()
     # Before there is any thread: a fork copies only the one that calls it.
     if int(workers) > 1 and len(work) > 1:
+        with contextlib.suppress(UserError):  # A worker says it again, and is heard.
+            segment_tokenizer(folder)  # Which all workers share.
+        # The million objects that are there by now stay: the garbage collector is not to look at
+        # them, and so copy them, in every worker again and again.
+        gc.freeze()
         work = _forked(shares(work, int(workers)))
     _end_with_parent()
     try:
