@@ -1,0 +1,99 @@
+"""Speed and peak memory against size, a line a tool, as SVG files that stand alone."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import altair as alt
+
+from benchmarks.speed.contenders import DUOLOGUE
+from benchmarks.speed.runs import Run
+from benchmarks.speed.table import Summary, summaries
+from jobs.compare.plot import INK, axis, data, draw
+
+SIZE = (460, 380)
+PADDING = {"left": 60, "right": 190, "top": 20, "bottom": 50}
+LABEL_PIXELS = 14
+"""Between two labels, so that both can be read."""
+
+OURS, OTHERS = "#c2410c", "#57606a"
+STEPS = (1, 2, 5)
+
+Value = Callable[[Summary], float]
+
+
+def write_plots(folder: Path, runs: Sequence[Run]) -> None:
+    """Write speed.svg and memory.svg of the tools that ran."""
+    own = summaries(run for run in runs if run.is_own)
+    if own:
+        speed = plot(own, lambda each: each.speed, "MB of text a second")
+        memory = plot(own, lambda each: each.peak_mib, "peak memory, MiB")
+        (folder / "speed.svg").write_text(speed, encoding="utf-8")
+        (folder / "memory.svg").write_text(memory, encoding="utf-8")
+
+
+def plot(own: Sequence[Summary], value: Value, title: str) -> str:
+    """A chart with both axes logarithmic; names stand right of each line's last point."""
+    rows = [
+        {
+            "tool": each.trial.contender,
+            "mb": each.megabytes,
+            "value": value(each),
+            "colour": OURS if each.trial.contender.startswith(DUOLOGUE) else OTHERS,
+        }
+        for each in own
+    ]
+    sizes = sorted({each.trial.megabytes for each in own})
+    x = alt.X(
+        "mb:Q",
+        scale=alt.Scale(type="log", domain=[sizes[0] * 0.9, sizes[-1] * 1.1], nice=False),
+        axis=axis([float(size) for size in sizes], "MB of text"),
+    )
+    values = [float(row["value"]) for row in rows]
+    domain = (min(values) / 1.3, max(values) * 1.3)
+    y_scale = alt.Scale(type="log", domain=list(domain), nice=False)
+    y = alt.Y("value:Q", scale=y_scale, axis=axis(_round_values(*domain), title))
+    colour = alt.Color("colour:N", scale=None)
+    detail = alt.Detail("tool:N")
+    last = {str(row["tool"]): row for row in sorted(rows, key=lambda row: float(row["mb"]))}
+    names = sorted(last.values(), key=lambda row: float(row["value"]))
+    places = apart([float(row["value"]) for row in names], *domain)
+    labels = [{**row, "value": place} for row, place in zip(names, places, strict=True)]
+    text = {"align": "left", "baseline": "middle", "fontSize": 12}
+    layers = [
+        data(rows).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail=detail),
+        data(rows).mark_point(filled=True, size=45, opacity=1).encode(x=x, y=y, color=colour),
+        data(labels)
+        .mark_text(**text)
+        .encode(x=alt.value(SIZE[0] + 8), y=y, text="tool:N", color=colour),
+    ]
+    label = f"{title} against size, a line a tool"
+    svg = draw(layers, size=SIZE, padding=PADDING, name="speed", label=label)
+    # It was made to stand in a page; alone it needs a name space, a font and a ground.
+    style = f'font-family="sans-serif" style="background:white;color:{INK}"'
+    return svg.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" {style} ', 1) + "\n"
+
+
+def apart(values: Sequence[float], low: float, high: float) -> list[float]:
+    """Places of labels on a logarithmic axis: as near to their values as can be read.
+
+    Args:
+      values: ascending.
+      low: where the axis begins.
+      high: where it ends.
+    """
+    gap = (high / low) ** (LABEL_PIXELS / SIZE[1])
+    places: list[float] = []
+    for value in values:
+        places.append(max(value, places[-1] * gap) if places else value)
+    # What was pushed beyond the end comes back, and pushes those below it.
+    limit = high
+    for place in reversed(range(len(places))):
+        places[place] = min(places[place], limit)
+        limit = places[place] / gap
+    return places
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten."""
+    every = (step * 10.0**power for power in range(-3, 7) for step in STEPS)
+    return [value for value in every if low <= value <= high]
