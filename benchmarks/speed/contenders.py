@@ -157,23 +157,27 @@ def _in_lists(out: Path) -> Wrote:
     return Wrote(text_tokens=n)
 
 
-def _in_flat_files(pattern: str) -> Callable[[Path], Wrote]:
-    """Those of 16-bit ids and nothing else; an id that ends documents is not text."""
+def _in_files(pattern: str, ids_begin: Callable[[np.memmap], int]) -> Callable[[Path], Wrote]:
+    """Those of 16-bit ids behind a head; an id that ends documents is not text."""
 
     def wrote(out: Path) -> Wrote:
         n, ends = 0, 0
         for path in sorted(out.rglob(pattern)):
-            ids = np.memmap(path, np.uint16, mode="r")
+            data = np.memmap(path, np.uint8, mode="r")
+            ids = data[ids_begin(data) :].view(np.uint16)
             n, ends = n + len(ids), ends + int(np.count_nonzero(ids == N_ENTRIES - 1))
         return Wrote(text_tokens=n - ends, control_tokens=ends)
 
     return wrote
 
 
-def _in_chunks(out: Path) -> Wrote:
-    """Those of litdata: the index of chunks says how many ids each holds."""
-    chunks = json.loads((out / "index.json").read_text())["chunks"]
-    return Wrote(text_tokens=sum(chunk["dim"] for chunk in chunks))
+def _at_once(_: np.memmap) -> int:
+    return 0
+
+
+def _behind_offsets(data: np.memmap) -> int:
+    """Of a chunk of litdata: the number of items, then where each begins, all 32 bits."""
+    return int(data[4:8].view(np.uint32)[0])
 
 
 CONTENDERS = (
@@ -202,7 +206,7 @@ CONTENDERS = (
         form="parts",
         does="JsonlReader, DocumentTokenizer",
         argv=_driver("datatrove_tokens", EOS),
-        wrote=_in_flat_files("*.ds"),
+        wrote=_in_files("*.ds", _at_once),
     ),
     Contender(
         name="dolma",
@@ -211,7 +215,7 @@ CONTENDERS = (
         form="parts",
         does="dolma tokens",
         argv=_dolma,
-        wrote=_in_flat_files("*.npy"),
+        wrote=_in_files("*.npy", _at_once),
     ),
     Contender(
         name="litdata",
@@ -220,7 +224,7 @@ CONTENDERS = (
         form="parts",
         does="optimize, TokensLoader",
         argv=_driver("litdata_optimize", EOS),
-        wrote=_in_chunks,
+        wrote=_in_files("chunk-*.bin", _behind_offsets),
     ),
     Contender(
         name="megatron-core",
@@ -229,7 +233,7 @@ CONTENDERS = (
         form="parts",
         does="as tools/preprocess_data.py, by IndexedDatasetBuilder",
         argv=_driver("megatron_preprocess", EOS),
-        wrote=_in_flat_files("*.bin"),
+        wrote=_in_files("*.bin", _at_once),
     ),
     Contender(
         name="datasets.map",
@@ -245,7 +249,7 @@ CONTENDERS = (
         form="files",
         does="bare loop of encode_batch_fast",
         argv=_loop("tokenizers"),
-        wrote=_in_flat_files("*.bin"),
+        wrote=_in_files("*.bin", _at_once),
     ),
     Contender(
         name="snaptokens",
@@ -253,7 +257,7 @@ CONTENDERS = (
         form="files",
         does="bare loop of encode_batch_flat",
         argv=_loop("snaptokens"),
-        wrote=_in_flat_files("*.bin"),
+        wrote=_in_files("*.bin", _at_once),
         is_fast=True,
     ),
 )

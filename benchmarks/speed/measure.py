@@ -1,14 +1,16 @@
 """Whole commands: wall seconds, CPU seconds, peak memory of all processes."""
 
 import contextlib
+import ctypes
 import dataclasses
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -26,6 +28,9 @@ SINGLE_THREADED = {
 }
 """Workers are the parallelism: pools of their own would fight over the cores."""
 
+PR_SET_CHILD_SUBREAPER = 36
+"""Of prctl(2), Linux."""
+
 
 class RunFailedError(Exception):
     """A command failed, or was stopped."""
@@ -38,7 +43,7 @@ class Measured:
     Attributes:
       began: time of the clock, in seconds.
       seconds: from before its start to after its end.
-      cpu_seconds: user and system, of it and all processes that it waited for.
+      cpu_seconds: user and system, of all its processes.
       peak_mib: the most that all its processes held at once, shared pages counted once (PSS).
     """
 
@@ -62,6 +67,8 @@ def measure(
     Raises:
       RunFailedError: with its last words, or that it was stopped.
     """
+    # A fork server is nobody's when the command has ended: it becomes ours, and is waited for.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     with (folder / "said").open("wb") as said:
         began, start = time.time(), time.perf_counter()
         child = subprocess.Popen(
@@ -85,6 +92,7 @@ def measure(
         timer.cancel()
         watch.is_over.set()
         _end(child.pid)
+    usages = [usage, *_orphans(child.pid)]
     watch.join()
     if seconds >= limit_seconds:
         msg = f"stopped after {limit_seconds:.0f} s"
@@ -94,7 +102,7 @@ def measure(
     return Measured(
         began=began,
         seconds=seconds,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        cpu_seconds=sum(each.ru_utime + each.ru_stime for each in usages),
         peak_mib=watch.peak_bytes / 2**20,
     )
 
@@ -129,6 +137,13 @@ def _end(pid: int) -> None:
     """End what is left of a session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _orphans(group: int) -> Iterator[resource.struct_rusage]:
+    """What was used by processes whose parent ended before them, and those that they waited for."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            yield os.wait4(-group, 0)[2]
 
 
 def _last_words(path: Path) -> str:
