@@ -25,7 +25,7 @@ import psutil
 from benchmarks.peers import NotInstalledError
 from benchmarks.speed.contenders import CONTENDERS, DUOLOGUE, ROOT, Contender, Job
 from benchmarks.speed.corpus import FORMS, Corpus, made_corpus, made_tokenizer, warm
-from benchmarks.speed.measure import SINGLE_THREADED, RunFailedError, measure
+from benchmarks.speed.measure import SINGLE_THREADED, Measured, RunFailedError, measure
 from benchmarks.speed.plot import write_plots
 from benchmarks.speed.runs import HELP, Run, Trial, save
 from benchmarks.speed.table import details_table, tools_table, write_csv
@@ -67,7 +67,6 @@ def run_once(trial: Trial, args: argparse.Namespace, missing: dict[str, str]) ->
         "is_own": trial.contender != HELP
         and trial.workers == args.workers
         and trial.form == BY_NAME[trial.contender].form,
-        "load": os.getloadavg()[0],
     }
     if trial.contender in missing:
         return Run(**told, failure=missing[trial.contender])
@@ -78,9 +77,9 @@ def run_once(trial: Trial, args: argparse.Namespace, missing: dict[str, str]) ->
         if trial.contender == HELP:
             argv = [sys.executable, "-m", "jobs.cli", "--help"]
             took = measure(argv, env=environment(folder, None), folder=folder, limit_seconds=60)
-            return Run(**told, seconds=took.seconds, peak_mib=took.peak_mib)
+            return Run(**told, **_known(took))
         return Run(**told, **_measured(BY_NAME[trial.contender], trial, folder, args))
-    except RunFailedError as error:
+    except (RunFailedError, OSError, ValueError) as error:
         return Run(**told, failure=str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -97,19 +96,25 @@ def _measured(
     env = environment(folder, tool)
     took = measure(argv, env=env, folder=folder, limit_seconds=args.limit)
     wrote = tool.wrote(job.out)
+    if not wrote.text_tokens:
+        msg = "no token was written"
+        raise RunFailedError(msg)
     # A record is written once, when its chunk is committed.
     commits = [path.stat().st_mtime for path in job.out.glob("_chunks/*.json")]
     return {
+        **_known(took),
         "text_bytes": corpus.text_bytes,
         "documents": corpus.documents,
-        "seconds": took.seconds,
-        "cpu_seconds": took.cpu_seconds,
-        "peak_mib": took.peak_mib,
         "first_shard_seconds": min(commits) - took.began if commits else None,
         "text_tokens": wrote.text_tokens,
         "control_tokens": wrote.control_tokens,
         "remark": wrote.remark,
     }
+
+
+def _known(took: Measured) -> dict[str, float]:
+    names = ("load", "others_cores", "seconds", "cpu_seconds", "peak_mib")
+    return {name: getattr(took, name) for name in names}
 
 
 def environment(folder: Path, tool: Contender | None) -> dict[str, str]:
@@ -178,10 +183,10 @@ def report(out: Path, facts: dict[str, Any], runs: list[Run]) -> str:
     out.mkdir(parents=True, exist_ok=True)
     save(out / "runs.json", facts, runs)
     write_csv(out / "runs.csv", runs)
-    loads = [run.load for run in runs]
+    others = [run.others_cores for run in runs]
     about = (
         f"{facts['date']}: {facts['cpu']}, {facts['cores']} cores, {facts['workers']} workers, "
-        f"load average before runs {min(loads):.1f} to {max(loads):.1f}; "
+        f"others kept {min(others):.1f} to {max(others):.1f} cores busy; "
         + ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     )
     tables = "\n\n".join([about, tools_table(runs), details_table(runs, DUOLOGUE)]) + "\n"
@@ -194,7 +199,12 @@ def main() -> None:
     """Install, build, run all in turn, and print the tables."""
     args = parsed()
     facts, runs, failed = machine(args), list[Run](), set[Trial]()
-    for trial in in_turn(trials_of(args), args.runs):
+    trials = trials_of(args)
+    # Once untimed, on little text: else the first of each would load its program from disk.
+    for name in dict.fromkeys(trial.contender for trial in trials if trial.megabytes):
+        small = Trial(megabytes=1, contender=name, form=BY_NAME[name].form, workers=args.workers)
+        run_once(small, args, facts["missing"])
+    for trial in in_turn(trials, args.runs):
         if trial not in failed:
             run = run_once(trial, args, facts["missing"])
             runs.append(run)

@@ -167,12 +167,18 @@ def made_tokenizer(work: Path) -> Path:
     """A tokenizer.json of GPT-2's kind and size, trained once on the corpus's beginning.
 
     Merges are strings in it: older versions of `tokenizers` do not read pairs.
+
+    Raises:
+      ValueError: if the install has too little text.
     """
     path = work / "tokenizer.json"
     if not path.exists():
         texts = documents(source_paths(install_roots()), TRAINING_BYTES)
         tokenizer = Tokenizer.from_str(train_bpe(texts, N_ENTRIES - 1))
         tokenizer.add_special_tokens([EOS])
+        if tokenizer.token_to_id(EOS) != N_ENTRIES - 1:
+            msg = f"the install holds too little text for a vocabulary of {N_ENTRIES} entries"
+            raise ValueError(msg)
         spec = json.loads(tokenizer.to_str())
         spec["model"]["merges"] = [" ".join(pair) for pair in spec["model"]["merges"]]
         work.mkdir(parents=True, exist_ok=True)

@@ -42,12 +42,16 @@ class Measured:
 
     Attributes:
       began: time of the clock, in seconds.
+      load: the machine's load average before it, over a minute; what ran before is in it.
+      others_cores: that anything else kept busy meanwhile; of a virtual machine, stolen time too.
       seconds: from before its start to after its end.
       cpu_seconds: user and system, of all its processes.
       peak_mib: the most that all its processes held at once, shared pages counted once (PSS).
     """
 
     began: float
+    load: float
+    others_cores: float
     seconds: float
     cpu_seconds: float
     peak_mib: float
@@ -67,6 +71,7 @@ def measure(
     Raises:
       RunFailedError: with its last words, or that it was stopped.
     """
+    load, busy = os.getloadavg()[0], _busy_seconds()
     # A fork server is nobody's when the command has ended: it becomes ours, and is waited for.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     with (folder / "said").open("wb") as said:
@@ -93,6 +98,8 @@ def measure(
         watch.is_over.set()
         _end(child.pid)
     usages = [usage, *_orphans(child.pid)]
+    cpu_seconds = sum(each.ru_utime + each.ru_stime for each in usages)
+    others_seconds = _busy_seconds() - busy - cpu_seconds
     watch.join()
     if seconds >= limit_seconds:
         msg = f"stopped after {limit_seconds:.0f} s"
@@ -101,8 +108,10 @@ def measure(
         raise RunFailedError(_last_words(folder / "said") or f"exit code {child.returncode}")
     return Measured(
         began=began,
+        load=load,
+        others_cores=max(0.0, others_seconds / seconds),
         seconds=seconds,
-        cpu_seconds=sum(each.ru_utime + each.ru_stime for each in usages),
+        cpu_seconds=cpu_seconds,
         peak_mib=watch.peak_bytes / 2**20,
     )
 
@@ -131,6 +140,12 @@ def _held(process: psutil.Process) -> int:
     except psutil.Error:
         return 0  # It has ended meanwhile.
     return getattr(memory, "pss", memory.rss)
+
+
+def _busy_seconds() -> float:
+    """Of all cores since the machine's start."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - times.iowait
 
 
 def _end(pid: int) -> None:

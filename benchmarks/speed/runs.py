@@ -34,8 +34,9 @@ class Run:
     Attributes:
       trial: what was run.
       is_own: by the form that the tool is compared on, with the workers of all.
-      load: the machine's load average before it, over a minute.
       text_bytes: of the corpus; `documents` likewise.
+      load: the machine's load average before it, over a minute; what ran before is in it.
+      others_cores: that anything else on the machine kept busy meanwhile.
       seconds: of the whole command; `cpu_seconds` of all its processes.
       peak_mib: of memory, all processes.
       first_shard_seconds: until the first chunk was committed; only of duologue.
@@ -46,9 +47,10 @@ class Run:
 
     trial: Trial
     is_own: bool
-    load: float
     text_bytes: int = 0
     documents: int = 0
+    load: float = 0.0
+    others_cores: float = 0.0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_mib: float = 0.0

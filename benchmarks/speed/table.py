@@ -128,7 +128,7 @@ def details_table(runs: Sequence[Run], contender: str) -> str:
                 ]
             )
     for each in summaries(run for run in runs if run.trial.contender == HELP):
-        rows.append([HELP, "", "", f"{each.seconds:.2f}", "", "", f"{each.peak_mib:.0f}", ""])
+        rows.append([HELP, "", "", f"{each.seconds:.2f}", "", "", "", ""])
     return _markdown(DETAILS, rows)
 
 

@@ -103,7 +103,7 @@ def test_a_run_that_fails_says_why(tmp_path, code, limit, words):
 def run_of(contender, mb, seconds, **more):
     trial = Trial(megabytes=mb, contender=contender, form="files", workers=2)
     told = {"text_bytes": mb * 10**6, "cpu_seconds": 2 * seconds, "peak_mib": 100 * seconds}
-    return Run(trial=trial, is_own=True, load=0.5, seconds=seconds, **told, **more)
+    return Run(trial=trial, is_own=True, seconds=seconds, **told, **more)
 
 
 RUNS = [
@@ -115,7 +115,6 @@ RUNS = [
     Run(
         trial=Trial(megabytes=60, contender="dolma", form="parts", workers=2),
         is_own=True,
-        load=1.5,
         failure="not installed",
     ),
 ]
