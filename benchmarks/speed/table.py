@@ -15,7 +15,10 @@ TOOLS = (
     *("tool", "MB", "MB/s", "from least to most", "marginal MB/s", "CPU s/MB", "peak MiB"),
     *("M text tokens", f"beside {BASELINE}", "control tokens", "remark"),
 )
-DETAILS = ("input", "workers", "MB", "s", "MB/s", "CPU s/MB", "peak MiB", "first shard after s")
+DETAILS = (
+    *("input", "workers", "MB", "s", "MB/s", "CPU s/MB", "peak MiB", "first shard after s"),
+    "remark",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,10 +128,11 @@ def details_table(runs: Sequence[Run], contender: str) -> str:
                     f"{each.cpu_per_mb:.3f}",
                     f"{each.peak_mib:.0f}",
                     "" if first is None else f"{first:.1f}",
+                    each.last.remark,
                 ]
             )
     for each in summaries(run for run in runs if run.trial.contender == HELP):
-        rows.append([HELP, "", "", f"{each.seconds:.2f}", "", "", "", ""])
+        rows.append([HELP, "", "", f"{each.seconds:.2f}", *[""] * 5])
     return _markdown(DETAILS, rows)
 
 

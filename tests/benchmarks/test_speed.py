@@ -129,7 +129,7 @@ def test_tables_tell_medians_marginal_speed_and_failures():
     # 180 MB more than at 60 MB in 6 s more.
     assert rows[2][:5] == [DUOLOGUE, "240", "24.00", "24.00 to 24.00", "30.0"]
     assert (rows[3][0], rows[3][-1], len(rows)) == ("dolma", "failed: not installed", 4)
-    assert details_table(RUNS, DUOLOGUE).split("\n")[2].endswith("| 15.00 | 0.133 | 600 | 2.0 |")
+    assert details_table(RUNS, DUOLOGUE).split("\n")[2].endswith("| 15.00 | 0.133 | 600 | 2.0 |  |")
 
 
 def test_what_was_saved_gives_the_same_table(tmp_path):
