@@ -28,6 +28,9 @@ SINGLE_THREADED = {
 }
 """Workers are the parallelism: pools of their own would fight over the cores."""
 
+SAID = "said"
+"""File of a run's folder with what its command said."""
+
 PR_SET_CHILD_SUBREAPER = 36
 """Of prctl(2), Linux."""
 
@@ -65,26 +68,15 @@ def measure(
     Args:
       argv: the command.
       env: all of its environment.
-      folder: it runs there; what it says is in the file `said`.
+      folder: it runs there; what it says is in the file SAID.
       limit_seconds: after that it is stopped.
 
     Raises:
       RunFailedError: with its last words, or that it was stopped.
     """
     load, busy = os.getloadavg()[0], _busy_seconds()
-    # A fork server is nobody's when the command has ended: it becomes ours, and is waited for.
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    with (folder / "said").open("wb") as said:
-        began, start = time.time(), time.perf_counter()
-        child = subprocess.Popen(
-            [*map(str, argv)],
-            env=env,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
+    began, start = time.time(), time.perf_counter()
+    child = _started(argv, env, folder)
     watch, timer = _Watch(child.pid), threading.Timer(limit_seconds, _end, [child.pid])
     watch.start()
     timer.start()
@@ -101,11 +93,10 @@ def measure(
     cpu_seconds = sum(each.ru_utime + each.ru_stime for each in usages)
     others_seconds = _busy_seconds() - busy - cpu_seconds
     watch.join()
-    if seconds >= limit_seconds:
-        msg = f"stopped after {limit_seconds:.0f} s"
-        raise RunFailedError(msg)
     if child.returncode:
-        raise RunFailedError(_last_words(folder / "said") or f"exit code {child.returncode}")
+        late = f"stopped after {limit_seconds:.0f} s" if seconds >= limit_seconds else ""
+        said = _last_words(folder / SAID)
+        raise RunFailedError(late or said or f"exit code {child.returncode}")
     return Measured(
         began=began,
         load=load,
@@ -114,6 +105,23 @@ def measure(
         cpu_seconds=cpu_seconds,
         peak_mib=watch.peak_bytes / 2**20,
     )
+
+
+def _started(
+    argv: Sequence[object], env: Mapping[str, str], folder: Path
+) -> "subprocess.Popen[bytes]":
+    """A command in a session of its own, whose orphans become ours: a fork server is one."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    with (folder / SAID).open("wb") as said:
+        return subprocess.Popen(
+            [*map(str, argv)],
+            env=env,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
 
 
 class _Watch(threading.Thread):

@@ -1,5 +1,6 @@
 """Speed and peak memory against size, a line a tool, as SVG files that stand alone."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import altair as alt
 from benchmarks.speed.contenders import DUOLOGUE
 from benchmarks.speed.runs import Run
 from benchmarks.speed.table import Summary, summaries
-from jobs.compare.plot import INK, axis, data, draw
+from jobs.compare.plot import INK, Rows, axis, data, draw
 
 SIZE = (460, 380)
 PADDING = {"left": 60, "right": 190, "top": 20, "bottom": 50}
@@ -32,8 +33,8 @@ def write_plots(folder: Path, runs: Sequence[Run]) -> None:
 
 
 def plot(own: Sequence[Summary], value: Value, title: str) -> str:
-    """A chart with both axes logarithmic; names stand right of each line's last point."""
-    rows = [
+    """A chart with both axes logarithmic; names stand beside each line's last point."""
+    rows: Rows = [
         {
             "tool": each.trial.contender,
             "mb": each.megabytes,
@@ -49,22 +50,18 @@ def plot(own: Sequence[Summary], value: Value, title: str) -> str:
         axis=axis([float(size) for size in sizes], "MB of text"),
     )
     values = [float(row["value"]) for row in rows]
-    domain = (min(values) / 1.3, max(values) * 1.3)
+    domain = (min(values) / 1.6, max(values) * 1.3)
     y_scale = alt.Scale(type="log", domain=list(domain), nice=False)
     y = alt.Y("value:Q", scale=y_scale, axis=axis(_round_values(*domain), title))
     colour = alt.Color("colour:N", scale=None)
     detail = alt.Detail("tool:N")
-    last = {str(row["tool"]): row for row in sorted(rows, key=lambda row: float(row["mb"]))}
-    names = sorted(last.values(), key=lambda row: float(row["value"]))
-    places = apart([float(row["value"]) for row in names], *domain)
-    labels = [{**row, "value": place} for row, place in zip(names, places, strict=True)]
-    text = {"align": "left", "baseline": "middle", "fontSize": 12}
+    text = {"align": "left", "baseline": "middle", "fontSize": 12, "dx": 8}
     layers = [
         data(rows).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail=detail),
         data(rows).mark_point(filled=True, size=45, opacity=1).encode(x=x, y=y, color=colour),
-        data(labels)
+        data(_labels(rows, (domain[1] / domain[0]) ** (LABEL_PIXELS / SIZE[1])))
         .mark_text(**text)
-        .encode(x=alt.value(SIZE[0] + 8), y=y, text="tool:N", color=colour),
+        .encode(x=x, y=y, text="tool:N", color=colour),
     ]
     label = f"{title} against size, a line a tool"
     svg = draw(layers, size=SIZE, padding=PADDING, name="speed", label=label)
@@ -73,24 +70,31 @@ def plot(own: Sequence[Summary], value: Value, title: str) -> str:
     return svg.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" {style} ', 1) + "\n"
 
 
-def apart(values: Sequence[float], low: float, high: float) -> list[float]:
-    """Places of labels on a logarithmic axis: as near to their values as can be read.
+def _labels(rows: Rows, gap: float) -> Rows:
+    """The last point of each tool, moved up or down where names would stand on one another."""
+    last = {row["tool"]: row for row in sorted(rows, key=lambda row: row["mb"])}
+    labels = []
+    for size in {row["mb"] for row in last.values()}:
+        here = sorted((row for row in last.values() if row["mb"] == size), key=lambda r: r["value"])
+        places = apart([row["value"] for row in here], gap)
+        labels += [{**row, "value": at} for row, at in zip(here, places, strict=True)]
+    return labels
+
+
+def apart(values: Sequence[float], gap: float) -> list[float]:
+    """Places of labels on a logarithmic axis: near their values, each `gap` times the one before.
 
     Args:
       values: ascending.
-      low: where the axis begins.
-      high: where it ends.
+      gap: above 1.
     """
-    gap = (high / low) ** (LABEL_PIXELS / SIZE[1])
-    places: list[float] = []
-    for value in values:
-        places.append(max(value, places[-1] * gap) if places else value)
-    # What was pushed beyond the end comes back, and pushes those below it.
-    limit = high
-    for place in reversed(range(len(places))):
-        places[place] = min(places[place], limit)
-        limit = places[place] / gap
-    return places
+    pushed_up, pushed_down = [*values], [*values]
+    for at in range(1, len(values)):
+        pushed_up[at] = max(values[at], pushed_up[at - 1] * gap)
+    for at in reversed(range(len(values) - 1)):
+        pushed_down[at] = min(values[at], pushed_down[at + 1] / gap)
+    # Both keep the gap, so their means do, and a heap of labels is about its values' middle.
+    return [math.sqrt(up * down) for up, down in zip(pushed_up, pushed_down, strict=True)]
 
 
 def _round_values(low: float, high: float) -> list[float]:
