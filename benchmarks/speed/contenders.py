@@ -150,11 +150,13 @@ def _in_shards(out: Path) -> Wrote:
 
 def _in_lists(out: Path) -> Wrote:
     """Those of datasets: a list of ids a row."""
-    n = 0
+    n, ends = 0, 0
     for path in sorted(out.glob("*.arrow")):
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as batches:
-            n += sum(len(batch["input_ids"].flatten()) for batch in batches)
-    return Wrote(text_tokens=n)
+            for batch in batches:
+                ids = batch["input_ids"].flatten().to_numpy()
+                n, ends = n + len(ids), ends + int(np.count_nonzero(ids == N_ENTRIES - 1))
+    return Wrote(text_tokens=n - ends, control_tokens=ends)
 
 
 def _in_files(pattern: str, ids_begin: Callable[[np.memmap], int]) -> Callable[[Path], Wrote]:

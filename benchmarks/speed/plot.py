@@ -9,7 +9,7 @@ import altair as alt
 from benchmarks.speed.contenders import DUOLOGUE
 from benchmarks.speed.runs import Run
 from benchmarks.speed.table import Summary, summaries
-from jobs.compare.plot import INK, Rows, axis, data, draw
+from jobs.compare.plot import Rows, axis, data, draw
 
 SIZE = (460, 380)
 PADDING = {"left": 60, "right": 190, "top": 20, "bottom": 50}
@@ -44,30 +44,28 @@ def plot(own: Sequence[Summary], value: Value, title: str) -> str:
         for each in own
     ]
     sizes = sorted({each.trial.megabytes for each in own})
-    x = alt.X(
-        "mb:Q",
-        scale=alt.Scale(type="log", domain=[sizes[0] * 0.9, sizes[-1] * 1.1], nice=False),
-        axis=axis([float(size) for size in sizes], "MB of text"),
-    )
-    values = [float(row["value"]) for row in rows]
-    domain = (min(values) / 1.6, max(values) * 1.3)
-    y_scale = alt.Scale(type="log", domain=list(domain), nice=False)
-    y = alt.Y("value:Q", scale=y_scale, axis=axis(_round_values(*domain), title))
-    colour = alt.Color("colour:N", scale=None)
-    detail = alt.Detail("tool:N")
+    values = [row["value"] for row in rows]
+    low, high = min(values) / 1.6, max(values) * 1.3
+    x_axis, y_axis = axis([*map(float, sizes)], "MB of text"), axis(_round_values(low, high), title)
+    x = alt.X("mb:Q", scale=_log(sizes[0] * 0.9, sizes[-1] * 1.1), axis=x_axis)
+    y = alt.Y("value:Q", scale=_log(low, high), axis=y_axis)
+    colour, detail = alt.Color("colour:N", scale=None), alt.Detail("tool:N")
+    labels = _labels(rows, (high / low) ** (LABEL_PIXELS / SIZE[1]))
     text = {"align": "left", "baseline": "middle", "fontSize": 12, "dx": 8}
     layers = [
         data(rows).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, detail=detail),
         data(rows).mark_point(filled=True, size=45, opacity=1).encode(x=x, y=y, color=colour),
-        data(_labels(rows, (domain[1] / domain[0]) ** (LABEL_PIXELS / SIZE[1])))
-        .mark_text(**text)
-        .encode(x=x, y=y, text="tool:N", color=colour),
+        data(labels).mark_text(**text).encode(x=x, y=y, text="tool:N", color=colour),
     ]
     label = f"{title} against size, a line a tool"
     svg = draw(layers, size=SIZE, padding=PADDING, name="speed", label=label)
     # It was made to stand in a page; alone it needs a name space, a font and a ground.
-    style = f'font-family="sans-serif" style="background:white;color:{INK}"'
+    style = 'font-family="sans-serif" style="background:white;color:black"'
     return svg.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" {style} ', 1) + "\n"
+
+
+def _log(low: float, high: float) -> alt.Scale:
+    return alt.Scale(type="log", domain=[low, high], nice=False)
 
 
 def _labels(rows: Rows, gap: float) -> Rows:
