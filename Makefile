@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 CORPUS ?= demo/corpus
 MINUTES ?= 20
 TARGETS ?=
+ARGS ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup system demo test check fix fuzz clean bench-prepare bench-segmentation bench-reliability
+.PHONY: help setup system demo test check fix fuzz clean bench bench-segmentation bench-reliability
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -52,8 +53,8 @@ fuzz: setup ## fuzz all of tests/fuzz (or TARGETS="readers verify") for MINUTES 
 clean: ## remove what make made
 	rm -rf $(VENV) demo build *.egg-info
 
-bench-prepare: setup ## speed and memory of prepare beside tokenizers alone
-	$(BIN)/python benchmarks/prepare.py
+bench: setup ## speed and memory of prepare beside other tools (ARGS="--mb 64 256")
+	$(BIN)/python -m benchmarks.speed $(ARGS)
 
 bench-segmentation: setup ## quality and speed of segmentation on gold from packages' markup
 	$(BIN)/python -m benchmarks.segmentation

@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ import numpy as np
 import psutil
 from tokenizers import Tokenizer
 
+from benchmarks.peers import python_of
 from tests.running import command, exchange, rows_of, tiny_tokenizer
 
 EOS = "<eos>"
@@ -45,13 +45,6 @@ ATTEMPTS = 3
 
 MARK = "RELIABILITY_PEERS_RUN"
 """Environment variable by which all processes of a run are found, whatever their parents."""
-
-PACKAGES = {
-    # orjson and tokenizers are what its extras have for JSON lines and for tokenising.
-    "datatrove": ["datatrove==0.10.1", "orjson", "tokenizers"],
-    # dolma pins s3fs; unless what that needs is named, pip looks for it for many minutes.
-    "dolma": ["dolma==1.2.1", "aiobotocore==2.5.0", "boto3==1.26.76", "fsspec==2023.6.0"],
-}
 
 DATATROVE = """
 import sys
@@ -90,19 +83,6 @@ class Run:
 def reference() -> Tokenizer:
     """The tokenizer of all runs."""
     return Tokenizer.from_str(tiny_tokenizer(EOS))
-
-
-def python_of(peer: str) -> Path:
-    """The interpreter of a peer's own environment, made when it is not there."""
-    folder = Path("build/peers").absolute() / peer
-    python, done = folder / "bin/python", folder / "installed"
-    if not done.exists():
-        print(f"installing {peer} into {folder}", file=sys.stderr)
-        venv.create(folder, clear=True, with_pip=True)
-        options = ["--quiet", "--no-cache-dir", "--only-binary", ":all:"]
-        subprocess.run([python, "-m", "pip", "install", *options, *PACKAGES[peer]], check=True)
-        done.touch()
-    return python
 
 
 def once(argv: list[Any], run: Run, kill_after: float | None = None) -> int | None:

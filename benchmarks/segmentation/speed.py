@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks.speed.corpus import install_roots, source_paths, texts_of
+
 _VOCABULARY = 32_000
 _TRAINING_BYTES = 8_000_000
 _EXPRESSION = r"(?i)^\s*(?:q|question|a|answer)\s*\d*[.:]\s"
@@ -136,10 +138,11 @@ def seconds(task: str, folder: Path, n_processes: int) -> tuple[float, float]:
 
 def print_speed(sets: Path, *, megabytes: int = 64, runs: int = 3) -> dict[str, Measured]:
     """Prints a line a task and corpus; returns MB/s of all runs."""
-    from benchmarks.prepare import source_texts
-
     found: dict[str, Measured] = {}
-    for name, texts in (("install", source_texts()), ("gold", gold_texts(sets))):
+    for name, texts in (
+        ("install", texts_of(source_paths(install_roots()))),
+        ("gold", gold_texts(sets)),
+    ):
         folder = sets.parent / "speed" / name
         written = write_corpus(texts, folder, megabytes * 1_000_000)
         if not written:
