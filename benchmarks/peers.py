@@ -15,6 +15,7 @@ PACKAGES = {
     "dolma": ["dolma==1.2.1", "aiobotocore==2.5.0", "boto3==1.26.76", "fsspec==2023.6.0"],
     "litdata": ["litdata==0.2.76"],
     "megatron": ["megatron-core==0.16.0"],
+    "snaptokens": ["snaptokens==0.2.6", "numpy"],
 }
 
 ON_OURS = {"litdata", "megatron"}
