@@ -32,7 +32,7 @@ BATCH_ROWS = 64
 SECONDS = 4.0
 """Of batches in order, and of shuffled ones."""
 
-BYTES_PER_TOKEN = 3.2
+BYTES_PER_TOKEN = 4.0
 """Of the corpus, with its vocabulary; a bit more text than it takes is prepared."""
 
 Loader = tuple[int, Callable[[np.ndarray], int], int]

@@ -6,12 +6,12 @@ chunk looks at anew (`transforms.segment_tokenizer`).
 """
 
 import array
-import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer, normalizers
@@ -78,7 +78,7 @@ def fast(config: dict[str, Any], token_type: pa.DataType) -> Encode | None:
         normalize = _unicode_form(config, [token["content"] for token in known])
         normalizer = config["normalizer"] if normalize is None else None
         config = {**config, "added_tokens": known, "normalizer": normalizer}
-        tokenizer = FastTokenizer.from_json(json.dumps(config))
+        tokenizer = FastTokenizer.from_json(orjson.dumps(config))
     except Exception:
         # It has no errors of its own; whatever it does not take is the reference's.
         return None

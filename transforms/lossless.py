@@ -60,18 +60,20 @@ def nasty_texts(text_tokens: list[str]) -> list[str]:
     return [*NASTY_TEXTS, *(f"a {token} {token}{token}b" for token in text_tokens)]
 
 
-def entry_bytes(config: dict[str, Any], vocabulary: dict[str, int]) -> pa.BinaryArray | None:
+def entry_bytes(
+    decoder: dict[str, Any] | None, vocabulary: dict[str, int]
+) -> pa.BinaryArray | None:
     """The bytes of text that each id stands for, binary [ids], of a byte-level vocabulary.
 
     Args:
-      config: what the tokenizer.json holds.
+      decoder: the tokenizer.json's.
       vocabulary: entries to ids, added tokens included.
 
     Returns:
       None for vocabularies of other kinds, whose ids may depend on their neighbours. Ids without an
       entry are empty.
     """
-    if (config["decoder"] or {}).get("type") != "ByteLevel":
+    if (decoder or {}).get("type") != "ByteLevel":
         return None
     # Bytes that show are spelt as their own characters, the others as those past the last of them.
     alphabet = pre_tokenizers.ByteLevel.alphabet()

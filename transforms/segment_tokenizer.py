@@ -8,6 +8,7 @@ The reference hands ids over as lists of Python integers, which live no longer t
 """
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 
@@ -82,10 +83,9 @@ class SegmentTokenizer:
         self._fast = None if engine == REFERENCE else fast(config, self.token_type)
         self._is_control = np.zeros(self.n_ids, np.bool_)
         self._is_control[list(self.control_ids)] = True
-        self._bytes: pa.BinaryArray | None = None
+        self._decoder = config["decoder"]
+        self.is_lossless = False
         self.is_lossless = self._keeps(nasty_texts(text_tokens(config, self.control_ids)))
-        # From now on it decodes.
-        self._bytes = entry_bytes(config, vocabulary) if self.is_lossless else None
 
     def encode(self, texts: pa.Array) -> pa.ListArray:
         """Tokenises texts, each on its own and as nothing but text.
@@ -150,6 +150,11 @@ class SegmentTokenizer:
         known = [ids for ids in blocks if ids is not None]
         return np.concatenate(known) if len(known) == len(blocks) else None
 
+    @functools.cached_property
+    def _bytes(self) -> pa.BinaryArray | None:
+        """The bytes that each id stands for, binary [ids], where ids do not depend on others."""
+        return entry_bytes(self._decoder, self._tokenizer.get_vocab(with_added_tokens=True))
+
     def delimiter_ids(self, pieces: Sequence[Piece]) -> Ids:
         """Ids of a delimiter: control tokens by name, strings tokenised as text.
 
@@ -167,7 +172,7 @@ class SegmentTokenizer:
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
         """The text of ids, control tokens included."""
-        if self._bytes is not None:
+        if self.is_lossless and self._bytes is not None:
             # What begins or ends inside a character is no text.
             with contextlib.suppress(UnicodeDecodeError):
                 chosen = self._bytes.take(pa.array(ids, pa.int64()))
@@ -224,7 +229,7 @@ class SegmentTokenizer:
 
     def _starts_by_lengths(self, text: str, ids: Ids) -> Ints | None:
         """`token_starts` by the bytes that each id stands for; None if they do not add up."""
-        if self._bytes is None:
+        if not self.is_lossless or self._bytes is None:
             return None
         raw = np.frombuffer(text.encode(), np.uint8)
         sizes = np.diff(np.frombuffer(self._bytes.buffers()[1], np.int32))[ids]
