@@ -460,7 +460,7 @@ def here(tmp_path, tokenizer_file):
         ("good.txt --text-column \udcff", 1, ["--text-column", "expected text in UTF-8"]),
         ("good.txt --tokenizer train:300 --eos \udcff", 1, ["--eos", "expected text in UTF-8"]),
         # A suffix that no reader knows, named alone.
-        ("data.bin", 1, ["no reader for data.bin", ".bin", "--format text or lines or jsonl or parquet"]),
+        ("data.bin", 1, ["no reader for data.bin", ".bin", "--format text or lines or jsonl"]),
         # Two inputs of one name would give two documents one source.
         ("a/x b/x", 1, ["two inputs are called 'x' (a/x and b/x)", "rename one"]),
         # Columns, before any work starts.
@@ -492,7 +492,7 @@ def here(tmp_path, tokenizer_file):
         ("good.txt --out link/out", 1, ["/link is a link that leads nowhere: choose another"]),
         ("good.txt --out /proc/out", 1, ["cannot write to /proc/out"]),
         # Not understood.
-        ("good.txt --format csv", 2, ["--format", "'csv' is not one of text, lines, jsonl, parquet"]),
+        ("good.txt --format csv", 2, ["--format", "'csv' is not one of text, lines, jsonl"]),
         ("good.txt --delimiters xml", 2, ["--delimiters", "'xml'", "chatml"]),
         ("good.txt --configs rows", 2, ["--configs", "'rows' is not one of documents, episodes"]),
         ("good.txt --encoding-errors skip", 2, ["--encoding-errors", "'skip'"]),
