@@ -98,13 +98,15 @@ def main() -> None:
     with choosing_engine(folder, sum(chunk.cost for chunk in work)):
         # Only now: importing Beam takes as long as looking at the engine does.
         from pipeline.job import run_job
+    if int(workers):
+        # Once, for all workers of this machine.
+        with contextlib.suppress(UserError):  # They say it again, and are heard.
+            segment_tokenizer(folder)
+    # The million objects that are there by now stay: the garbage collector is not to look at them,
+    # and so copy them, in every worker again and again.
+    gc.freeze()
     # Before there is any thread: a fork copies only the one that calls it.
     if int(workers) > 1 and len(work) > 1:
-        with contextlib.suppress(UserError):  # A worker says it again, and is heard.
-            segment_tokenizer(folder)  # Which all workers share.
-        # The million objects that are there by now stay: the garbage collector is not to look at
-        # them, and so copy them, in every worker again and again.
-        gc.freeze()
         work = _forked(shares(work, int(workers)))
     _end_with_parent()
     try:
