@@ -55,6 +55,8 @@ clean: ## remove what make made
 
 bench: setup ## speed and memory of prepare beside other tools (ARGS="--mb 64 256")
 	$(BIN)/python -m benchmarks.speed $(ARGS)
+	$(BIN)/python -m benchmarks.parts
+	$(BIN)/python -m benchmarks.loading
 
 bench-segmentation: setup ## quality and speed of segmentation on gold from packages' markup
 	$(BIN)/python -m benchmarks.segmentation
