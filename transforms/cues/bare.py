@@ -129,10 +129,11 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     documents = lines.document_of(marks)
     # No line is read for two final answers, or a run of them would be read again and again.
     floors = np.maximum(lines.first_line[documents], np.append(0, marks[:-1] + 1)[: len(marks)])
-    for mark, floor, document, value in zip(
-        marks.tolist(), floors.tolist(), documents.tolist(), is_value.tolist(), strict=True
-    ):
-        asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS), asking)
+    floors = np.maximum(floors, marks - _MAX_STEPS)
+    may_ask = _may_ask(lines, floors, marks, asking)
+    columns = (each[may_ask].tolist() for each in (marks, floors, documents, is_value))
+    for mark, floor, document, value in zip(*columns, strict=True):
+        asked = _find_asked(lines, mark, floor, asking)
         if asked is None:
             continue
         first, last = asked
@@ -212,6 +213,20 @@ def _asking(candidates: Candidates) -> _Asking:
         candidates.matching(pattern)[0].tolist() for pattern in (_MARKED, _OPENS, STEPS)
     )
     return _Asking(sorted(starts), starts, marked, opens, frozenset(steps))
+
+
+def _may_ask(lines: Lines, floors: Int64s, marks: Int64s, asking: _Asking) -> Bools:
+    """Bool [n], whether the lines [floor, mark) above a final answer may hold its question.
+
+    It tells most of them apart, all at once: above these stand no label, question mark or response,
+    nor a first paragraph that says what is to be done.
+    """
+    places = np.sort(np.array([*asking.labelled, *asking.marked, *asking.opens], np.int64))
+    may_ask: Bools = places.searchsorted(floors) < places.searchsorted(marks)
+    top = lines.next_filled(floors - 1)
+    for i in np.flatnonzero(~may_ask & (top < marks)).tolist():
+        may_ask[i] = _EXERCISE.match(line_text(lines, int(top[i]))) is not None
+    return may_ask
 
 
 def _find_asked(lines: Lines, mark: int, floor: int, asking: _Asking) -> tuple[int, int] | None:

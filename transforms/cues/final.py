@@ -17,7 +17,8 @@ from transforms.lines import Lines
 
 _WORDS = longest_first(FINAL_WORDS)
 LABELLED = (
-    rf"(?:[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,2}}(?:the |final |correct |numerical ){{0,2}}"
+    # "*+" gives nothing back, or all words would be tried behind each space; Rust reads the same.
+    rf"(?:[ \t]*+(?:\#{{1,6}}[ \t]+)?[*_]{{0,2}}(?:the |final |correct |numerical ){{0,2}}"
     rf"(?:{_WORDS})"
     r"(?:[*_]{0,2}[ \t]*[:：][*_]{0,2}|[*_]{1,2}[ \t]*(?:\n|$))"
     # A heading has a line of its own.
