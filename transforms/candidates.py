@@ -39,13 +39,13 @@ class LinePattern(NamedTuple):
       words: the first word of a matching line, in any case, white space and
         `transforms.lines.MARKUP` left out, opens with one of these; empty for any.
       holds: the characters of which a matching line holds one, each of `transforms.lines.MARKS` or
-        not ASCII; empty for any.
+        not ASCII; of several strings it holds one each; empty for any.
     """
 
     pattern: str
     opens: str | tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    holds: str = ""
+    holds: str | tuple[str, ...] = ()
 
 
 class Refusal(NamedTuple):
@@ -103,7 +103,7 @@ class Candidates:
         for number, _ in found:
             is_found[number] = True
         number = np.flatnonzero(is_found)
-        return number, self.lines.text.gather(number)
+        return number, self.lines.texts(number)
 
     def _matching(self, pattern: LinePattern) -> tuple[Int64s, pl.Series]:
         if pattern not in self._found:
@@ -113,16 +113,19 @@ class Candidates:
 
     def passing(self, pattern: LinePattern) -> Int64s:
         """int64 [n], the lines that pass a pattern's gates, ascending."""
-        number = self.lines.filled
+        lines = self.lines
+        holds = (pattern.holds,) if isinstance(pattern.holds, str) else pattern.holds
         if pattern.words:
-            number = self.lines.opening_with_word(pattern.words)
-        elif pattern.opens:
-            number = self.lines.opening_with(pattern.opens)
-        return self.lines.holding(number, pattern.holds) if pattern.holds else number
+            number = lines.opening_with_word(pattern.words)
+            return lines.among_holding(number, *holds) if holds else number
+        if holds:
+            number = lines.holding(*holds)
+            return lines.among_opening(number, pattern.opens) if pattern.opens else number
+        return lines.opening_with(pattern.opens) if pattern.opens else lines.filled
 
     def among(self, number: Int64s, pattern: str) -> tuple[Int64s, pl.Series]:
         """Those of some lines, int64 [n], that a Rust regular expression matches."""
-        text = self.lines.text.gather(number)
+        text = self.lines.texts(number)
         if len(number) == 0:
             return number, text
         is_match = text.str.contains(pattern)

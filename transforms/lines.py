@@ -17,7 +17,14 @@ import pyarrow.compute as pc
 
 from transforms.openings import Bools as Bools
 from transforms.openings import Int64s as Int64s
-from transforms.openings import Openings, beginnings, sort_openings, word_beginnings
+from transforms.openings import (
+    Openings,
+    beginnings,
+    opening_so,
+    read_pairs,
+    sort_openings,
+    word_beginnings,
+)
 
 MARKS = ("?", ":", ">", "\\", "$%#", "0123456789", "\"'")
 """Classes of characters that lines can be asked for."""
@@ -28,6 +35,7 @@ MARKUP = " \t\f\u3000\ufeff#*_[(>:"
 _OPENS_MARKUP = np.isin(np.arange(256), [mark.encode()[0] for mark in MARKUP])
 
 _PIECE_BYTES = 1 << 20
+_FEW = 32
 _NEWLINE = 10
 _TAB = 9
 _TAB_COLUMNS = 8
@@ -117,9 +125,21 @@ class Lines:
         """int64 [n_lines], byte offset of a line's first byte that is not white space."""
         return self.start[1:] - self._filled_bytes
 
+    def texts(self, number: Int64s) -> pl.Series:
+        """String [n], some lines, by their numbers; views into the buffer."""
+        # As polars counts rows itself, or it would convert and check each number.
+        return self.text.gather(pl.Series(number.astype(np.uint32)))
+
+    def matching(self, number: Int64s, pattern: str) -> Bools:
+        """Bool [n], whether a Rust regular expression matches each of some lines, int64 [n]."""
+        # What is asked of no line is not compiled either.
+        if len(number) == 0:
+            return np.zeros(0, np.bool_)
+        return np.asarray(self.texts(number).str.contains(pattern).to_numpy(), np.bool_)
+
     @functools.cached_property
     def _marks(self) -> npt.NDArray[np.uint8]:
-        """uint8 [n_lines], _MARK_BITS of a line's bytes."""
+        """uint8 [n_lines], _MARK_BITS of a line's bytes; 0 in a blank line."""
         marks = np.zeros(self.n_lines, np.uint8)
         # Piece by piece, so that what is translated stays in the processor's cache.
         cuts = np.searchsorted(self.start, np.arange(0, len(self.buffer), _PIECE_BYTES))
@@ -128,28 +148,35 @@ class Lines:
             bits = self.buffer[start[0] : start[-1]].tobytes().translate(_MARK_BITS)
             piece = np.frombuffer(bits, np.uint8)
             marks[low:high] = np.bitwise_or.reduceat(piece, start[:-1] - start[0])
+        marks[self.is_blank] = 0
         return marks
+
+    @functools.cached_property
+    def _pair(self) -> npt.NDArray[np.uint16]:
+        """uint16 [n_lines], the first two bytes of a line, white space left out; any if blank."""
+        return read_pairs(self.buffer, self.content_start, self.start[1:])
 
     @functools.cached_property
     def openings(self) -> Openings:
         """The lines that are not blank by their first bytes, white space left out."""
         start, end = self.content_start[self.filled], self.start[self.filled + 1]
-        return sort_openings(self.buffer, self.filled, start, end)
+        return sort_openings(self.buffer, self.filled, start, end, self._pair[self.filled])
 
     @functools.cached_property
     def marked_openings(self) -> Openings:
         """The lines that open with MARKUP by their first bytes behind it."""
         is_marked = _OPENS_MARKUP[self.buffer[self.content_start[self.filled]]]
         number = self.filled[is_marked]
-        rest = self.text.gather(number).str.strip_chars_start(MARKUP)
+        rest = self.texts(number).str.strip_chars_start(MARKUP)
         end = self.start[number + 1]
         start = end - rest.str.len_bytes().to_numpy().astype(np.int64)
-        return sort_openings(self.buffer, number, start, end)
+        pair = read_pairs(self.buffer, start, end)
+        return sort_openings(self.buffer, number, start, end, pair)
 
     def opening_with(self, opens: str | tuple[str, ...]) -> Int64s:
         """int64 [n], the lines that, white space left out, may open with one of these; ascending.
 
-        Of a character by itself the first byte is compared, else four.
+        Up to four bytes are compared, of a last character no more than the first.
         """
         return self._ascending(self.openings.matching(beginnings(opens)))
 
@@ -161,18 +188,32 @@ class Lines:
 
     def _ascending(self, number: Int64s) -> Int64s:
         """Numbers of lines, int64 [n], in order, each once."""
-        # Marking lines costs less than sorting their numbers does.
+        if _FEW * len(number) < self.n_lines:
+            number = np.sort(number, kind="stable")
+            return number[np.diff(number, prepend=-1) > 0]
+        # Marking lines costs less than sorting many numbers does.
         is_found = np.zeros(self.n_lines, np.bool_)
         is_found[number] = True
         return np.flatnonzero(is_found)
 
-    def holding(self, number: Int64s, marks: str) -> Int64s:
-        """Those of some lines, int64 [n], that may hold one of these marks.
+    def among_opening(self, number: Int64s, opens: str | tuple[str, ...]) -> Int64s:
+        """Those of some lines, int64 [n], none blank, that may open with one of these."""
+        start, end = self.content_start, self.start[1:]
+        may_open = opening_so(
+            self.buffer, self._pair[number], start[number], end[number], beginnings(opens)
+        )
+        return number[may_open]
+
+    def holding(self, *marks: str) -> Int64s:
+        """int64 [n], the lines that are not blank and may hold one of each of marks; ascending.
 
         Marks of one class of MARKS are not told apart, nor are those that are not ASCII.
         """
-        bits = functools.reduce(operator.or_, (_MARK_BIT.get(mark, _NOT_ASCII) for mark in marks))
-        return number[(self._marks[number] & bits).astype(np.bool_)]
+        return np.flatnonzero(_holds(self._marks, marks))
+
+    def among_holding(self, number: Int64s, *marks: str) -> Int64s:
+        """Those of some lines, int64 [n], none blank, that may hold one of each of marks."""
+        return number[_holds(self._marks[number], marks)]
 
     @functools.cached_property
     def filled(self) -> Int64s:
@@ -279,6 +320,16 @@ def split_lines(text: pa.ChunkedArray) -> Lines:
     start = np.flatnonzero(is_start).astype(np.int64, copy=False)
     first_line = np.searchsorted(start, document_start).astype(np.int64, copy=False)
     return Lines(buffer, document_start, start, first_line)
+
+
+def _holds(held: npt.NDArray[np.uint8], marks: tuple[str, ...]) -> Bools:
+    """Bool [n], whether lines with these _MARK_BITS, uint8 [n], may hold one of each of marks."""
+    each = (
+        functools.reduce(operator.or_, (_MARK_BIT.get(mark, _NOT_ASCII) for mark in some))
+        for some in marks
+    )
+    holds: Bools = np.logical_and.reduce([held & bits != 0 for bits in each])
+    return holds
 
 
 def _is_marked(buffer: npt.NDArray[np.uint8], start: Int64s) -> Bools:

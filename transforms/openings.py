@@ -35,17 +35,19 @@ class Openings:
 
     Attributes:
       buffer: uint8 [n_bytes], the text.
-      number: int64 [n], numbers of the lines, sorted by their first two bytes.
+      number: int64 [n], numbers of the lines.
       start: int64 [n], byte offset of their content.
       end: int64 [n], byte offset of their end.
+      order: int64 [n], their places here, sorted by their first two bytes.
       pair: uint16 [n_runs], which first two bytes there are, the first one times 256.
-      run: int64 [n_runs + 1], where the lines with each start.
+      run: int64 [n_runs + 1], where in `order` the lines with each start.
     """
 
     buffer: npt.NDArray[np.uint8]
     number: Int64s
     start: Int64s
     end: Int64s
+    order: Int64s
     pair: npt.NDArray[np.uint16]
     run: Int64s
 
@@ -58,33 +60,60 @@ class Openings:
         first, second = _tables(beginnings)
         is_wanted = first[self.pair]
         rows = self._rows(is_wanted == _MAYBE)
-        rows = rows[second[_pairs(self.buffer, self.start[rows] + 2, self.end[rows])]]
+        if len(rows):
+            rows = rows[second[read_pairs(self.buffer, self.start[rows] + 2, self.end[rows])]]
         found: Int64s = self.number[np.concatenate([self._rows(is_wanted == _SURELY), rows])]
         return found
 
     def _rows(self, is_wanted: Bools) -> Int64s:
-        """int64 [n], where the lines of some runs, bool [n_runs], stand."""
+        """int64 [n], the places of the lines of some runs, bool [n_runs]."""
         run = np.flatnonzero(is_wanted)
         size = self.run[run + 1] - self.run[run]
         # Each run's rows follow one another: what all before take is left out.
         offset = np.repeat(self.run[run] - np.cumsum(size) + size, size)
-        rows: Int64s = np.arange(len(offset)) + offset
+        rows: Int64s = self.order[np.arange(len(offset)) + offset]
         return rows
 
 
 def sort_openings(
-    buffer: npt.NDArray[np.uint8], number: Int64s, start: Int64s, end: Int64s
+    buffer: npt.NDArray[np.uint8],
+    number: Int64s,
+    start: Int64s,
+    end: Int64s,
+    pair: npt.NDArray[np.uint16],
 ) -> Openings:
-    """Lines, int64 [n] numbers, by the bytes from `start` on, up to `end`, int64 [n]."""
-    pair = _pairs(buffer, start, end)
+    """Lines, int64 [n] numbers, by the bytes from `start` on, up to `end`, int64 [n].
+
+    Args:
+      buffer: uint8 [n_bytes], the text.
+      number: numbers of the lines.
+      start: byte offset of their content.
+      end: byte offset of their end.
+      pair: uint16 [n], the first two bytes of each.
+    """
     order = np.argsort(pair, kind="stable")
     ordered = pair[order]
     run = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] ^ 1))
-    places = (number[order], start[order], end[order])
-    return Openings(buffer, *places, ordered[run], np.append(run, len(ordered)))
+    return Openings(buffer, number, start, end, order, ordered[run], np.append(run, len(ordered)))
 
 
-def _pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDArray[np.uint16]:
+def opening_so(
+    buffer: npt.NDArray[np.uint8],
+    pair: npt.NDArray[np.uint16],
+    start: Int64s,
+    end: Int64s,
+    beginnings: frozenset[bytes],
+) -> Bools:
+    """Bool [n], whether each line may open with one of these; arguments as of `sort_openings`."""
+    first, second = _tables(beginnings)
+    wanted = first[pair]
+    opens: Bools = wanted == _SURELY
+    rows = np.flatnonzero(wanted == _MAYBE)
+    opens[rows] = second[read_pairs(buffer, start[rows] + 2, end[rows])]
+    return opens
+
+
+def read_pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDArray[np.uint16]:
     """uint16 [n], the bytes at each offset and behind it, the first one times 256.
 
     Behind a line's end there are newlines.
@@ -102,10 +131,10 @@ def _pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDA
 def beginnings(openings: str | tuple[str, ...]) -> frozenset[bytes]:
     """The bytes that lines open with which open with one of these.
 
-    A character by itself stands for all with its first byte.
+    A last character stands for all with its first byte.
     """
     return frozenset(
-        opening.encode()[: _COMPARED_BYTES if len(opening) > 1 else 1] for opening in openings
+        (opening[:-1].encode() + opening[-1].encode()[:1])[:_COMPARED_BYTES] for opening in openings
     )
 
 

@@ -113,7 +113,7 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank), _SAYS)
     marks = np.union1d(marks, says)
     # "answer := ..." is a program's.
-    marks = marks[~lines.text.gather(marks).str.contains(r"^[ \t]*\w+[ \t]*:=").to_numpy()]
+    marks = marks[~lines.texts(marks).str.contains(r"^[ \t]*\w+[ \t]*:=").to_numpy()]
     if len(marks) == 0:
         return
     is_value, is_label = (
@@ -187,7 +187,7 @@ def _label_bytes(lines: Lines, line: int) -> int:
 
 def _opens_steps(lines: Lines, marks: Int64s) -> Bools:
     """Bool [n], whether a mark is a "Solution:" whose answer has a label of its own below."""
-    is_solving: Bools = lines.text.gather(marks).str.contains(_SOLVING).to_numpy()
+    is_solving: Bools = lines.texts(marks).str.contains(_SOLVING).to_numpy()
     documents = lines.document_of(marks)
     is_followed = np.append(documents[:-1] == documents[1:], False)[: len(marks)]
     opens: Bools = is_solving & is_followed & ~np.append(is_solving[1:], False)[: len(marks)]

@@ -23,6 +23,7 @@ _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
 # "G1." counts the questions of a part; labels of questions and answers are other families'.
 _LETTERED = r"[B-EG-PRT-Z][0-9]{1,3}[.)]"
 _LETTERS = tuple(letter + digit for letter in "BCDEGHIJKLMNOPRTUVWXYZ" for digit in "0123456789")
+_MARKED_NUMBERS = tuple(mark + number for mark in "[(#" for number in (*DIGITS, *_LETTERS))
 _BULLET = r"(?:[*+•◦‣●■▪○→»;-]|\*{3}|>>>?|==?>|o)[ \t]+"
 _EMPHASIS = r"(?:\*\*|__|\*|_)"
 # "Subject: 2.3." heads the entries of old lists of questions.
@@ -74,12 +75,13 @@ _BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
 _MARKED = LinePattern(_ENDS, holds="?？؟")
 _STANDING = (
     _MARKED,
-    LinePattern(_NUMBERED, opens=(*("*_[(#" + DIGITS), *_LETTERS)),
+    LinePattern(_NUMBERED, opens=(*("*_" + DIGITS), *_LETTERS, *_MARKED_NUMBERS)),
     LinePattern(_BOLD, opens="*_"),
     LinePattern(
         ASKING_WORD,
         opens=(
-            *("*_:[(#" + DIGITS),
+            *("*_:" + DIGITS),
+            *_MARKED_NUMBERS,
             *(bullet + space for bullet in "+-;o" for space in " \t"),
             *(">>", "=>", "==>", "Subj", "FAQ", *_LETTERS),
             *(
@@ -189,7 +191,7 @@ def read_questions(candidates: Candidates) -> Questions:
     asked = np.where(is_marked & (near >= 0), last, -1)
     asked = np.maximum.accumulate(asked) if len(last) else asked
     first = np.where(asked < passage, passage, near)
-    first_text = lines.text.gather(np.maximum(first, 0))
+    first_text = lines.texts(np.maximum(first, 0))
     titles = [heading.title_line for heading in candidates.outline]
     plain = ~(_is_other(lines, first, last, first_text, text) | np.isin(last, titles))
     # "2. stable: what is it?" asks under its number, other small letters go on with a sentence.
@@ -213,7 +215,7 @@ def _first_lines(lines: Lines, last: Int64s) -> Int64s:
         above = np.maximum(last - distance, 0)
         is_open &= (last - distance >= floor) & ~lines.is_blank[above]
         # What comes after a sentence's end is no part of a title, but an item may ask twice.
-        text = lines.text.gather(above)
+        text = lines.texts(above)
         goes_on = text.str.contains(_STARTS_ITEM) & text.str.contains(_CLAUSE_ENDS)
         is_open &= (goes_on | ~text.str.contains(_SENTENCE_ENDS)).to_numpy()
         starts = is_open & _starts(lines, above)
@@ -246,7 +248,7 @@ def _paragraph_starts(lines: Lines, last: Int64s) -> Int64s:
 
 
 def _starts(lines: Lines, number: Int64s) -> Bools:
-    is_item = lines.text.gather(number).str.contains(_STARTS_ITEM).to_numpy()
+    is_item = lines.texts(number).str.contains(_STARTS_ITEM).to_numpy()
     starts: Bools = lines.opens[number] | is_item | _follows_title(lines, number)
     return starts
 
@@ -297,7 +299,7 @@ def _read_prefix(first_text: pl.Series, last_text: pl.Series) -> _Prefix:
 def _as_questions(
     lines: Lines, first: Int64s, last: Int64s, is_marked: Bools, is_passage: Bools
 ) -> Questions:
-    first_text, last_text = lines.text.gather(first), lines.text.gather(last)
+    first_text, last_text = lines.texts(first), lines.texts(last)
     emphasis, count, n_numbers, shape, prefix_bytes = _read_prefix(first_text, last_text)
     indent = lines.indent[first]
     below = lines.indent[np.minimum(last + 1, lines.n_lines - 1)]
@@ -383,22 +385,22 @@ def _follows_title(lines: Lines, number: Int64s) -> Bools:
     lower case.
     """
     above = np.maximum(number - 1, 0)
-    halves = lines.text.gather(above).str.contains(rf"{ASKING_WORD}|{_STARTS_ITEM}").to_numpy()
-    halves |= lines.text.gather(number).str.contains(r"^[ \t]*\p{Ll}").to_numpy()
+    halves = lines.texts(above).str.contains(rf"{ASKING_WORD}|{_STARTS_ITEM}").to_numpy()
+    halves |= lines.texts(number).str.contains(r"^[ \t]*\p{Ll}").to_numpy()
     is_above: Bools = is_title(lines, above) & lines.opens[above] & ~halves
     return is_above & ~np.isin(number, lines.first_line)
 
 
 def is_title(lines: Lines, number: Int64s) -> Bools:
     """Bool [n], whether a line is short, starts like a title and is not punctuated."""
-    text = lines.text.gather(number)
+    text = lines.texts(number)
     found = text.str.contains(_TITLE) & (text.str.len_bytes() <= _MAX_TITLE_BYTES)
     return np.asarray(found.to_numpy(), np.bool_)
 
 
 def asks_surely(lines: Lines, questions: Questions) -> Bools:
     """Bool [n], whether each opens with a word that seldom opens anything but a question."""
-    text = lines.text.gather(questions.line)
+    text = lines.texts(questions.line)
     sure = text.str.contains(SURE_WORD) | text.str.contains(_INVERTED)
     return np.asarray(sure.to_numpy(), np.bool_)
 

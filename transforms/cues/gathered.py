@@ -68,10 +68,16 @@ LABELLED_ITEM = LinePattern(
     holds="0٠",
 )
 """Lines that open with a word and a number."""
+_FIRSTS = (*DIGITS, *(letter + ")" for letter in string.ascii_lowercase))
 BARE_ITEM = LinePattern(
     rf"{_MARKUP}(?:{_NUMBER}(?:[.):\]．、）]|-[ \t])|\d{{1,3}}(?:\.\d{{1,3}}){{1,3}}[ \t]+\S"
     r"|[a-z]\))",
-    opens=(*("#*_[(" + DIGITS), *(letter + ")" for letter in string.ascii_lowercase)),
+    opens=(
+        *"*_",
+        *(before + first for before in ("", "[", "(", "# ", "#\t") for first in _FIRSTS),
+        "##",
+        *("#" + space + other for space in " \t" for other in " \t*_[("),
+    ),
 )
 """Lines that open with a number, or with a letter that counts: "b)"."""
 

@@ -145,9 +145,7 @@ def _listed(lines: Lines, form: tuple[str, str, str, int], peers: list[Line]) ->
     is_rival = lines.indent[filled] <= indent
     if bullet:
         is_rival &= (
-            lines.text.gather(filled)
-            .str.contains(rf"^[ \t]*(?:{_BULLET}|\|[^\n]*[^\s|:-])")
-            .to_numpy()
+            lines.texts(filled).str.contains(rf"^[ \t]*(?:{_BULLET}|\|[^\n]*[^\s|:-])").to_numpy()
         )
     elif not separator:
         is_rival &= lines.opens[filled]

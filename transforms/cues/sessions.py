@@ -23,7 +23,7 @@ _CLOSER = LinePattern(
     opens=('""', "''", "</", "*/", "=c", *"$%>"),
 )
 # Comments between examples, where they open a paragraph.
-_COMMENT = LinePattern(r"^[ \t]*#[ \t]+\S", opens="#")
+_COMMENT = LinePattern(r"^[ \t]*#[ \t]+\S", opens=("# ", "#\t"))
 # What declares a reference: a man page's first section, what a reStructuredText page documents.
 _REFERENCE = LinePattern(
     r"^NAME\s*$|^\.\. (?:\w+:)?(?:module|currentmodule|function|class|method|data|program)::",
@@ -233,15 +233,16 @@ def _shows(lines: Lines, prompts: Prompts, block: Int64s) -> Bools:
 def _stops(candidates: Candidates) -> Int64s:
     """The lines that no output goes past, ascending."""
     closers, _ = candidates.matching(_CLOSER, _FENCES)
-    comments, _ = candidates.matching(_COMMENT)
+    comments = candidates.passing(_COMMENT)
     comments = comments[candidates.lines.opens[comments]]
+    comments, _ = candidates.among(comments, _COMMENT.pattern)
     return np.sort(np.concatenate([closers, comments]))
 
 
 def _is_placed(lines: Lines, line: Int64s) -> Bools:
     """Bool [n], whether each stands alone, deeper than the line above, or below a colon."""
     above = np.maximum(line - 1, 0)
-    ends = lines.text.gather(above).str.contains(r":\s*$").to_numpy()
+    ends = lines.texts(above).str.contains(r":\s*$").to_numpy()
     is_placed: Bools = lines.opens[line] | (lines.indent[line] > lines.indent[above]) | ends
     return is_placed
 
@@ -307,7 +308,7 @@ def in_examples(lines: Lines, line: Int64s) -> Bools:
     if len(flush) == 0:
         return np.zeros(len(line), np.bool_)
     above = flush[np.maximum(np.searchsorted(flush, line) - 1, 0)]
-    is_examples = lines.text.gather(above).str.contains(_EXAMPLES).to_numpy()
+    is_examples = lines.texts(above).str.contains(_EXAMPLES).to_numpy()
     is_near = (above >= lines.first_line[lines.document_of(line)]) & (above < line)
     is_within: Bools = is_examples & is_near
     return is_within

@@ -119,7 +119,7 @@ FORMS = (
         candidate=LinePattern(
             r"^[ \t]*[*_]{0,3}\p{Lu}[^:\n]*\d{1,2}:\d{2}[\d:.)\] apmAPM]*\s*$",
             opens="*_" + CAPITALS,
-            holds=":",
+            holds=(":", DIGITS),
         ),
         pattern=(
             rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}(?P<name>{_NAME})[*_]{{0,3}},?[ \t]+{_TIME})"
@@ -132,7 +132,7 @@ FORMS = (
             r"^[\p{Ll}][\w.-]*(?:[ ][\w.-]+)?(?:[ ]{2,}|\t|[ ]—[ ]|[ ]\[)[\d./, :-]*\d{1,2}:\d{2}"
             r"[\d:.)\] apmAPM]*\s*$",
             opens=LETTERS,
-            holds=":",
+            holds=(":", DIGITS),
         ),
         pattern=(
             r"^(?P<lead>)(?P<mark>(?P<name>\p{Ll}[\w.-]{1,30}(?:[ ][\w.-]{1,20})?)"
@@ -144,7 +144,13 @@ FORMS = (
 _PARTS = ("lead", "mark")
 _KEY = ("document", "layout")
 
-BREAK = LinePattern(r"^[ \t]*(?:%+|(?:[-=*_~] ?){3,})\s*$", opens="%-=*_~")
+BREAK = LinePattern(
+    r"^[ \t]*(?:%+|(?:[-=*_~] ?){3,})\s*$",
+    opens=(
+        "%",
+        *(one + space + other for one in "-=*_~" for space in ("", " ") for other in "-=*_~"),
+    ),
+)
 """Lines that part what stands above from what stands below."""
 
 # A word asks; "??" by itself fills in a form.

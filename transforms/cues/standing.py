@@ -74,7 +74,7 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
         return
     has_body = _has_body(candidates, questions)
     questions = _kept(candidates, questions, has_body, "nothing below that answers")
-    is_key = lines.text.gather(questions.last).str.contains(_KEY).to_numpy()
+    is_key = lines.texts(questions.last).str.contains(_KEY).to_numpy()
     questions = _kept(candidates, questions, ~is_key, "a question mark in quotes")
     is_todo = is_entry(candidates, questions)
     questions = _kept(candidates, questions, ~is_todo, "an entry of a list that seldom asks")
@@ -224,7 +224,7 @@ def _is_peer_item(lines: Lines, questions: Questions) -> Bools:
     """Bool [n], whether below each bullet stands the same bullet, no deeper."""
     below = np.minimum(questions.body, lines.n_lines - 1)
     bullet = r"^[ \t]*([*+•◦‣●■▪○→»o-])[ \t]"
-    above_text, below_text = (lines.text.gather(each) for each in (questions.line, below))
+    above_text, below_text = (lines.texts(each) for each in (questions.line, below))
     same = above_text.str.extract(bullet, 1) == below_text.str.extract(bullet, 1)
     is_peer: Bools = same.fill_null(False).to_numpy() & (lines.indent[below] <= questions.indent)
     return is_peer
