@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.lines import Int64s, Lines
+from transforms.lines import Bools, Int64s, Lines
 from transforms.outline import OUTLINE, TERM, Heading, read_outline
 
 T = TypeVar("T")
@@ -110,6 +110,12 @@ class Candidates:
             self._found[pattern] = self.among(self.passing(pattern), pattern.pattern)
         found: tuple[Int64s, pl.Series] = self._found[pattern]
         return found
+
+    def matches(self, number: Int64s, pattern: LinePattern) -> Bools:
+        """Bool [n], whether each of some lines, int64 [n], is among all that a pattern matches."""
+        found, _ = self._matching(pattern)
+        matches: Bools = np.append(found, -1)[np.searchsorted(found, number)] == number
+        return matches
 
     def passing(self, pattern: LinePattern) -> Int64s:
         """int64 [n], the lines that pass a pattern's gates, ascending."""

@@ -196,7 +196,7 @@ def _in_org(lines: Lines, number: Int64s, text: pl.Series) -> Bools:
     near = np.where(is_inside, below, starred)
     is_title = np.append(starred[1:] == near[:-1], False) & (np.diff(depth, append=0) > 0)
     is_text = is_inside & (lines.indent[near] == 0)
-    is_text &= ~lines.texts(near).str.contains(r"^(?:[*+-]+|\d{1,3}[.)])[ \t]").to_numpy()
+    is_text &= ~lines.matching(near, r"^(?:[*+-]+|\d{1,3}[.)])[ \t]")
     asks = shown.str.contains(_STARS_ASKING).to_numpy()
     says = shown.str.contains(_STARS_SAYING).to_numpy()
     n_titles, n_texts, n_asking, n_saying, n_all = (

@@ -113,12 +113,10 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank), _SAYS)
     marks = np.union1d(marks, says)
     # "answer := ..." is a program's.
-    marks = marks[~lines.texts(marks).str.contains(r"^[ \t]*\w+[ \t]*:=").to_numpy()]
+    marks = marks[~lines.matching(marks, r"^[ \t]*\w+[ \t]*:=")]
     if len(marks) == 0:
         return
-    is_value, is_label = (
-        np.isin(marks, candidates.matching(each)[0]) for each in (label.FINAL_VALUE, _ANSWERS)
-    )
+    is_value, is_label = (candidates.matches(marks, each) for each in (label.FINAL_VALUE, _ANSWERS))
     is_mark = is_value | is_label | lines.closes[marks]
     is_mark &= is_value | ~_within(lines.start[marks], labelled)
     is_mark &= ~_within(lines.start[marks], candidates.once(fields.find))
@@ -187,7 +185,7 @@ def _label_bytes(lines: Lines, line: int) -> int:
 
 def _opens_steps(lines: Lines, marks: Int64s) -> Bools:
     """Bool [n], whether a mark is a "Solution:" whose answer has a label of its own below."""
-    is_solving: Bools = lines.texts(marks).str.contains(_SOLVING).to_numpy()
+    is_solving = lines.matching(marks, _SOLVING)
     documents = lines.document_of(marks)
     is_followed = np.append(documents[:-1] == documents[1:], False)[: len(marks)]
     opens: Bools = is_solving & is_followed & ~np.append(is_solving[1:], False)[: len(marks)]

@@ -25,11 +25,10 @@ def is_entry(candidates: Candidates, questions: Questions) -> Bools:
     stand in the line above it, alone.
     """
     lines = candidates.lines
-    number, text = candidates.matching(_ENTRY)
-    is_opening = lines.opens[number]
-    is_alone = text.str.contains(r"^\D*\d+\W*$").to_numpy()[is_opening]
-    is_counted = text.str.contains(_COUNTED).to_numpy()[is_opening]
-    number = number[is_opening]
+    number, _ = candidates.matching(_ENTRY)
+    number = number[lines.opens[number]]
+    is_alone = lines.matching(number, r"^\D*\d+\W*$")
+    is_counted = lines.matching(number, _COUNTED)
     filled = np.searchsorted(lines.filled, questions.line) - 1
     above = lines.filled[np.maximum(filled, 0)]
     is_below = np.isin(above, number[is_alone]) & (filled >= 0)

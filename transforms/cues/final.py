@@ -129,9 +129,9 @@ def may_conclude(lines: Lines, ends: Iterable[int]) -> list[bool]:
     It tells most responses apart, all at once.
     """
     data = lines.data
-    tails = (str(data[max(0, end - _QUICK_BYTES) : end], "utf-8", "ignore") for end in ends)
-    found: list[bool] = pl.Series(tails, dtype=pl.String).str.contains(_QUICK).to_list()
-    return found
+    tails = [str(data[max(0, end - _QUICK_BYTES) : end], "utf-8", "ignore") for end in ends]
+    # The expression takes milliseconds to compile.
+    return pl.Series(tails).str.contains(_QUICK).to_list() if tails else []
 
 
 def find_final(lines: Lines, start: int, end: int) -> Final | None:

@@ -127,7 +127,7 @@ def _is_quote(lines: Lines, prompts: Prompts) -> Bools:
     is_word, is_mark = (prompts.kind == _CODES[cue] for cue in (_ANY, _MARK))
     n_alike = per_document(lines, prompts, pl.Series(is_word), pl.len())
     rare: Bools = is_word & (n_alike < _MIN_ALIKE)
-    is_code = lines.texts(prompts.line).str.contains(rf"^[ \t]*>\s+(?:{_CODE}|$)").to_numpy()
+    is_code = lines.matching(prompts.line, rf"^[ \t]*>\s+(?:{_CODE}|$)")
     is_said = (is_word | is_mark) & is_prose(lines, prompts)
     quotes: Bools = rare | is_said | (is_mark & ~is_code)
     return quotes

@@ -86,7 +86,7 @@ def _read_commands(candidates: Candidates) -> Prompts:
     """The prompts behind which a command may stand."""
     prompts = _READER.read(candidates, _PROMPT)
     lines = candidates.lines
-    is_other = lines.texts(prompts.line).str.contains(_NO_COMMAND).to_numpy()
+    is_other = lines.matching(prompts.line, _NO_COMMAND)
     is_other |= _is_doubtful(prompts) & is_prose(lines, prompts)
     is_other |= _is_percent_comment(candidates, prompts)
     candidates.refuse(prompts.line[is_other], GAME, "no command behind the prompt")
