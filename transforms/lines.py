@@ -127,8 +127,8 @@ class Lines:
 
     def texts(self, number: Int64s) -> pl.Series:
         """String [n], some lines, by their numbers; views into the buffer."""
-        # As polars counts rows itself, or it would convert and check each number.
-        return self.text.gather(pl.Series(number.astype(np.uint32)))
+        # `gather` does the same through a query, which costs several times as much.
+        return self.text[number]
 
     def matching(self, number: Int64s, pattern: str) -> Bools:
         """Bool [n], whether a Rust regular expression matches each of some lines, int64 [n]."""
@@ -328,7 +328,7 @@ def _holds(held: npt.NDArray[np.uint8], marks: tuple[str, ...]) -> Bools:
         functools.reduce(operator.or_, (_MARK_BIT.get(mark, _NOT_ASCII) for mark in some))
         for some in marks
     )
-    holds: Bools = np.logical_and.reduce([held & bits != 0 for bits in each])
+    holds: Bools = functools.reduce(operator.and_, (held & bits != 0 for bits in each))
     return holds
 
 
