@@ -62,12 +62,15 @@ class Refusal(NamedTuple):
     reason: str
 
 
+# White space in the sense of Rust, by its first bytes; a line that ends there has a newline.
+_WHITE = " \t\n\v\f\r\u0085\u1680\u2000\u3000"
 OUTLINE_LINES = (
     LinePattern(
         OUTLINE,
         opens=(
-            *(mark * 2 for mark in "#=-~^\"'*+_:`."),
-            *(mark + space for mark in "#=*" for space in " \t"),
+            *(mark * 3 + end for mark in "-^\"'+_:" for end in mark + _WHITE),
+            *("##", "===", "***", "~~~", "```", ".. _"),
+            *(mark + space for mark in ("#", "=", "==", "*", "**") for space in " \t"),
             *("[" + mark for mark in "[#.qhdfag"),
             *".\\@<;",
         ),

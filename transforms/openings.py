@@ -9,6 +9,7 @@ import functools
 import itertools
 import string
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 
 _COMPARED_BYTES = 4
 _NEWLINE = 10
-_MAYBE, _SURELY = 1, 2
+_NO, _SURELY, _FIRST_GROUP = 0, 1, 2
 _NOT_ASCII = bytes(range(0x80, 0x100))
 # What may stand behind a word: no letter but "no.", before a number, or those of other scripts.
 _BEHIND = [
@@ -57,13 +58,12 @@ class Openings:
         Args:
           beginnings: of one to four bytes; of four the last two are compared apart.
         """
-        first, second = _tables(beginnings)
-        is_wanted = first[self.pair]
-        rows = self._rows(is_wanted == _MAYBE)
-        if len(rows):
-            rows = rows[second[read_pairs(self.buffer, self.start[rows] + 2, self.end[rows])]]
-        found: Int64s = self.number[np.concatenate([self._rows(is_wanted == _SURELY), rows])]
-        return found
+        tables = _read_tables(beginnings)
+        group = tables.group[self.pair]
+        surely, maybe = self._rows(group == _SURELY), group >= _FIRST_GROUP
+        rows, group = self._rows(maybe), np.repeat(group[maybe], np.diff(self.run)[maybe])
+        rows = rows[tables.goes_on(group, self.buffer, self.start[rows], self.end[rows])]
+        return self.number[np.concatenate([surely, rows])]
 
     def _rows(self, is_wanted: Bools) -> Int64s:
         """int64 [n], the places of the lines of some runs, bool [n_runs]."""
@@ -105,11 +105,11 @@ def opening_so(
     beginnings: frozenset[bytes],
 ) -> Bools:
     """Bool [n], whether each line may open with one of these; arguments as of `sort_openings`."""
-    first, second = _tables(beginnings)
-    wanted = first[pair]
-    opens: Bools = wanted == _SURELY
-    rows = np.flatnonzero(wanted == _MAYBE)
-    opens[rows] = second[read_pairs(buffer, start[rows] + 2, end[rows])]
+    tables = _read_tables(beginnings)
+    group = tables.group[pair]
+    opens: Bools = group == _SURELY
+    rows = np.flatnonzero(group >= _FIRST_GROUP)
+    opens[rows] = tables.goes_on(group[rows], buffer, start[rows], end[rows])
     return opens
 
 
@@ -158,20 +158,45 @@ def _cases(letter: str) -> str:
     return letter.lower() + letter.upper() + {"s": "\u017f", "k": "\u212a"}.get(letter.lower(), "")
 
 
-@functools.cache
-def _tables(beginnings: frozenset[bytes]) -> tuple[npt.NDArray[np.uint8], Bools]:
-    """For every first pair of bytes whether it opens a line that is wanted, and every second one.
+class _Tables(NamedTuple):
+    """Which bytes a line that is wanted opens with.
 
-    Returns:
-      uint8 [65536], 0, _MAYBE if the second pair decides, or _SURELY; bool [65536].
+    Attributes:
+      group: uint16 [65536], by its first pair of bytes: _NO, _SURELY, or which group of beginnings
+        it opens those of.
+      third: bool [n_groups, 256], by group, the bytes that may follow.
+      fourth: bool [n_groups, 256], those that may follow these.
     """
-    first, second = np.zeros((256, 256), np.uint8), np.zeros((256, 256), np.bool_)
-    # The short ones last: what they let pass needs no second pair.
+
+    group: npt.NDArray[np.uint16]
+    third: Bools
+    fourth: Bools
+
+    def goes_on(
+        self,
+        group: npt.NDArray[np.uint16],
+        buffer: npt.NDArray[np.uint8],
+        start: Int64s,
+        end: Int64s,
+    ) -> Bools:
+        """Bool [n], whether each line, of a group by its first bytes, goes on as it should."""
+        pair = read_pairs(buffer, start + 2, end)
+        goes_on: Bools = self.third[group, pair >> 8] & self.fourth[group, pair & 255]
+        return goes_on
+
+
+@functools.cache
+def _read_tables(beginnings: frozenset[bytes]) -> _Tables:
+    pairs = sorted({opening[:2] for opening in beginnings if len(opening) > 2})
+    of_pair = {pair: place for place, pair in enumerate(pairs, _FIRST_GROUP)}
+    group = np.full((256, 256), _NO, np.uint16)
+    third, fourth = np.zeros((2, _FIRST_GROUP + len(pairs), 256), np.bool_)
+    # The short ones last: what they let pass is looked at no further.
     for opening in sorted(beginnings, key=len, reverse=True):
         at = (opening[0], opening[1] if len(opening) > 1 else slice(None))
+        place = of_pair[opening[:2]] if len(opening) > 2 else _SURELY
+        group[at] = place
         if len(opening) > 2:
-            first[at] = _MAYBE
-            second[opening[2], opening[3] if len(opening) > 3 else slice(None)] = True
-        else:
-            first[at] = _SURELY
-    return first.ravel(), second.ravel()
+            third[place, opening[2]] = True
+            fourth[place, opening[3] if len(opening) > 3 else slice(None)] = True
+    return _Tables(group.ravel(), third, fourth)

@@ -77,8 +77,9 @@ _NUMBERED_LINES = LinePattern(_NUMBERED, opens=(*("*_" + DIGITS), *_LETTERS, *_M
 _ASKING = LinePattern(
     ASKING_WORD,
     opens=(
-        *("*_:" + DIGITS),
+        *("*_" + DIGITS),
         *_MARKED_NUMBERS,
+        *(":" + behind for behind in (*" \t[(#", *DIGITS, *_LETTERS)),
         *(bullet + space for bullet in "+-;o" for space in " \t"),
         *(">>", "=>", "==>", "Subj", "FAQ", *_LETTERS),
         *(quote + word for quote in ("", '"', "'") for word in f"{_WORDS}|{_CJK_WORDS}".split("|")),

@@ -81,8 +81,7 @@ _PROMPTS = (
         r"^[ \t]*(?:[^ \t\n]*>\s|(?:MariaDB |\[\d+\] pry|Prelude |\*[A-Z])[^\n]*>)", holds=">"
     ),
     LinePattern(r"^[ \t]*[a-z_]\w*=#\s", opens="_" + LETTERS, holds="#"),
-    # What stands before is looked at where a prompt is read: the end alone is found faster.
-    LinePattern(r";;\s*$", opens=("# ", "#\t")),
+    LinePattern(r"^[ \t]*#[ \t][^\n]*;;\s*$", opens=("# ", "#\t")),
     LinePattern(r"^[ \t]*(?:\((?:[a-zA-Z]+[):]|%i)|In \[)", opens="(I"),
     LinePattern(r"^[ \t]*(?:\[(?:trace|debug)\][ \t]*)?\d*[ \t]?\?-\s", holds="?"),
 )
