@@ -127,10 +127,9 @@ class Candidates:
         if pattern.words:
             number = lines.opening_with_word(pattern.words)
             return lines.among_holding(number, *holds) if holds else number
-        if holds:
-            number = lines.holding(*holds)
-            return lines.among_opening(number, pattern.opens) if pattern.opens else number
-        return lines.opening_with(pattern.opens) if pattern.opens else lines.filled
+        if pattern.opens:
+            return lines.opening_with(pattern.opens, *holds)
+        return lines.holding(*holds) if holds else lines.filled
 
     def among(self, number: Int64s, pattern: str) -> tuple[Int64s, pl.Series]:
         """Those of some lines, int64 [n], that a Rust regular expression matches."""

@@ -19,6 +19,7 @@ from transforms.openings import Bools as Bools
 from transforms.openings import Int64s as Int64s
 from transforms.openings import (
     Openings,
+    Uint16s,
     beginnings,
     opening_so,
     read_pairs,
@@ -35,7 +36,8 @@ MARKUP = " \t\f\u3000\ufeff#*_[(>:"
 _OPENS_MARKUP = np.isin(np.arange(256), [mark.encode()[0] for mark in MARKUP])
 
 _PIECE_BYTES = 1 << 20
-_FEW = 32
+# Lines are few or many by their share of all.
+_FEW, _SOME = 32, 8
 _NEWLINE = 10
 _TAB = 9
 _TAB_COLUMNS = 8
@@ -152,15 +154,16 @@ class Lines:
         return marks
 
     @functools.cached_property
-    def _pair(self) -> npt.NDArray[np.uint16]:
-        """uint16 [n_lines], the first two bytes of a line, white space left out; any if blank."""
-        return read_pairs(self.buffer, self.content_start, self.start[1:])
+    def _pairs(self) -> tuple[Uint16s, Uint16s]:
+        """uint16 [n_lines] each, of a line's content the first two bytes and the two behind."""
+        starts = (self.content_start, self.content_start + 2)
+        first, then = (read_pairs(self.buffer, start, self.start[1:]) for start in starts)
+        return first, then
 
     @functools.cached_property
     def openings(self) -> Openings:
         """The lines that are not blank by their first bytes, white space left out."""
-        start, end = self.content_start[self.filled], self.start[self.filled + 1]
-        return sort_openings(self.buffer, self.filled, start, end, self._pair[self.filled])
+        return sort_openings(self.filled, *(pair[self.filled] for pair in self._pairs))
 
     @functools.cached_property
     def marked_openings(self) -> Openings:
@@ -170,15 +173,20 @@ class Lines:
         rest = self.texts(number).str.strip_chars_start(MARKUP)
         end = self.start[number + 1]
         start = end - rest.str.len_bytes().to_numpy().astype(np.int64)
-        pair = read_pairs(self.buffer, start, end)
-        return sort_openings(self.buffer, number, start, end, pair)
+        pairs = (read_pairs(self.buffer, at, end) for at in (start, start + 2))
+        return sort_openings(number, *pairs)
 
-    def opening_with(self, opens: str | tuple[str, ...]) -> Int64s:
+    def opening_with(self, opens: str | tuple[str, ...], *holds: str) -> Int64s:
         """int64 [n], the lines that, white space left out, may open with one of these; ascending.
 
-        Up to four bytes are compared, of a last character no more than the first.
+        Up to four bytes are compared, of a last character no more than the first. They may hold
+        one of each of some marks, as of `holding`.
         """
-        return self._ascending(self.openings.matching(beginnings(opens)))
+        wanted = beginnings(opens)
+        if holds and _SOME * self.openings.n_similar(wanted) > len(self.filled):
+            return opening_so(self.holding(*holds), *self._pairs, wanted)
+        number = self._ascending(self.openings.matching(wanted))
+        return self.among_holding(number, *holds) if holds else number
 
     def opening_with_word(self, words: tuple[str, ...]) -> Int64s:
         """int64 [n], the lines whose first word behind MARKUP may be one of these; ascending."""
@@ -195,14 +203,6 @@ class Lines:
         is_found = np.zeros(self.n_lines, np.bool_)
         is_found[number] = True
         return np.flatnonzero(is_found)
-
-    def among_opening(self, number: Int64s, opens: str | tuple[str, ...]) -> Int64s:
-        """Those of some lines, int64 [n], none blank, that may open with one of these."""
-        start, end = self.content_start, self.start[1:]
-        may_open = opening_so(
-            self.buffer, self._pair[number], start[number], end[number], beginnings(opens)
-        )
-        return number[may_open]
 
     def holding(self, *marks: str) -> Int64s:
         """int64 [n], the lines that are not blank and may hold one of each of marks; ascending.

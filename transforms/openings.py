@@ -1,7 +1,7 @@
 """Which lines open with what: a gate that costs what passes it, not what there is.
 
 Lines are sorted by the first two bytes of their content, so that those that open with given ones
-are found without a look at the others; two more bytes are compared one line after the other.
+are found without a look at the others; two more bytes are compared of these.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Uint16s = npt.NDArray[np.uint16]
 
 _COMPARED_BYTES = 4
 _NEWLINE = 10
@@ -35,85 +36,63 @@ class Openings:
     """Lines by the bytes at which their content starts.
 
     Attributes:
-      buffer: uint8 [n_bytes], the text.
-      number: int64 [n], numbers of the lines.
-      start: int64 [n], byte offset of their content.
-      end: int64 [n], byte offset of their end.
-      order: int64 [n], their places here, sorted by their first two bytes.
-      pair: uint16 [n_runs], which first two bytes there are, the first one times 256.
-      run: int64 [n_runs + 1], where in `order` the lines with each start.
+      number: int64 [n], numbers of the lines, sorted by their first two bytes.
+      then: uint16 [n], the two bytes behind these, the first one times 256.
+      pair: uint16 [n_runs], which first two bytes there are.
+      run: int64 [n_runs + 1], where the lines with each start.
     """
 
-    buffer: npt.NDArray[np.uint8]
     number: Int64s
-    start: Int64s
-    end: Int64s
-    order: Int64s
-    pair: npt.NDArray[np.uint16]
+    then: Uint16s
+    pair: Uint16s
     run: Int64s
 
     def matching(self, beginnings: frozenset[bytes]) -> Int64s:
-        """int64 [n], the lines that may open with one of these, in no order.
-
-        Args:
-          beginnings: of one to four bytes; of four the last two are compared apart.
-        """
+        """int64 [n], the lines that open with one of these, of one to four bytes; in no order."""
         tables = _read_tables(beginnings)
         group = tables.group[self.pair]
         surely, maybe = self._rows(group == _SURELY), group >= _FIRST_GROUP
-        rows, group = self._rows(maybe), np.repeat(group[maybe], np.diff(self.run)[maybe])
-        rows = rows[tables.goes_on(group, self.buffer, self.start[rows], self.end[rows])]
+        rows = self._rows(maybe)
+        of_row = np.repeat(group[maybe], np.diff(self.run)[maybe])
+        rows = rows[tables.goes_on(of_row, self.then[rows])]
         return self.number[np.concatenate([surely, rows])]
 
+    def n_similar(self, beginnings: frozenset[bytes]) -> int:
+        """How many lines open with the first two bytes of one of these."""
+        group = _read_tables(beginnings).group[self.pair]
+        return int(np.diff(self.run)[group != _NO].sum())
+
     def _rows(self, is_wanted: Bools) -> Int64s:
-        """int64 [n], the places of the lines of some runs, bool [n_runs]."""
+        """int64 [n], where the lines of some runs, bool [n_runs], stand."""
         run = np.flatnonzero(is_wanted)
         size = self.run[run + 1] - self.run[run]
         # Each run's rows follow one another: what all before take is left out.
         offset = np.repeat(self.run[run] - np.cumsum(size) + size, size)
-        rows: Int64s = self.order[np.arange(len(offset)) + offset]
+        rows: Int64s = np.arange(len(offset)) + offset
         return rows
 
 
-def sort_openings(
-    buffer: npt.NDArray[np.uint8],
-    number: Int64s,
-    start: Int64s,
-    end: Int64s,
-    pair: npt.NDArray[np.uint16],
-) -> Openings:
-    """Lines, int64 [n] numbers, by the bytes from `start` on, up to `end`, int64 [n].
-
-    Args:
-      buffer: uint8 [n_bytes], the text.
-      number: numbers of the lines.
-      start: byte offset of their content.
-      end: byte offset of their end.
-      pair: uint16 [n], the first two bytes of each.
-    """
+def sort_openings(number: Int64s, pair: Uint16s, then: Uint16s) -> Openings:
+    """Lines, int64 [n] numbers, by their first two bytes and the two behind, uint16 [n] each."""
     order = np.argsort(pair, kind="stable")
     ordered = pair[order]
     run = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] ^ 1))
-    return Openings(buffer, number, start, end, order, ordered[run], np.append(run, len(ordered)))
+    return Openings(number[order], then[order], ordered[run], np.append(run, len(ordered)))
 
 
 def opening_so(
-    buffer: npt.NDArray[np.uint8],
-    pair: npt.NDArray[np.uint16],
-    start: Int64s,
-    end: Int64s,
-    beginnings: frozenset[bytes],
-) -> Bools:
-    """Bool [n], whether each line may open with one of these; arguments as of `sort_openings`."""
+    number: Int64s, pair: Uint16s, then: Uint16s, beginnings: frozenset[bytes]
+) -> Int64s:
+    """Those of some lines, int64 [n], that open with one of these; bytes are those of all lines."""
     tables = _read_tables(beginnings)
-    group = tables.group[pair]
-    opens: Bools = group == _SURELY
+    group = tables.group[pair[number]]
+    opens = group == _SURELY
     rows = np.flatnonzero(group >= _FIRST_GROUP)
-    opens[rows] = tables.goes_on(group[rows], buffer, start[rows], end[rows])
-    return opens
+    opens[rows] = tables.goes_on(group[rows], then[number[rows]])
+    return number[opens]
 
 
-def read_pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDArray[np.uint16]:
+def read_pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> Uint16s:
     """uint16 [n], the bytes at each offset and behind it, the first one times 256.
 
     Behind a line's end there are newlines.
@@ -164,24 +143,18 @@ class _Tables(NamedTuple):
     Attributes:
       group: uint16 [65536], by its first pair of bytes: _NO, _SURELY, or which group of beginnings
         it opens those of.
-      third: bool [n_groups, 256], by group, the bytes that may follow.
-      fourth: bool [n_groups, 256], those that may follow these.
+      third: bool [n_groups * 256], by group, the bytes that may follow.
+      fourth: bool [n_groups * 256], those that may follow these.
     """
 
-    group: npt.NDArray[np.uint16]
+    group: Uint16s
     third: Bools
     fourth: Bools
 
-    def goes_on(
-        self,
-        group: npt.NDArray[np.uint16],
-        buffer: npt.NDArray[np.uint8],
-        start: Int64s,
-        end: Int64s,
-    ) -> Bools:
+    def goes_on(self, group: Uint16s, then: Uint16s) -> Bools:
         """Bool [n], whether each line, of a group by its first bytes, goes on as it should."""
-        pair = read_pairs(buffer, start + 2, end)
-        goes_on: Bools = self.third[group, pair >> 8] & self.fourth[group, pair & 255]
+        row = group.astype(np.uint32) << 8
+        goes_on: Bools = self.third[row | then >> 8] & self.fourth[row | then & 255]
         return goes_on
 
 
@@ -199,4 +172,4 @@ def _read_tables(beginnings: frozenset[bytes]) -> _Tables:
         if len(opening) > 2:
             third[place, opening[2]] = True
             fourth[place, opening[3] if len(opening) > 3 else slice(None)] = True
-    return _Tables(group.ravel(), third, fourth)
+    return _Tables(group.ravel(), third.ravel(), fourth.ravel())
