@@ -55,7 +55,8 @@ class Openings:
         rows = self._rows(maybe)
         of_row = np.repeat(group[maybe], np.diff(self.run)[maybe])
         rows = rows[tables.goes_on(of_row, self.then[rows])]
-        return self.number[np.concatenate([surely, rows])]
+        found: Int64s = self.number[np.concatenate([surely, rows])]
+        return found
 
     def n_similar(self, beginnings: frozenset[bytes]) -> int:
         """How many lines open with the first two bytes of one of these."""
@@ -89,7 +90,8 @@ def opening_so(
     opens = group == _SURELY
     rows = np.flatnonzero(group >= _FIRST_GROUP)
     opens[rows] = tables.goes_on(group[rows], then[number[rows]])
-    return number[opens]
+    found: Int64s = number[opens]
+    return found
 
 
 def read_pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> Uint16s:

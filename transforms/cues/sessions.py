@@ -27,7 +27,7 @@ _COMMENT = LinePattern(r"^[ \t]*#[ \t]+\S", opens=("# ", "#\t"))
 # What declares a reference: a man page's first section, what a reStructuredText page documents.
 _REFERENCE = LinePattern(
     r"^NAME\s*$|^\.\. (?:\w+:)?(?:module|currentmodule|function|class|method|data|program)::",
-    opens="N.",
+    opens=("NAME", ".. "),
 )
 
 _EXAMPLES = r"^EXAMPLES?[^a-z]*$"
