@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.lines import Int64s, Lines
+from transforms.lines import Bools, Int64s, Lines
 from transforms.outline import OUTLINE, TERM, Heading, read_outline
 
 T = TypeVar("T")
@@ -39,13 +39,13 @@ class LinePattern(NamedTuple):
       words: the first word of a matching line, in any case, white space and
         `transforms.lines.MARKUP` left out, opens with one of these; empty for any.
       holds: the characters of which a matching line holds one, each of `transforms.lines.MARKS` or
-        not ASCII; empty for any.
+        not ASCII; of several strings it holds one each; empty for any.
     """
 
     pattern: str
     opens: str | tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    holds: str = ""
+    holds: str | tuple[str, ...] = ()
 
 
 class Refusal(NamedTuple):
@@ -62,12 +62,15 @@ class Refusal(NamedTuple):
     reason: str
 
 
+# White space in the sense of Rust, by its first bytes; a line that ends there has a newline.
+_WHITE = " \t\n\v\f\r\u0085\u1680\u2000\u3000"
 OUTLINE_LINES = (
     LinePattern(
         OUTLINE,
         opens=(
-            *(mark * 2 for mark in "#=-~^\"'*+_:`."),
-            *(mark + space for mark in "#=*" for space in " \t"),
+            *(mark * 3 + end for mark in "-^\"'+_:" for end in mark + _WHITE),
+            *("##", "===", "***", "~~~", "```", ".. _"),
+            *(mark + space for mark in ("#", "=", "==", "*", "**") for space in " \t"),
             *("[" + mark for mark in "[#.qhdfag"),
             *".\\@<;",
         ),
@@ -103,7 +106,7 @@ class Candidates:
         for number, _ in found:
             is_found[number] = True
         number = np.flatnonzero(is_found)
-        return number, self.lines.text.gather(number)
+        return number, self.lines.texts(number)
 
     def _matching(self, pattern: LinePattern) -> tuple[Int64s, pl.Series]:
         if pattern not in self._found:
@@ -111,18 +114,26 @@ class Candidates:
         found: tuple[Int64s, pl.Series] = self._found[pattern]
         return found
 
+    def matches(self, number: Int64s, pattern: LinePattern) -> Bools:
+        """Bool [n], whether each of some lines, int64 [n], is among all that a pattern matches."""
+        found, _ = self._matching(pattern)
+        matches: Bools = np.append(found, -1)[np.searchsorted(found, number)] == number
+        return matches
+
     def passing(self, pattern: LinePattern) -> Int64s:
         """int64 [n], the lines that pass a pattern's gates, ascending."""
-        number = self.lines.filled
+        lines = self.lines
+        holds = (pattern.holds,) if isinstance(pattern.holds, str) else pattern.holds
         if pattern.words:
-            number = self.lines.opening_with_word(pattern.words)
-        elif pattern.opens:
-            number = self.lines.opening_with(pattern.opens)
-        return self.lines.holding(number, pattern.holds) if pattern.holds else number
+            number = lines.opening_with_word(pattern.words)
+            return lines.among_holding(number, *holds) if holds else number
+        if pattern.opens:
+            return lines.opening_with(pattern.opens, *holds)
+        return lines.holding(*holds) if holds else lines.filled
 
     def among(self, number: Int64s, pattern: str) -> tuple[Int64s, pl.Series]:
         """Those of some lines, int64 [n], that a Rust regular expression matches."""
-        text = self.lines.text.gather(number)
+        text = self.lines.texts(number)
         if len(number) == 0:
             return number, text
         is_match = text.str.contains(pattern)

@@ -35,9 +35,7 @@ def is_comment(lines: Lines, number: Int64s, is_marked: Bools, is_single: Bools)
     is_hash = lines.buffer.take(lines.content_start[below], mode="clip") == _HASH
     is_above_text = is_single & is_inside & ~lines.is_blank[below] & ~is_hash
     is_above_code = is_above_text.copy()
-    is_above_code[is_above_text] = (
-        lines.text.gather(below[is_above_text]).str.contains(_CODE).to_numpy()
-    )
+    is_above_code[is_above_text] = lines.matching(below[is_above_text], _CODE)
     n_marked, n_opening, n_texts, n_codes = (
         np.bincount(document[each], minlength=len(lines.first_line) - 1)
         for each in (is_marked, is_marked & lines.opens[number], is_above_text, is_above_code)
@@ -45,7 +43,7 @@ def is_comment(lines: Lines, number: Int64s, is_marked: Bools, is_single: Bools)
     is_program = 2 * n_opening < n_marked
     is_program |= (n_codes >= _MIN_CODES) & (2 * n_codes >= n_texts)
     first = lines.first_line[np.unique(document)]
-    names_program = lines.text.gather(first).str.starts_with("#!").to_numpy()
+    names_program = lines.texts(first).str.starts_with("#!").to_numpy()
     is_program[lines.document_of(first)] |= names_program
     comments: Bools = is_marked & (is_program[document] | _in_blocks(lines, number, is_single))
     return comments
@@ -60,7 +58,7 @@ def _in_blocks(lines: Lines, number: Int64s, is_single: Bools) -> Bools:
         near = which + step
         is_inside = (near >= lines.first_line[document]) & (near < lines.first_line[document + 1])
         near = np.where(is_inside, near, which)
-        beside |= is_inside & lines.text.gather(near).str.contains(r"^#(?:\s|$)").to_numpy()
+        beside |= is_inside & lines.matching(near, r"^#(?:\s|$)")
     blocks = np.zeros(len(number), np.bool_)
     blocks[is_single] = beside
     return blocks

@@ -6,6 +6,7 @@ Offsets are bytes of UTF-8 into the buffer that holds all documents of a table.
 
 import bisect
 import itertools
+import operator
 import re
 from collections.abc import Sequence
 
@@ -87,19 +88,31 @@ def _trim_any(data: memoryview, start: int, end: int) -> tuple[int, int]:
 
 def as_records(proposed: Sequence[Sequence[Episode]]) -> tuple[Records, Records]:
     """The episodes of each family as records STRETCH, and their contents as records CONTENT."""
-    numbered = list(enumerate(itertools.chain.from_iterable(proposed)))
-    family = np.repeat(np.arange(len(proposed)), [len(found) for found in proposed]).tolist()
-    stretches: list[tuple[int, int, int, int]] = []
-    contents: list[tuple[int, int, int, int, int]] = []
-    for proposal, found in numbered:
-        first = len(stretches)
-        edges = (found.start, *itertools.chain.from_iterable(found.gaps), found.end)
-        places = zip(edges[::2], edges[1::2], strict=True)
-        stretches.extend((start, end, family[proposal], proposal) for start, end in places)
-        for kind, turn, start, end in found.contents:
-            place = bisect.bisect_right(edges, start) // 2 if found.gaps else 0
-            contents.append((first + place, _CODE[kind], turn, start, end))
-    return np.array(stretches, STRETCH), np.array(contents, CONTENT)
+    episodes = list(itertools.chain.from_iterable(proposed))
+    # Flat lists of numbers: the garbage collector walks through tuples of them again and again.
+    edges: list[int] = []
+    rows: list[int] = []
+    for found in episodes:
+        first = len(edges) // 2
+        places = (found.start, *itertools.chain.from_iterable(found.gaps), found.end)
+        edges.extend(places)
+        if found.gaps:
+            starts = (each.start for each in found.contents)
+            rows.extend(first + bisect.bisect_right(places, start) // 2 for start in starts)
+        else:
+            rows.extend([first] * len(found.contents))
+    stretches = np.zeros(len(edges) // 2, STRETCH)
+    stretches["start"], stretches["end"] = edges[::2], edges[1::2]
+    n_stretches = [1 + len(found.gaps) for found in episodes]
+    stretches["proposal"] = np.repeat(np.arange(len(episodes)), n_stretches)
+    family = np.repeat(np.arange(len(proposed)), [len(found) for found in proposed])
+    stretches["family"] = family[stretches["proposal"]]
+    held = [each for found in episodes for each in found.contents]
+    contents = np.zeros(len(held), CONTENT)
+    contents["stretch"], contents["kind"] = rows, [_CODE[each.kind] for each in held]
+    for name in ("turn", "start", "end"):
+        contents[name] = list(map(operator.attrgetter(name), held))
+    return stretches, contents
 
 
 def resolve(lines: Lines, stretches: Records, contents: Records) -> tuple[Records, Records]:

@@ -17,7 +17,15 @@ import pyarrow.compute as pc
 
 from transforms.openings import Bools as Bools
 from transforms.openings import Int64s as Int64s
-from transforms.openings import Openings, beginnings, sort_openings, word_beginnings
+from transforms.openings import (
+    Openings,
+    Uint16s,
+    beginnings,
+    opening_so,
+    read_pairs,
+    sort_openings,
+    word_beginnings,
+)
 
 MARKS = ("?", ":", ">", "\\", "$%#", "0123456789", "\"'")
 """Classes of characters that lines can be asked for."""
@@ -28,6 +36,8 @@ MARKUP = " \t\f\u3000\ufeff#*_[(>:"
 _OPENS_MARKUP = np.isin(np.arange(256), [mark.encode()[0] for mark in MARKUP])
 
 _PIECE_BYTES = 1 << 20
+# Lines are few or many by their share of all.
+_FEW, _SOME = 32, 8
 _NEWLINE = 10
 _TAB = 9
 _TAB_COLUMNS = 8
@@ -87,7 +97,7 @@ class Lines:
         if (np.diff(edges) < 0).any():
             msg = "ranges of bytes must ascend and not overlap"
             raise ValueError(msg)
-        return self._cut(edges).gather_every(2)
+        return self._cut(edges)[np.arange(0, len(edges), 2)]
 
     def _cut(self, offsets: Int64s) -> pl.Series:
         """String [n - 1], what stands between each offset and the next, nothing copied."""
@@ -117,9 +127,21 @@ class Lines:
         """int64 [n_lines], byte offset of a line's first byte that is not white space."""
         return self.start[1:] - self._filled_bytes
 
+    def texts(self, number: Int64s) -> pl.Series:
+        """String [n], some lines, by their numbers; views into the buffer."""
+        # `gather` does the same through a query, which costs several times as much.
+        return self.text[number]
+
+    def matching(self, number: Int64s, pattern: str) -> Bools:
+        """Bool [n], whether a Rust regular expression matches each of some lines, int64 [n]."""
+        # What is asked of no line is not compiled either.
+        if len(number) == 0:
+            return np.zeros(0, np.bool_)
+        return np.asarray(self.texts(number).str.contains(pattern).to_numpy(), np.bool_)
+
     @functools.cached_property
     def _marks(self) -> npt.NDArray[np.uint8]:
-        """uint8 [n_lines], _MARK_BITS of a line's bytes."""
+        """uint8 [n_lines], _MARK_BITS of a line's bytes; 0 in a blank line."""
         marks = np.zeros(self.n_lines, np.uint8)
         # Piece by piece, so that what is translated stays in the processor's cache.
         cuts = np.searchsorted(self.start, np.arange(0, len(self.buffer), _PIECE_BYTES))
@@ -128,30 +150,43 @@ class Lines:
             bits = self.buffer[start[0] : start[-1]].tobytes().translate(_MARK_BITS)
             piece = np.frombuffer(bits, np.uint8)
             marks[low:high] = np.bitwise_or.reduceat(piece, start[:-1] - start[0])
+        marks[self.is_blank] = 0
         return marks
+
+    @functools.cached_property
+    def _pairs(self) -> tuple[Uint16s, Uint16s]:
+        """uint16 [n_lines] each, of a line's content the first two bytes and the two behind."""
+        starts = (self.content_start, self.content_start + 2)
+        first, then = (read_pairs(self.buffer, start, self.start[1:]) for start in starts)
+        return first, then
 
     @functools.cached_property
     def openings(self) -> Openings:
         """The lines that are not blank by their first bytes, white space left out."""
-        start, end = self.content_start[self.filled], self.start[self.filled + 1]
-        return sort_openings(self.buffer, self.filled, start, end)
+        return sort_openings(self.filled, *(pair[self.filled] for pair in self._pairs))
 
     @functools.cached_property
     def marked_openings(self) -> Openings:
         """The lines that open with MARKUP by their first bytes behind it."""
         is_marked = _OPENS_MARKUP[self.buffer[self.content_start[self.filled]]]
         number = self.filled[is_marked]
-        rest = self.text.gather(number).str.strip_chars_start(MARKUP)
+        rest = self.texts(number).str.strip_chars_start(MARKUP)
         end = self.start[number + 1]
         start = end - rest.str.len_bytes().to_numpy().astype(np.int64)
-        return sort_openings(self.buffer, number, start, end)
+        pairs = (read_pairs(self.buffer, at, end) for at in (start, start + 2))
+        return sort_openings(number, *pairs)
 
-    def opening_with(self, opens: str | tuple[str, ...]) -> Int64s:
+    def opening_with(self, opens: str | tuple[str, ...], *holds: str) -> Int64s:
         """int64 [n], the lines that, white space left out, may open with one of these; ascending.
 
-        Of a character by itself the first byte is compared, else four.
+        Up to four bytes are compared, of a last character no more than the first. They may hold
+        one of each of some marks, as of `holding`.
         """
-        return self._ascending(self.openings.matching(beginnings(opens)))
+        wanted = beginnings(opens)
+        if holds and _SOME * self.openings.n_similar(wanted) > len(self.filled):
+            return opening_so(self.holding(*holds), *self._pairs, wanted)
+        number = self._ascending(self.openings.matching(wanted))
+        return self.among_holding(number, *holds) if holds else number
 
     def opening_with_word(self, words: tuple[str, ...]) -> Int64s:
         """int64 [n], the lines whose first word behind MARKUP may be one of these; ascending."""
@@ -161,18 +196,24 @@ class Lines:
 
     def _ascending(self, number: Int64s) -> Int64s:
         """Numbers of lines, int64 [n], in order, each once."""
-        # Marking lines costs less than sorting their numbers does.
+        if _FEW * len(number) < self.n_lines:
+            number = np.sort(number, kind="stable")
+            return number[np.diff(number, prepend=-1) > 0]
+        # Marking lines costs less than sorting many numbers does.
         is_found = np.zeros(self.n_lines, np.bool_)
         is_found[number] = True
         return np.flatnonzero(is_found)
 
-    def holding(self, number: Int64s, marks: str) -> Int64s:
-        """Those of some lines, int64 [n], that may hold one of these marks.
+    def holding(self, *marks: str) -> Int64s:
+        """int64 [n], the lines that are not blank and may hold one of each of marks; ascending.
 
         Marks of one class of MARKS are not told apart, nor are those that are not ASCII.
         """
-        bits = functools.reduce(operator.or_, (_MARK_BIT.get(mark, _NOT_ASCII) for mark in marks))
-        return number[(self._marks[number] & bits).astype(np.bool_)]
+        return np.flatnonzero(_holds(self._marks, marks))
+
+    def among_holding(self, number: Int64s, *marks: str) -> Int64s:
+        """Those of some lines, int64 [n], none blank, that may hold one of each of marks."""
+        return number[_holds(self._marks[number], marks)]
 
     @functools.cached_property
     def filled(self) -> Int64s:
@@ -279,6 +320,16 @@ def split_lines(text: pa.ChunkedArray) -> Lines:
     start = np.flatnonzero(is_start).astype(np.int64, copy=False)
     first_line = np.searchsorted(start, document_start).astype(np.int64, copy=False)
     return Lines(buffer, document_start, start, first_line)
+
+
+def _holds(held: npt.NDArray[np.uint8], marks: tuple[str, ...]) -> Bools:
+    """Bool [n], whether lines with these _MARK_BITS, uint8 [n], may hold one of each of marks."""
+    each = (
+        functools.reduce(operator.or_, (_MARK_BIT.get(mark, _NOT_ASCII) for mark in some))
+        for some in marks
+    )
+    holds: Bools = functools.reduce(operator.and_, (held & bits != 0 for bits in each))
+    return holds
 
 
 def _is_marked(buffer: npt.NDArray[np.uint8], start: Int64s) -> Bools:

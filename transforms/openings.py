@@ -1,7 +1,7 @@
 """Which lines open with what: a gate that costs what passes it, not what there is.
 
 Lines are sorted by the first two bytes of their content, so that those that open with given ones
-are found without a look at the others; two more bytes are compared one line after the other.
+are found without a look at the others; two more bytes are compared of these.
 """
 
 import dataclasses
@@ -9,16 +9,18 @@ import functools
 import itertools
 import string
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Uint16s = npt.NDArray[np.uint16]
 
 _COMPARED_BYTES = 4
 _NEWLINE = 10
-_MAYBE, _SURELY = 1, 2
+_NO, _SURELY, _FIRST_GROUP = 0, 1, 2
 _NOT_ASCII = bytes(range(0x80, 0x100))
 # What may stand behind a word: no letter but "no.", before a number, or those of other scripts.
 _BEHIND = [
@@ -34,33 +36,32 @@ class Openings:
     """Lines by the bytes at which their content starts.
 
     Attributes:
-      buffer: uint8 [n_bytes], the text.
       number: int64 [n], numbers of the lines, sorted by their first two bytes.
-      start: int64 [n], byte offset of their content.
-      end: int64 [n], byte offset of their end.
-      pair: uint16 [n_runs], which first two bytes there are, the first one times 256.
+      then: uint16 [n], the two bytes behind these, the first one times 256.
+      pair: uint16 [n_runs], which first two bytes there are.
       run: int64 [n_runs + 1], where the lines with each start.
     """
 
-    buffer: npt.NDArray[np.uint8]
     number: Int64s
-    start: Int64s
-    end: Int64s
-    pair: npt.NDArray[np.uint16]
+    then: Uint16s
+    pair: Uint16s
     run: Int64s
 
     def matching(self, beginnings: frozenset[bytes]) -> Int64s:
-        """int64 [n], the lines that may open with one of these, in no order.
-
-        Args:
-          beginnings: of one to four bytes; of four the last two are compared apart.
-        """
-        first, second = _tables(beginnings)
-        is_wanted = first[self.pair]
-        rows = self._rows(is_wanted == _MAYBE)
-        rows = rows[second[_pairs(self.buffer, self.start[rows] + 2, self.end[rows])]]
-        found: Int64s = self.number[np.concatenate([self._rows(is_wanted == _SURELY), rows])]
+        """int64 [n], the lines that open with one of these, of one to four bytes; in no order."""
+        tables = _read_tables(beginnings)
+        group = tables.group[self.pair]
+        surely, maybe = self._rows(group == _SURELY), group >= _FIRST_GROUP
+        rows = self._rows(maybe)
+        of_row = np.repeat(group[maybe], np.diff(self.run)[maybe])
+        rows = rows[tables.goes_on(of_row, self.then[rows])]
+        found: Int64s = self.number[np.concatenate([surely, rows])]
         return found
+
+    def n_similar(self, beginnings: frozenset[bytes]) -> int:
+        """How many lines open with the first two bytes of one of these."""
+        group = _read_tables(beginnings).group[self.pair]
+        return int(np.diff(self.run)[group != _NO].sum())
 
     def _rows(self, is_wanted: Bools) -> Int64s:
         """int64 [n], where the lines of some runs, bool [n_runs], stand."""
@@ -72,19 +73,28 @@ class Openings:
         return rows
 
 
-def sort_openings(
-    buffer: npt.NDArray[np.uint8], number: Int64s, start: Int64s, end: Int64s
-) -> Openings:
-    """Lines, int64 [n] numbers, by the bytes from `start` on, up to `end`, int64 [n]."""
-    pair = _pairs(buffer, start, end)
+def sort_openings(number: Int64s, pair: Uint16s, then: Uint16s) -> Openings:
+    """Lines, int64 [n] numbers, by their first two bytes and the two behind, uint16 [n] each."""
     order = np.argsort(pair, kind="stable")
     ordered = pair[order]
     run = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] ^ 1))
-    places = (number[order], start[order], end[order])
-    return Openings(buffer, *places, ordered[run], np.append(run, len(ordered)))
+    return Openings(number[order], then[order], ordered[run], np.append(run, len(ordered)))
 
 
-def _pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDArray[np.uint16]:
+def opening_so(
+    number: Int64s, pair: Uint16s, then: Uint16s, beginnings: frozenset[bytes]
+) -> Int64s:
+    """Those of some lines, int64 [n], that open with one of these; bytes are those of all lines."""
+    tables = _read_tables(beginnings)
+    group = tables.group[pair[number]]
+    opens = group == _SURELY
+    rows = np.flatnonzero(group >= _FIRST_GROUP)
+    opens[rows] = tables.goes_on(group[rows], then[number[rows]])
+    found: Int64s = number[opens]
+    return found
+
+
+def read_pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> Uint16s:
     """uint16 [n], the bytes at each offset and behind it, the first one times 256.
 
     Behind a line's end there are newlines.
@@ -102,10 +112,10 @@ def _pairs(buffer: npt.NDArray[np.uint8], start: Int64s, end: Int64s) -> npt.NDA
 def beginnings(openings: str | tuple[str, ...]) -> frozenset[bytes]:
     """The bytes that lines open with which open with one of these.
 
-    A character by itself stands for all with its first byte.
+    A last character stands for all with its first byte.
     """
     return frozenset(
-        opening.encode()[: _COMPARED_BYTES if len(opening) > 1 else 1] for opening in openings
+        (opening[:-1].encode() + opening[-1].encode()[:1])[:_COMPARED_BYTES] for opening in openings
     )
 
 
@@ -129,20 +139,39 @@ def _cases(letter: str) -> str:
     return letter.lower() + letter.upper() + {"s": "\u017f", "k": "\u212a"}.get(letter.lower(), "")
 
 
-@functools.cache
-def _tables(beginnings: frozenset[bytes]) -> tuple[npt.NDArray[np.uint8], Bools]:
-    """For every first pair of bytes whether it opens a line that is wanted, and every second one.
+class _Tables(NamedTuple):
+    """Which bytes a line that is wanted opens with.
 
-    Returns:
-      uint8 [65536], 0, _MAYBE if the second pair decides, or _SURELY; bool [65536].
+    Attributes:
+      group: uint16 [65536], by its first pair of bytes: _NO, _SURELY, or which group of beginnings
+        it opens those of.
+      third: bool [n_groups * 256], by group, the bytes that may follow.
+      fourth: bool [n_groups * 256], those that may follow these.
     """
-    first, second = np.zeros((256, 256), np.uint8), np.zeros((256, 256), np.bool_)
-    # The short ones last: what they let pass needs no second pair.
+
+    group: Uint16s
+    third: Bools
+    fourth: Bools
+
+    def goes_on(self, group: Uint16s, then: Uint16s) -> Bools:
+        """Bool [n], whether each line, of a group by its first bytes, goes on as it should."""
+        row = group.astype(np.uint32) << 8
+        goes_on: Bools = self.third[row | then >> 8] & self.fourth[row | then & 255]
+        return goes_on
+
+
+@functools.cache
+def _read_tables(beginnings: frozenset[bytes]) -> _Tables:
+    pairs = sorted({opening[:2] for opening in beginnings if len(opening) > 2})
+    of_pair = {pair: place for place, pair in enumerate(pairs, _FIRST_GROUP)}
+    group = np.full((256, 256), _NO, np.uint16)
+    third, fourth = np.zeros((2, _FIRST_GROUP + len(pairs), 256), np.bool_)
+    # The short ones last: what they let pass is looked at no further.
     for opening in sorted(beginnings, key=len, reverse=True):
         at = (opening[0], opening[1] if len(opening) > 1 else slice(None))
+        place = of_pair[opening[:2]] if len(opening) > 2 else _SURELY
+        group[at] = place
         if len(opening) > 2:
-            first[at] = _MAYBE
-            second[opening[2], opening[3] if len(opening) > 3 else slice(None)] = True
-        else:
-            first[at] = _SURELY
-    return first.ravel(), second.ravel()
+            third[place, opening[2]] = True
+            fourth[place, opening[3] if len(opening) > 3 else slice(None)] = True
+    return _Tables(group.ravel(), third.ravel(), fourth.ravel())

@@ -120,8 +120,10 @@ def read_outline(lines: Lines, number: Int64s, text: pl.Series) -> list[Heading]
         if heading.document != current:
             ranks, current = {}, heading.document
         # In reStructuredText the first notation met is the highest.
-        rank = heading.rank or ranks.setdefault(heading.notation, len(ranks) + 1)
-        headings.append(heading._replace(rank=rank))
+        if not heading.rank:
+            rank = ranks.setdefault(heading.notation, len(ranks) + 1)
+            heading = heading._replace(rank=rank)
+        headings.append(heading)
     return headings
 
 
@@ -139,6 +141,9 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
     is_marked = hashes.str.contains("^[#*]").fill_null(False).to_numpy() & ~is_shown & ~is_org
     is_single = is_marked & hashes.str.contains(r"^#[ \t]").fill_null(False).to_numpy()
     keep = ~is_shown & is_usual & ~is_comment(lines, number, is_marked, is_single)
+    # A manual's words in bold are terms below the mark of an item alone.
+    is_bold, is_item = (content.str.starts_with(each).to_numpy() for each in (".B", ".TP"))
+    keep &= ~is_bold | np.append(False, (is_item & keep)[:-1] & (np.diff(number) == 1))
     kept = number[keep]
     places = zip(
         kept.tolist(), lines.document_of(kept).tolist(), lines.start[kept].tolist(), strict=True
@@ -160,7 +165,7 @@ def _unranked(lines: Lines, number: Int64s, text: pl.Series) -> Iterator[Heading
                 pending = Heading(document, line, line, line, notation, depth, start, end, title)
         elif shown.startswith(".TP"):
             item = line
-        elif (command := _commanded(lines, document, line, shown, item)) is not None:
+        elif (command := _commanded(lines, document, line, start, shown, item)) is not None:
             if pending is not None:
                 yield pending
             pending = command
@@ -196,7 +201,7 @@ def _in_org(lines: Lines, number: Int64s, text: pl.Series) -> Bools:
     near = np.where(is_inside, below, starred)
     is_title = np.append(starred[1:] == near[:-1], False) & (np.diff(depth, append=0) > 0)
     is_text = is_inside & (lines.indent[near] == 0)
-    is_text &= ~lines.text.gather(near).str.contains(r"^(?:[*+-]+|\d{1,3}[.)])[ \t]").to_numpy()
+    is_text &= ~lines.matching(near, r"^(?:[*+-]+|\d{1,3}[.)])[ \t]")
     asks = shown.str.contains(_STARS_ASKING).to_numpy()
     says = shown.str.contains(_STARS_SAYING).to_numpy()
     n_titles, n_texts, n_asking, n_saying, n_all = (
@@ -209,13 +214,16 @@ def _in_org(lines: Lines, number: Int64s, text: pl.Series) -> Bools:
     return is_org
 
 
-def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) -> Heading | None:
+def _commanded(
+    lines: Lines, document: int, line: int, line_start: int, shown: str, item: int
+) -> Heading | None:
     """The heading that a command makes of a line, or a term that asks.
 
     Args:
       lines: of all documents.
       document: ordinal of the document.
       line: number of the line.
+      line_start: its byte offset.
       shown: its text.
       item: the last line that opens an item of roff's lists; the next one is its term.
     """
@@ -228,15 +236,13 @@ def _commanded(lines: Lines, document: int, line: int, shown: str, item: int) ->
     if match is None or len(match["title"]) > _MAX_TITLE:
         return None
     name = match["latex"] or match["texinfo"] or match["roff"] or match["html"] or "::"
-    start, end = (
-        int(lines.start[line]) + len(shown[:at].encode())
-        for at in (match.start("title"), match.end("title"))
-    )
+    title = match["title"]
+    start = line_start + len(shown[: match.start("title")].encode())
+    end = start + len(title.encode())
     first = item if shown.startswith(".B") else line
-    if shown.endswith("::"):
-        first = _term_start(lines, line)
-        start = start if first == line else int(lines.content_start[first])
-    title = str(lines.data[start:end], "utf-8")
+    if shown.endswith("::") and (first := _term_start(lines, line)) != line:
+        start = int(lines.content_start[first])
+        title = str(lines.data[start:end], "utf-8")
     if not any(map(str.isalpha, title)):
         return None
     rank = _COMMAND_RANKS.get(name, _TERM_RANK)

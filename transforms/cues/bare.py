@@ -113,12 +113,10 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     says, _ = candidates.among(np.flatnonzero(lines.closes & ~lines.is_blank), _SAYS)
     marks = np.union1d(marks, says)
     # "answer := ..." is a program's.
-    marks = marks[~lines.text.gather(marks).str.contains(r"^[ \t]*\w+[ \t]*:=").to_numpy()]
+    marks = marks[~lines.matching(marks, r"^[ \t]*\w+[ \t]*:=")]
     if len(marks) == 0:
         return
-    is_value, is_label = (
-        np.isin(marks, candidates.matching(each)[0]) for each in (label.FINAL_VALUE, _ANSWERS)
-    )
+    is_value, is_label = (candidates.matches(marks, each) for each in (label.FINAL_VALUE, _ANSWERS))
     is_mark = is_value | is_label | lines.closes[marks]
     is_mark &= is_value | ~_within(lines.start[marks], labelled)
     is_mark &= ~_within(lines.start[marks], candidates.once(fields.find))
@@ -129,10 +127,11 @@ def _read_bare(candidates: Candidates, labelled: Sequence[Episode]) -> Iterator[
     documents = lines.document_of(marks)
     # No line is read for two final answers, or a run of them would be read again and again.
     floors = np.maximum(lines.first_line[documents], np.append(0, marks[:-1] + 1)[: len(marks)])
-    for mark, floor, document, value in zip(
-        marks.tolist(), floors.tolist(), documents.tolist(), is_value.tolist(), strict=True
-    ):
-        asked = _find_asked(lines, mark, max(floor, mark - _MAX_STEPS), asking)
+    floors = np.maximum(floors, marks - _MAX_STEPS)
+    may_ask = _may_ask(lines, floors, marks, asking)
+    columns = (each[may_ask].tolist() for each in (marks, floors, documents, is_value))
+    for mark, floor, document, value in zip(*columns, strict=True):
+        asked = _find_asked(lines, mark, floor, asking)
         if asked is None:
             continue
         first, last = asked
@@ -186,7 +185,7 @@ def _label_bytes(lines: Lines, line: int) -> int:
 
 def _opens_steps(lines: Lines, marks: Int64s) -> Bools:
     """Bool [n], whether a mark is a "Solution:" whose answer has a label of its own below."""
-    is_solving: Bools = lines.text.gather(marks).str.contains(_SOLVING).to_numpy()
+    is_solving = lines.matching(marks, _SOLVING)
     documents = lines.document_of(marks)
     is_followed = np.append(documents[:-1] == documents[1:], False)[: len(marks)]
     opens: Bools = is_solving & is_followed & ~np.append(is_solving[1:], False)[: len(marks)]
@@ -212,6 +211,20 @@ def _asking(candidates: Candidates) -> _Asking:
         candidates.matching(pattern)[0].tolist() for pattern in (_MARKED, _OPENS, STEPS)
     )
     return _Asking(sorted(starts), starts, marked, opens, frozenset(steps))
+
+
+def _may_ask(lines: Lines, floors: Int64s, marks: Int64s, asking: _Asking) -> Bools:
+    """Bool [n], whether the lines [floor, mark) above a final answer may hold its question.
+
+    It tells most of them apart, all at once: above these stand no label, question mark or response,
+    nor a first paragraph that says what is to be done.
+    """
+    places = np.sort(np.array([*asking.labelled, *asking.marked, *asking.opens], np.int64))
+    may_ask: Bools = places.searchsorted(floors) < places.searchsorted(marks)
+    top = lines.next_filled(floors - 1)
+    for i in np.flatnonzero(~may_ask & (top < marks)).tolist():
+        may_ask[i] = _EXERCISE.match(line_text(lines, int(top[i]))) is not None
+    return may_ask
 
 
 def _find_asked(lines: Lines, mark: int, floor: int, asking: _Asking) -> tuple[int, int] | None:

@@ -23,6 +23,7 @@ _NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,3}"
 # "G1." counts the questions of a part; labels of questions and answers are other families'.
 _LETTERED = r"[B-EG-PRT-Z][0-9]{1,3}[.)]"
 _LETTERS = tuple(letter + digit for letter in "BCDEGHIJKLMNOPRTUVWXYZ" for digit in "0123456789")
+_MARKED_NUMBERS = tuple(mark + number for mark in "[(#" for number in (*DIGITS, *_LETTERS))
 _BULLET = r"(?:[*+•◦‣●■▪○→»;-]|\*{3}|>>>?|==?>|o)[ \t]+"
 _EMPHASIS = r"(?:\*\*|__|\*|_)"
 # "Subject: 2.3." heads the entries of old lists of questions.
@@ -72,24 +73,19 @@ _NUMBERED = (
 )
 _BOLD = r"^[ \t]{0,12}(?:\*\*[^*\n]+\*\*|__[^_\n]+__)\s*$"
 _MARKED = LinePattern(_ENDS, holds="?？؟")
-_STANDING = (
-    _MARKED,
-    LinePattern(_NUMBERED, opens=(*("*_[(#" + DIGITS), *_LETTERS)),
-    LinePattern(_BOLD, opens="*_"),
-    LinePattern(
-        ASKING_WORD,
-        opens=(
-            *("*_:[(#" + DIGITS),
-            *(bullet + space for bullet in "+-;o" for space in " \t"),
-            *(">>", "=>", "==>", "Subj", "FAQ", *_LETTERS),
-            *(
-                quote + word
-                for quote in ("", '"', "'")
-                for word in f"{_WORDS}|{_CJK_WORDS}".split("|")
-            ),
-        ),
+_NUMBERED_LINES = LinePattern(_NUMBERED, opens=(*("*_" + DIGITS), *_LETTERS, *_MARKED_NUMBERS))
+_ASKING = LinePattern(
+    ASKING_WORD,
+    opens=(
+        *("*_" + DIGITS),
+        *_MARKED_NUMBERS,
+        *(":" + behind for behind in (*" \t[(#", *DIGITS, *_LETTERS)),
+        *(bullet + space for bullet in "+-;o" for space in " \t"),
+        *(">>", "=>", "==>", "Subj", "FAQ", *_LETTERS),
+        *(quote + word for quote in ("", '"', "'") for word in f"{_WORDS}|{_CJK_WORDS}".split("|")),
     ),
 )
+_STANDING = (_MARKED, _NUMBERED_LINES, LinePattern(_BOLD, opens="*_"), _ASKING)
 """Lines that may end or be a question."""
 
 _QUOTED = r"""^\s*["“«]"""
@@ -181,17 +177,19 @@ def read_questions(candidates: Candidates) -> Questions:
     """The blocks that stand apart from what is above them, in whatever document."""
     lines = candidates.lines
     last, text = candidates.matching(*_STANDING)
-    is_marked = text.str.contains(_ENDS).to_numpy()
-    near = np.where(is_marked, _first_lines(lines, last), last)
+    is_marked = candidates.matches(last, _MARKED)
+    near = last.copy()
+    near[is_marked] = _first_lines(candidates, last[is_marked])
     # A paragraph of several sentences may ask with its last.
-    passage = np.where(near < 0, _paragraph_starts(lines, last), -1)
+    passage = np.full(len(last), -1)
+    passage[near < 0] = _paragraph_starts(lines, last[near < 0])
     # Where a question stands in it, what follows that answers.
     asked = np.where(is_marked & (near >= 0), last, -1)
     asked = np.maximum.accumulate(asked) if len(last) else asked
     first = np.where(asked < passage, passage, near)
-    first_text = lines.text.gather(np.maximum(first, 0))
+    first_text = lines.texts(np.maximum(first, 0))
     titles = [heading.title_line for heading in candidates.outline]
-    plain = ~(_is_other(lines, first, last, first_text, text) | np.isin(last, titles))
+    plain = ~(_is_other(candidates, first, last, first_text, text) | np.isin(last, titles))
     # "2. stable: what is it?" asks under its number, other small letters go on with a sentence.
     is_counted = first_text.str.contains(_COUNTED).to_numpy() & is_marked
     plain &= is_counted | first_text.str.contains(_STARTS_BIG).to_numpy()
@@ -200,33 +198,39 @@ def read_questions(candidates: Candidates) -> Questions:
     # Nor is "1. How?" where "And why?" follows.
     keep &= is_marked | ~np.isin(first, first[keep & is_marked])
     keep[:-1] &= (first[:-1] != first[1:]) | ~(keep[1:] & is_marked[1:] & (near[1:] >= 0))
-    last = np.where(is_marked, last, _unmarked_end(lines, last, text))
-    return _as_questions(lines, first[keep], last[keep], is_marked[keep], (near < 0)[keep])
+    last[~is_marked] = _unmarked_end(candidates, last[~is_marked])
+    return _as_questions(candidates, first[keep], last[keep], is_marked[keep], (near < 0)[keep])
 
 
-def _first_lines(lines: Lines, last: Int64s) -> Int64s:
+def _first_lines(candidates: Candidates, last: Int64s) -> Int64s:
     """int64 [n], where the block that ends in each line starts; -1 if nowhere near."""
-    first = np.where(_starts(lines, last), last, -1)
-    is_open = first < 0
+    lines = candidates.lines
+    first = np.where(_starts(candidates, last), last, -1)
+    rest = np.flatnonzero(first < 0)
     floor = lines.first_line[lines.document_of(last)]
     for distance in range(1, _MAX_LINES):
-        above = np.maximum(last - distance, 0)
-        is_open &= (last - distance >= floor) & ~lines.is_blank[above]
+        above = last[rest] - distance
+        is_open = (above >= floor[rest]) & ~lines.is_blank[above]
+        rest, above = rest[is_open], above[is_open]
         # What comes after a sentence's end is no part of a title, but an item may ask twice.
-        text = lines.text.gather(above)
-        goes_on = text.str.contains(_STARTS_ITEM) & text.str.contains(_CLAUSE_ENDS)
-        is_open &= (goes_on | ~text.str.contains(_SENTENCE_ENDS)).to_numpy()
-        starts = is_open & _starts(lines, above)
-        first = np.where(starts, above, first)
-        is_open &= ~starts
+        is_open = ~lines.matching(above, _SENTENCE_ENDS)
+        closed = above[~is_open]
+        is_open[~is_open] = lines.matching(closed, _STARTS_ITEM) & lines.matching(
+            closed, _CLAUSE_ENDS
+        )
+        rest, above = rest[is_open], above[is_open]
+        starts = _starts(candidates, above)
+        first[rest[starts]] = above[starts]
+        rest = rest[~starts]
     return first
 
 
-def _unmarked_end(lines: Lines, first: Int64s, text: pl.Series) -> Int64s:
+def _unmarked_end(candidates: Candidates, first: Int64s) -> Int64s:
     """int64 [n], the last line of a numbered question without a mark: its short paragraph's."""
-    asks = text.str.contains(ASKING_WORD) & text.str.contains(_NUMBERED)
+    lines = candidates.lines
+    asks = candidates.matches(first, _ASKING) & candidates.matches(first, _NUMBERED_LINES)
     end = np.minimum(lines.next_blank(first), lines.first_line[lines.document_of(first) + 1]) - 1
-    is_short = lines.opens[first] & (end - first < _MAX_LINES) & asks.to_numpy()
+    is_short = lines.opens[first] & (end - first < _MAX_LINES) & asks
     return np.where(is_short, np.maximum(end, first), first)
 
 
@@ -245,20 +249,23 @@ def _paragraph_starts(lines: Lines, last: Int64s) -> Int64s:
     return first
 
 
-def _starts(lines: Lines, number: Int64s) -> Bools:
-    is_item = lines.text.gather(number).str.contains(_STARTS_ITEM).to_numpy()
-    starts: Bools = lines.opens[number] | is_item | _follows_title(lines, number)
+def _starts(candidates: Candidates, number: Int64s) -> Bools:
+    starts = candidates.lines.opens[number].copy()
+    starts[~starts] = candidates.lines.matching(number[~starts], _STARTS_ITEM)
+    starts[~starts] = _follows_title(candidates, number[~starts])
     return starts
 
 
 def _is_other(
-    lines: Lines, first: Int64s, last: Int64s, first_text: pl.Series, last_text: pl.Series
+    candidates: Candidates, first: Int64s, last: Int64s, first_text: pl.Series, last_text: pl.Series
 ) -> Bools:
     """Bool [n], whether each block is speech, has a label, is long, or starts like no question."""
-    is_other = first_text.str.contains(labels.LABELS.pattern) | ~first_text.str.contains(_STARTS)
+    lines = candidates.lines
+    is_other = ~first_text.str.contains(_STARTS)
     is_other |= first_text.str.contains(_QUOTED) & last_text.str.contains(_QUOTE_ENDS)
-    size = lines.start[last + 1] - lines.start[first]
-    return is_other.to_numpy() | (size > _MAX_QUESTION_BYTES)
+    is_long = lines.start[last + 1] - lines.start[first] > _MAX_QUESTION_BYTES
+    has_label = candidates.matches(np.maximum(first, 0), labels.LABELS)
+    return is_other.to_numpy() | is_long | has_label
 
 
 class _Prefix(NamedTuple):
@@ -295,9 +302,10 @@ def _read_prefix(first_text: pl.Series, last_text: pl.Series) -> _Prefix:
 
 
 def _as_questions(
-    lines: Lines, first: Int64s, last: Int64s, is_marked: Bools, is_passage: Bools
+    candidates: Candidates, first: Int64s, last: Int64s, is_marked: Bools, is_passage: Bools
 ) -> Questions:
-    first_text, last_text = lines.text.gather(first), lines.text.gather(last)
+    lines = candidates.lines
+    first_text, last_text = lines.texts(first), lines.texts(last)
     emphasis, count, n_numbers, shape, prefix_bytes = _read_prefix(first_text, last_text)
     indent = lines.indent[first]
     below = lines.indent[np.minimum(last + 1, lines.n_lines - 1)]
@@ -309,7 +317,7 @@ def _as_questions(
     is_closed = ends.select(pl.col("text").str.ends_with(pl.col("mark"))).to_series().to_numpy()
     end = lines.start[last] + stripped.str.len_bytes().to_numpy().astype(np.int64)
     end -= np.where(is_closed, emphasis.str.len_bytes().to_numpy().astype(np.int64), 0)
-    asks = first_text.str.contains(ASKING_WORD).to_numpy()
+    asks = candidates.matches(first, _ASKING)
     is_shown = (n_numbers > 0) | (emphasis != "").to_numpy()
     limit = np.where(is_shown, _MAX_NUMBERED_BYTES, _MAX_UNMARKED_BYTES)
     is_short = lines.start[last + 1] - lines.start[first] <= limit
@@ -376,31 +384,32 @@ def _read_paragraphs(lines: Lines, questions: Questions) -> tuple[Bools, Bools]:
     return is_passage, goes_on
 
 
-def _follows_title(lines: Lines, number: Int64s) -> Bools:
+def _follows_title(candidates: Candidates, number: Int64s) -> Bools:
     """Bool [n], whether a title stands right above: a short line that opens a paragraph.
 
     A line that opens like a question is none, but the first half of one; so is what goes on in
     lower case.
     """
+    lines = candidates.lines
     above = np.maximum(number - 1, 0)
-    halves = lines.text.gather(above).str.contains(rf"{ASKING_WORD}|{_STARTS_ITEM}").to_numpy()
-    halves |= lines.text.gather(number).str.contains(r"^[ \t]*\p{Ll}").to_numpy()
-    is_above: Bools = is_title(lines, above) & lines.opens[above] & ~halves
-    return is_above & ~np.isin(number, lines.first_line)
+    follows: Bools = lines.opens[above] & (number > lines.first_line[lines.document_of(number)])
+    follows[follows] = is_title(lines, above[follows])
+    follows[follows] = ~lines.matching(number[follows], r"^[ \t]*\p{Ll}")
+    is_half = candidates.matches(above[follows], _ASKING)
+    follows[follows] = ~(is_half | lines.matching(above[follows], _STARTS_ITEM))
+    return follows
 
 
 def is_title(lines: Lines, number: Int64s) -> Bools:
     """Bool [n], whether a line is short, starts like a title and is not punctuated."""
-    text = lines.text.gather(number)
-    found = text.str.contains(_TITLE) & (text.str.len_bytes() <= _MAX_TITLE_BYTES)
-    return np.asarray(found.to_numpy(), np.bool_)
+    is_short: Bools = lines.start[number + 1] - lines.start[number] <= _MAX_TITLE_BYTES
+    is_short[is_short] = lines.matching(number[is_short], _TITLE)
+    return is_short
 
 
 def asks_surely(lines: Lines, questions: Questions) -> Bools:
     """Bool [n], whether each opens with a word that seldom opens anything but a question."""
-    text = lines.text.gather(questions.line)
-    sure = text.str.contains(SURE_WORD) | text.str.contains(_INVERTED)
-    return np.asarray(sure.to_numpy(), np.bool_)
+    return lines.matching(questions.line, SURE_WORD) | lines.matching(questions.line, _INVERTED)
 
 
 def asks_later(lines: Lines, questions: Questions) -> Bools:

@@ -13,7 +13,9 @@ from transforms.cues.family import CueFamily, Episode, pair
 from transforms.lines import Bools, Int64s, Lines
 
 GAME = "docstring"
-_FUNCTION = LinePattern(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("as", "de"))
+_FUNCTION = LinePattern(
+    r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]", opens=("asyn", "def ", "def\t")
+)
 _OPENS = r"^[ \t]*[rRuU]?(\"\"\"|'''|\"|')"
 _OPENINGS = tuple(prefix + quote for prefix in ("", *"rRuU") for quote in "\"'")
 _QUOTES = LinePattern("\"\"\"|'''", holds="\"'")
@@ -47,7 +49,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
     function, opening = function[is_source], opening[is_source]
     if len(function) == 0:
         return []
-    n_marks = _marks(candidates)
+    n_marks = _marks(candidates, function)
     closing = _closings(lines, opening, n_marks)
     body_end = _body_ends(lines, function, closing)
     acts = _acts(lines, opening, closing, body_end)
@@ -69,11 +71,11 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 
 def _acts(lines: Lines, opening: Int64s, closing: Int64s, body_end: Int64s) -> Bools:
     """Bool [n], whether each docstring closes and more than a placeholder stands below it."""
-    quotes = lines.text.gather(opening).str.extract(_OPENS, 1)
-    closes = lines.text.gather(closing).str.extract(_CLOSES, 1)
+    quotes = lines.texts(opening).str.extract(_OPENS, 1)
+    closes = lines.texts(closing).str.extract(_CLOSES, 1)
     below = np.minimum(lines.next_filled(closing), lines.n_lines - 1)
     n_filled = np.searchsorted(lines.filled, body_end) - np.searchsorted(lines.filled, below)
-    is_stub = lines.text.gather(below).str.contains(_PLACEHOLDER).to_numpy() & (n_filled == 1)
+    is_stub = lines.matching(below, _PLACEHOLDER) & (n_filled == 1)
     acts: Bools = (quotes == closes).fill_null(False).to_numpy() & (n_filled > 0) & ~is_stub
     return acts
 
@@ -98,16 +100,17 @@ def _headed(candidates: Candidates) -> tuple[Int64s, Int64s]:
 
 def _signature_ends(lines: Lines, function: Int64s) -> Int64s:
     """int64 [n], the line that ends each function's signature; -1 if none near does."""
-    end = np.full(len(function), -1)
-    rest = np.arange(len(function))
-    for distance in range(_MAX_SIGNATURE_LINES):
-        at = function[rest] + distance
-        rest, at = rest[at < lines.n_lines], at[at < lines.n_lines]
-        ends = lines.text.gather(at).str.contains(_SIGNATURE_ENDS).to_numpy()
-        end[rest[ends]] = at[ends]
-        rest = rest[~ends]
-        if len(rest) == 0:
-            break
+    ends = lines.matching(function, _SIGNATURE_ENDS)
+    end = np.where(ends, function, -1)
+    # Most end in their line; of the others all lines that may end them are looked at together.
+    rest = np.flatnonzero(~ends)
+    below = function[rest, None] + np.arange(1, _MAX_SIGNATURE_LINES)
+    inside = below < lines.n_lines
+    ends = np.zeros(below.shape, np.bool_)
+    ends[inside] = lines.matching(below[inside], _SIGNATURE_ENDS)
+    nearest = ends.argmax(axis=1)
+    has_end = ends.any(axis=1)
+    end[rest[has_end]] = below[has_end, nearest[has_end]]
     return end
 
 
@@ -138,9 +141,11 @@ def _closings(lines: Lines, opening: Int64s, n_marks: Int64s) -> Int64s:
     return np.where(goes_on, following, opening)
 
 
-def _marks(candidates: Candidates) -> Int64s:
-    """int64 [n_lines], how many marks of long strings a line has."""
-    quotes, text = candidates.matching(_QUOTES)
+def _marks(candidates: Candidates, function: Int64s) -> Int64s:
+    """int64 [n_lines], how many marks of long strings a line has, in documents of functions."""
+    quotes = candidates.passing(_QUOTES)
+    quotes = quotes[candidates.lines.shares_document(function)[quotes]]
+    quotes, text = candidates.among(quotes, _QUOTES.pattern)
     n_marks = np.zeros(candidates.lines.n_lines, np.int64)
     n_marks[quotes] = text.str.count_matches(_QUOTES.pattern).to_numpy()
     return n_marks

@@ -11,7 +11,7 @@ from transforms.lines import Bools, Int64s
 
 _ENTRY = LinePattern(
     r"^[ \t]{0,12}[\[(#]?\d{1,3}(?:\.\d{1,3}){0,3}[a-z]?[.):\]]{0,2}(?:[ \t]+\S|\s*$)",
-    opens="[(#" + DIGITS,
+    opens=(*DIGITS, *(mark + digit for mark in "[(#" for digit in DIGITS)),
 )
 """Lines that open with a number, or hold nothing else: entries of a list, or numbered titles."""
 _COUNTED = r"^[ \t]*\d{1,3}[a-z]?[.):][ \t]+\S"
@@ -25,11 +25,10 @@ def is_entry(candidates: Candidates, questions: Questions) -> Bools:
     stand in the line above it, alone.
     """
     lines = candidates.lines
-    number, text = candidates.matching(_ENTRY)
-    is_opening = lines.opens[number]
-    is_alone = text.str.contains(r"^\D*\d+\W*$").to_numpy()[is_opening]
-    is_counted = text.str.contains(_COUNTED).to_numpy()[is_opening]
-    number = number[is_opening]
+    number, _ = candidates.matching(_ENTRY)
+    number = number[lines.opens[number]]
+    is_alone = lines.matching(number, r"^\D*\d+\W*$")
+    is_counted = lines.matching(number, _COUNTED)
     filled = np.searchsorted(lines.filled, questions.line) - 1
     above = lines.filled[np.maximum(filled, 0)]
     is_below = np.isin(above, number[is_alone]) & (filled >= 0)
@@ -43,7 +42,7 @@ def is_entry(candidates: Candidates, questions: Questions) -> Bools:
     is_near = np.isin(key, question_key[asks])
     number, alone = number[is_near], is_alone[is_near]
     # What a table of contents lists comes again.
-    shown = lines.text.gather(number).str.replace_all(r"\s+", " ")
+    shown = lines.texts(number).str.replace_all(r"\s+", " ")
     paragraph = pl.Series(np.searchsorted(lines.openers, number))
     frame = pl.DataFrame({"key": key[is_near], "alone": alone, "shown": shown})
     frame = frame.with_columns(paragraph=paragraph, asks=pl.Series(np.isin(number, head[asks])))
@@ -75,7 +74,7 @@ def next_entries(candidates: Candidates, questions: Questions) -> Int64s:
     places: dict[tuple[int, int, str], list[int]] = {}
     for key, line in zip(zip(documents, indents, count, strict=True), number.tolist(), strict=True):
         places.setdefault(key, []).append(line)
-    own = lines.text.gather(questions.line).str.extract(r"^\W*(?:Subject:|FAQ)?\W*(\d[\d.]*)", 1)
+    own = lines.texts(questions.line).str.extract(r"^\W*(?:Subject:|FAQ)?\W*(\d[\d.]*)", 1)
     own = own.fill_null("").str.strip_chars_end(".")
     found = np.full(len(questions.line), lines.n_lines)
     rows = (questions.document, np.minimum(questions.indent, 255), questions.body)

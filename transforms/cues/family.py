@@ -7,6 +7,9 @@ from typing import NamedTuple
 from schemas.episode import SegmentKind
 from transforms.candidates import Candidates
 
+# By themselves, because members of an enumeration are looked up slowly in Python 3.11.
+_QUESTION, _ANSWER = SegmentKind.QUESTION, SegmentKind.ANSWER
+
 
 class Content(NamedTuple):
     """A question, a stretch of reasoning or an answer; white space at its ends does not matter.
@@ -62,8 +65,5 @@ class CueFamily:
 
 def pair(question: tuple[int, int], answer: tuple[int, int], *, start: int, cue: str) -> Episode:
     """An episode of one question and one answer that ends with the answer."""
-    contents = (
-        Content(SegmentKind.QUESTION, 0, *question),
-        Content(SegmentKind.ANSWER, 1, *answer),
-    )
+    contents = (Content(_QUESTION, 0, *question), Content(_ANSWER, 1, *answer))
     return Episode(start, answer[1], contents, cue)

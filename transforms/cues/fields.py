@@ -30,7 +30,7 @@ _ASK = longest_first(_ASKING).replace(r"\ ", "[ _-]")
 _MEMBERS = LinePattern(
     rf"(?i:^[ \t]*(?:[{{\[(,\"'].*)?[\"'](?:{_ASK})[\"'][ \t]*:[ \t]*[\"'])",
     opens="{[(,\"'",
-    holds=":",
+    holds=(":", "\"'"),
 )
 _ITEMS = LinePattern(
     rf"(?i:^[ \t]*-[ \t]+[\"']?(?:{_ASK}|{'|'.join(_GIVEN)})[\"']?[ \t]*:[ \t\r\n])",

@@ -17,7 +17,8 @@ from transforms.lines import Lines
 
 _WORDS = longest_first(FINAL_WORDS)
 LABELLED = (
-    rf"(?:[ \t]*(?:\#{{1,6}}[ \t]+)?[*_]{{0,2}}(?:the |final |correct |numerical ){{0,2}}"
+    # "*+" gives nothing back, or all words would be tried behind each space; Rust reads the same.
+    rf"(?:[ \t]*+(?:\#{{1,6}}[ \t]+)?[*_]{{0,2}}(?:the |final |correct |numerical ){{0,2}}"
     rf"(?:{_WORDS})"
     r"(?:[*_]{0,2}[ \t]*[:：][*_]{0,2}|[*_]{1,2}[ \t]*(?:\n|$))"
     # A heading has a line of its own.
@@ -128,9 +129,9 @@ def may_conclude(lines: Lines, ends: Iterable[int]) -> list[bool]:
     It tells most responses apart, all at once.
     """
     data = lines.data
-    tails = (str(data[max(0, end - _QUICK_BYTES) : end], "utf-8", "ignore") for end in ends)
-    found: list[bool] = pl.Series(tails, dtype=pl.String).str.contains(_QUICK).to_list()
-    return found
+    tails = [str(data[max(0, end - _QUICK_BYTES) : end], "utf-8", "ignore") for end in ends]
+    # The expression takes milliseconds to compile.
+    return pl.Series(tails).str.contains(_QUICK).to_list() if tails else []
 
 
 def find_final(lines: Lines, start: int, end: int) -> Final | None:

@@ -68,10 +68,16 @@ LABELLED_ITEM = LinePattern(
     holds="0٠",
 )
 """Lines that open with a word and a number."""
+_FIRSTS = (*DIGITS, *(letter + ")" for letter in string.ascii_lowercase))
 BARE_ITEM = LinePattern(
     rf"{_MARKUP}(?:{_NUMBER}(?:[.):\]．、）]|-[ \t])|\d{{1,3}}(?:\.\d{{1,3}}){{1,3}}[ \t]+\S"
     r"|[a-z]\))",
-    opens=(*("#*_[(" + DIGITS), *(letter + ")" for letter in string.ascii_lowercase)),
+    opens=(
+        *"*_",
+        *(before + first for before in ("", "[", "(", "# ", "#\t") for first in _FIRSTS),
+        "##",
+        *("#" + space + other for space in " \t" for other in " \t*_[("),
+    ),
 )
 """Lines that open with a number, or with a letter that counts: "b)"."""
 
@@ -84,6 +90,8 @@ _ITEM = re.compile(
 )
 _MIN_PAIRS = 2
 _MIN_BARE_PAIRS = 3
+# Two questions and their answers, or three questions and a row of answers.
+_MIN_ITEMS = 3
 # Of the answers' numbers, so many must be questions' numbers; of the questions, so many may have
 # answers: books solve the odd ones.
 _MIN_JOINED = 0.8
@@ -124,14 +132,14 @@ class Section(NamedTuple):
 def find(candidates: Candidates) -> Sequence[Episode]:
     """Numbered questions whose answers are gathered elsewhere in the document."""
     items, text = candidates.matching(LABELLED_ITEM, BARE_ITEM)
-    layout = _Layout(candidates, items)
-    labelled, _ = candidates.matching(LABELLED_ITEM)
     lines = candidates.lines
     documents = lines.document_of(items)
     rows = read_rows(candidates)
-    places = [layout.sections, labelled, [row[0].line for row in rows.values()]]
-    hopeful = lines.document_of(np.concatenate([np.array(each, np.int64) for each in places]))
-    chosen = np.isin(documents, hopeful)
+    labelled, _ = candidates.matching(LABELLED_ITEM)
+    in_rows = np.array([row[0].line for row in rows.values()], np.int64)
+    is_enough = np.bincount(documents, minlength=1)[documents] >= _MIN_ITEMS
+    layout = _Layout(candidates, items[is_enough], np.append(labelled, in_rows))
+    chosen = is_enough & layout.is_hopeful[items]
     if not chosen.any():
         return []
     indents = lines.indent[items[chosen]].tolist()
@@ -196,9 +204,15 @@ def _read_item(lines: Lines, line: int, indent: int, text: str) -> Item | None:
 
 
 class _Layout:
-    """Titles, headings and paragraphs, by line, of the documents with items."""
+    """Titles, headings and paragraphs, by line, of the documents with items.
 
-    def __init__(self, candidates: Candidates, items: Int64s) -> None:
+    Args:
+      candidates: all lines.
+      items: int64 [n], the lines of items.
+      answering: int64 [n], lines that may be answers without a title above them.
+    """
+
+    def __init__(self, candidates: Candidates, items: Int64s, answering: Int64s) -> None:
         self.lines = candidates.lines
         is_near = self.lines.shares_document(items)
         is_opener = self.lines.opens & ~self.lines.is_blank & is_near
@@ -208,6 +222,8 @@ class _Layout:
         is_title[[heading.title_line for heading in candidates.outline]] = True
         standing = np.flatnonzero(is_title & is_near)
         answers, answer_texts = candidates.among(standing, ANSWERS_TITLE)
+        self.is_hopeful = self.lines.shares_document(np.append(answers, answering))
+        standing = standing[self.is_hopeful[standing]]
         questions, _ = candidates.among(standing, QUESTIONS_TITLE)
         self.sections, self.questions = answers.tolist(), questions.tolist()
         self.titles = dict(zip(self.sections, answer_texts.to_list(), strict=True))

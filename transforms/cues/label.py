@@ -34,7 +34,7 @@ from transforms.lines import Lines
 
 GAME = "label"
 
-FINAL_VALUE = LinePattern(r"^[ \t]*####[ \t]*[^\p{L}\n]*\d[^\p{L}\n]*\s*$", opens="#")
+FINAL_VALUE = LinePattern(r"^[ \t]*####[ \t]*[^\p{L}\n]*\d[^\p{L}\n]*\s*$", opens=("####",))
 """Lines that give a number as the final answer, "#### 42"."""
 
 _COMPLETED = LinePattern(
@@ -42,7 +42,9 @@ _COMPLETED = LinePattern(
 )
 """Lines that close an answer whose label is "[[ ## answer ## ]]"."""
 
-_LONG_RULE = LinePattern(r"^(?:-{40,}|={40,}|_{40,}|\*{40,})\s*$", opens="-=_*")
+_LONG_RULE = LinePattern(
+    r"^(?:-{40,}|={40,}|_{40,}|\*{40,})\s*$", opens=("----", "====", "____", "****")
+)
 """Rules across the page, that part what stands above from what stands below."""
 
 _SURE_LETTERS = "q问問문"

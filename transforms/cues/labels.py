@@ -35,7 +35,7 @@ _CAPITALS = "EXAMPLE|EXERCISE|PROBLEM|QUESTION|SOLUTION|ANSWER"
 CAPITALS = LinePattern(
     rf"^{_SPACE}(?:{_CAPITALS})(?:[ \t]+\d{{1,4}}(?:\.\d{{1,3}}){{0,3}})?[ \t]+"
     r"(?:[\p{L}]?[\p{Ll}]|[AI] |[^\p{L}\s])",
-    opens="\ufeffEPQSA",
+    opens=("\ufeff", *_CAPITALS.split("|")),
 )
 """Lines that may open with a label that only its capitals show: "SOLUTION We add them."."""
 

@@ -21,9 +21,13 @@ from transforms.lines import Lines
 
 GAME = "latex"
 
-_OPENERS = LinePattern(
-    r"\\(?:begin|end)[ \t]*\{|^[ \t]*\\(?:sub){0,2}(?:question|part|item|Question|newtheorem)\b",
-    holds="\\",
+# Apart, because what opens with its mark is found faster than what may do so or not.
+_OPENERS = (
+    LinePattern(r"\\(?:begin|end)[ \t]*\{", holds="\\"),
+    LinePattern(
+        r"^[ \t]*\\(?:sub){0,2}(?:question|part|item|Question|newtheorem)\b",
+        opens=("\\s", "\\q", "\\p", "\\i", "\\Q", "\\n"),
+    ),
 )
 """Lines that open or close something."""
 
@@ -115,7 +119,7 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 def _read(candidates: Candidates) -> Iterator[_Token]:
     """What opens and closes, in order, comments and verbatim text left out."""
     lines = candidates.lines
-    number, texts = candidates.matching(_OPENERS)
+    number, texts = candidates.matching(*_OPENERS)
     documents = lines.document_of(number).tolist()
     starts = lines.start[number].tolist()
     hidden, hidden_in = "", -1

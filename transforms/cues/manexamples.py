@@ -18,7 +18,7 @@ from transforms.lines import Lines
 
 GAME = "manual"
 CUE = "EXAMPLES"
-_NAME = LinePattern(r"^NAME\s*$", opens="N")
+_NAME = LinePattern(r"^NAME\s*$", opens=("NAME",))
 _LEAD = r"^[ \t]{2,}[\p{L}(`'\"•*+\d-][^\n]*:\s*$"
 _NAMED = re.compile(rb"\s*(?P<name>[\w.+]++)[\w.+-]*+(?:\(\d\w*\))?(?:,| -| \xe2\x80)")
 _BULLET = re.compile(rb"[ \t]*(?:\xe2\x80\xa2|[*+o-]|\(?\d{1,2}[.)])[ \t]+")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from transforms.candidates import Candidates, LinePattern
 from transforms.cues import labels
@@ -89,8 +90,8 @@ def find(candidates: Candidates) -> Sequence[Episode]:
 def _read(candidates: Candidates) -> Iterator[Line]:
     lines = candidates.lines
     number, text = candidates.matching(_ASKING)
-    is_label = text.str.contains(labels.LABELS.pattern)
-    number, text = number[~is_label.to_numpy()], text.filter(~is_label)
+    is_label = candidates.matches(number, labels.LABELS)
+    number, text = number[~is_label], text.filter(pl.Series(~is_label))
     places = zip(
         number.tolist(),
         lines.document_of(number).tolist(),
@@ -144,11 +145,7 @@ def _listed(lines: Lines, form: tuple[str, str, str, int], peers: list[Line]) ->
     # Lines that might have been peers: as deep as they are, and first in paragraph or item.
     is_rival = lines.indent[filled] <= indent
     if bullet:
-        is_rival &= (
-            lines.text.gather(filled)
-            .str.contains(rf"^[ \t]*(?:{_BULLET}|\|[^\n]*[^\s|:-])")
-            .to_numpy()
-        )
+        is_rival &= lines.matching(filled, rf"^[ \t]*(?:{_BULLET}|\|[^\n]*[^\s|:-])")
     elif not separator:
         is_rival &= lines.opens[filled]
     if len(peers) < share * is_rival.sum():

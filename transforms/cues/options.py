@@ -2,8 +2,6 @@
 
 import re
 
-import numpy as np
-
 from transforms.cues.above import line_text
 from transforms.lines import Lines
 
@@ -80,8 +78,8 @@ def options_below(lines: Lines, start: int, end: int) -> tuple[int, int] | None:
       start: byte offset of the text, at the start of a line.
       end: byte offset of its end.
     """
-    first = int(np.searchsorted(lines.start, start))
-    last = int(np.searchsorted(lines.start, end))
+    first = int(lines.start.searchsorted(start))
+    last = int(lines.start.searchsorted(end))
     expected, options_end = 0, first
     is_titled = _TITLE.fullmatch(line_text(lines, first)) is not None
     first += is_titled

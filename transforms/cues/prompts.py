@@ -97,7 +97,7 @@ def is_prose(lines: Lines, prompts: Prompts) -> Bools:
 
     Then the mark is a comment's, a quote's or a speaker's.
     """
-    prose = lines.text.gather(prompts.line).str.contains(_PROSE)
+    prose = pl.Series(lines.matching(prompts.line, _PROSE))
     return per_document(lines, prompts, prose, pl.col("value").mean()) > _MAX_PROSE
 
 

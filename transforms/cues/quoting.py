@@ -33,14 +33,14 @@ _HEADERS = (
 )
 _HEADER = LinePattern(
     rf"^ {{0,2}}(?:From [^\n]*\d{{4}}\s*$|(?:{_HEADERS}):[ \t])",
-    words=tuple(_HEADERS.split("|")),
+    opens=("From ", *(f"{name}:" for name in _HEADERS.split("|"))),
 )
 # Some programs quoted with other marks, which open tables and directives too.
 _BARRED = LinePattern(r"^ {0,2}[|:}](?:[ \t]|\s*$)", opens="|:}")
 # A signature, the line over a footer, an armour, a forwarded message.
 _CLOSER = LinePattern(
     r"^(?:--\s*$|---\s*$|--\w[^\n]{0,40}$|[_=-]{10,}\s*$|-{3,} ?[A-Z]|%\s*$|[ \t]+-- \S)",
-    opens="-_=%",
+    opens=("%", *(one + other for one in "-_=" for other in "-_=")),
 )
 
 _IN_REPLY = (

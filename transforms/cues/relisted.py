@@ -34,7 +34,7 @@ def is_relisted(lines: Lines, first: Int64s, last: Int64s) -> Bools:
         return np.zeros(len(first), np.bool_)
     document = lines.document_of(first)
     number = _filled(lines, np.unique(document))
-    text = _said(lines.text.gather(number))
+    text = _said(lines.texts(number))
     of_line = lines.document_of(number)
     again, begins_again = (
         _last(of_line, each, np.arange(len(number)))

@@ -81,7 +81,7 @@ _PROMPTS = (
         r"^[ \t]*(?:[^ \t\n]*>\s|(?:MariaDB |\[\d+\] pry|Prelude |\*[A-Z])[^\n]*>)", holds=">"
     ),
     LinePattern(r"^[ \t]*[a-z_]\w*=#\s", opens="_" + LETTERS, holds="#"),
-    LinePattern(r"^[ \t]*#[ \t][^\n]*;;\s*$", opens="#"),
+    LinePattern(r"^[ \t]*#[ \t][^\n]*;;\s*$", opens=("# ", "#\t")),
     LinePattern(r"^[ \t]*(?:\((?:[a-zA-Z]+[):]|%i)|In \[)", opens="(I"),
     LinePattern(r"^[ \t]*(?:\[(?:trace|debug)\][ \t]*)?\d*[ \t]?\?-\s", holds="?"),
 )
@@ -126,7 +126,7 @@ def _is_quote(lines: Lines, prompts: Prompts) -> Bools:
     is_word, is_mark = (prompts.kind == _CODES[cue] for cue in (_ANY, _MARK))
     n_alike = per_document(lines, prompts, pl.Series(is_word), pl.len())
     rare: Bools = is_word & (n_alike < _MIN_ALIKE)
-    is_code = lines.text.gather(prompts.line).str.contains(rf"^[ \t]*>\s+(?:{_CODE}|$)").to_numpy()
+    is_code = lines.matching(prompts.line, rf"^[ \t]*>\s+(?:{_CODE}|$)")
     is_said = (is_word | is_mark) & is_prose(lines, prompts)
     quotes: Bools = rare | is_said | (is_mark & ~is_code)
     return quotes

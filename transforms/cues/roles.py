@@ -27,6 +27,10 @@ _MAX_TITLE_INDENT = 3
 _PLAYERS = {word for sides in ROLES for side in sides for word in side.split()}
 _WORDS = sorted({word for word in _PLAYERS if "inst" not in word} | {SYSTEM})
 _WORD = "|".join(_WORDS)
+# What may stand behind the mark of a title; two letters are others' small forms.
+_FIRSTS = " \t*_\u017f\u212a" + "".join(
+    {case for word in _WORDS for case in (word[0], word[0].upper())}
+)
 # Templates: ChatML and its like, Gemma's, Llama's.
 _TAG = r"<(?:\|(?:im_start\|>|start_header_id\|>)?|start_of_turn>)"
 _CLOSED = r"<(?:\|(?:im_end|eot_id|begin_of_text)\||end_of_turn|bos|/?s)>"
@@ -42,7 +46,11 @@ ROLE_LABELS = (
     LinePattern(
         rf"(?i:^[ \t]*(?:\#{{1,6}}[ \t]+[*_]{{0,3}}(?:{_WORD})[*_]{{0,3}}\s*$"
         rf"|{_TAG}(?:{_WORD})(?-u:\b)))",
-        opens="#<",
+        opens=(
+            "##",
+            *("#" + space + first for space in " \t" for first in _FIRSTS),
+            *("<" + first for first in "|sS\u017f"),
+        ),
     ),
     # A template without newlines between messages has the next one's head where one ends.
     LinePattern(rf"(?i:{_CLOSED}{_TAG}(?:{_WORD})(?-u:\b))", holds=">"),
@@ -81,7 +89,7 @@ def read_roles(candidates: Candidates) -> dict[int, list[RoleLabel]]:
     """The labels of each document that has the two sides of one game in one form."""
     lines = candidates.lines
     number = np.union1d(candidates.matching(*ROLE_LABELS)[0], _inst_lines(candidates))
-    text = lines.text.gather(number)
+    text = lines.texts(number)
     documents = lines.document_of(number).tolist()
     labels: dict[tuple[int, tuple[str, bool]], list[RoleLabel]] = {}
     for line, document, content in zip(number.tolist(), documents, text.to_list(), strict=True):

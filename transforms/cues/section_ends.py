@@ -55,10 +55,9 @@ def _outdented_titles(lines: Lines, questions: Questions) -> Int64s:
     below = np.minimum(lines.next_filled(alone), lines.n_lines - 1)
     key = _indents_key(lines.document_of(alone), lines.indent[alone], lines.indent[below])
     alone = alone[np.isin(key, keys)]
-    text = lines.text.gather(alone)
     above = lines.filled[np.maximum(np.searchsorted(lines.filled, alone) - 1, 0)]
-    is_shown = lines.text.gather(above).str.contains(r"[:：]\s*$").to_numpy()
-    asks_or_names = is_title(lines, alone) | text.str.contains(_ASKS_OR_QUOTES).to_numpy()
+    is_shown = lines.matching(above, r"[:：]\s*$")
+    asks_or_names = is_title(lines, alone) | lines.matching(alone, _ASKS_OR_QUOTES)
     found: Int64s = alone[asks_or_names & ~is_shown]
     return found
 

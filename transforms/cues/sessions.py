@@ -23,11 +23,11 @@ _CLOSER = LinePattern(
     opens=('""', "''", "</", "*/", "=c", *"$%>"),
 )
 # Comments between examples, where they open a paragraph.
-_COMMENT = LinePattern(r"^[ \t]*#[ \t]+\S", opens="#")
+_COMMENT = LinePattern(r"^[ \t]*#[ \t]+\S", opens=("# ", "#\t"))
 # What declares a reference: a man page's first section, what a reStructuredText page documents.
 _REFERENCE = LinePattern(
     r"^NAME\s*$|^\.\. (?:\w+:)?(?:module|currentmodule|function|class|method|data|program)::",
-    opens="N.",
+    opens=("NAME", ".. "),
 )
 
 _EXAMPLES = r"^EXAMPLES?[^a-z]*$"
@@ -198,10 +198,12 @@ def _blocks(lines: Lines, line: Int64s) -> tuple[Int64s, Int64s]:
     -1 and n_lines where there is none. Lines that are not indented stand in no block.
     """
     above, below = np.full(len(line), -1), np.full(len(line), lines.n_lines)
-    indent, filled_indent = lines.indent[line], lines.indent[lines.filled]
+    indent = lines.indent[line]
+    near = np.flatnonzero(lines.shares_document(line[indent > 0]) & ~lines.is_blank)
+    near_indent = lines.indent[near]
     for columns in np.unique(indent[indent > 0]).tolist():
         which = np.flatnonzero(indent == columns)
-        shallow = lines.filled[filled_indent < columns]
+        shallow = near[near_indent < columns]
         place = np.searchsorted(shallow, line[which])
         above[which] = np.append(-1, shallow)[place]
         below[which] = np.append(shallow, lines.n_lines)[place]
@@ -233,15 +235,16 @@ def _shows(lines: Lines, prompts: Prompts, block: Int64s) -> Bools:
 def _stops(candidates: Candidates) -> Int64s:
     """The lines that no output goes past, ascending."""
     closers, _ = candidates.matching(_CLOSER, _FENCES)
-    comments, _ = candidates.matching(_COMMENT)
+    comments = candidates.passing(_COMMENT)
     comments = comments[candidates.lines.opens[comments]]
+    comments, _ = candidates.among(comments, _COMMENT.pattern)
     return np.sort(np.concatenate([closers, comments]))
 
 
 def _is_placed(lines: Lines, line: Int64s) -> Bools:
     """Bool [n], whether each stands alone, deeper than the line above, or below a colon."""
     above = np.maximum(line - 1, 0)
-    ends = lines.text.gather(above).str.contains(r":\s*$").to_numpy()
+    ends = lines.matching(above, r":\s*$")
     is_placed: Bools = lines.opens[line] | (lines.indent[line] > lines.indent[above]) | ends
     return is_placed
 
@@ -297,17 +300,20 @@ def is_taught(candidates: Candidates, examples: Examples, is_sure: Bools) -> Boo
     references, _ = candidates.matching(_REFERENCE)
     is_reference = np.zeros(n_documents, np.bool_)
     is_reference[lines.document_of(references)] = True
-    taught: Bools = np.where(is_reference[document], in_examples(lines, line), is_dense[document])
+    taught: Bools = is_dense[document]
+    in_reference = is_reference[document]
+    taught[in_reference] = in_examples(lines, line[in_reference])
     return taught
 
 
 def in_examples(lines: Lines, line: Int64s) -> Bools:
     """Bool [n], whether each line stands in a manual's section of examples, and is indented."""
-    flush = lines.filled[lines.indent[lines.filled] == 0]
+    is_flush = (lines.indent == 0) & ~lines.is_blank
+    flush = np.flatnonzero(is_flush & lines.shares_document(line))
     if len(flush) == 0:
         return np.zeros(len(line), np.bool_)
     above = flush[np.maximum(np.searchsorted(flush, line) - 1, 0)]
-    is_examples = lines.text.gather(above).str.contains(_EXAMPLES).to_numpy()
+    is_examples = lines.matching(above, _EXAMPLES)
     is_near = (above >= lines.first_line[lines.document_of(line)]) & (above < line)
     is_within: Bools = is_examples & is_near
     return is_within

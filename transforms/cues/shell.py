@@ -6,6 +6,7 @@ a word with a dollar) must recur in the document.
 """
 
 import re
+import string
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,6 +46,7 @@ _READER = PromptReader(tuple(_KINDS.values()))
 _PROMPT = LinePattern(
     r"^[ \t]*(?:[$%]\s|\([^ \t\n]*\)[ \t]*[A-Za-z_][^\n]*[$%#>]|[A-Za-z_~/][^ \t\n]*[$%#>]\s"
     r"|\[[^\]\n]*\][ \t]?[$%#>]\s|(?:PS )?[A-Z]:[\\>]|PS>)",
+    opens="$%([_~/" + string.ascii_letters,
     holds="$%#>\\",
 )
 
@@ -84,7 +86,7 @@ def _read_commands(candidates: Candidates) -> Prompts:
     """The prompts behind which a command may stand."""
     prompts = _READER.read(candidates, _PROMPT)
     lines = candidates.lines
-    is_other = lines.text.gather(prompts.line).str.contains(_NO_COMMAND).to_numpy()
+    is_other = lines.matching(prompts.line, _NO_COMMAND)
     is_other |= _is_doubtful(prompts) & is_prose(lines, prompts)
     is_other |= _is_percent_comment(candidates, prompts)
     candidates.refuse(prompts.line[is_other], GAME, "no command behind the prompt")

@@ -23,10 +23,12 @@ _TIME = (
     r"[\[(]?(?:\d{4}-\d\d-\d\d[T ]+|\d{1,2}[./]\d{1,2}[./]\d{2,4},?[ ]+)?"
     r"\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?Z?(?:[ ]?[AaPp][Mm])?[\])]?"
 )
-_NICK = r"[\p{L}_\[\]\\^{}|`][\w\[\]\\^{}|`.-]{0,30}"
+_NICK = r"[\p{L}_\[\]\\^{}|`][\w\[\]\\^{}|`.-]*"
+_LONG_NICK = r"^.{32}"
 _WORD = r"\p{Lu}[\p{L}\p{M}\d.'’&/-]*"
 _LINK = r"(?:of|the|and|de|la|von|van|der|den|du|di|da|y|et|to|\d{1,3})"
-_NAME = rf"(?:{_WORD}(?:,?[ ]{_WORD}|[ ]{_LINK}){{0,4}}|\p{{Lo}}[\p{{Lo}}\p{{M}}]{{0,11}})"
+_NAME = rf"(?:{_WORD}(?:,?[ ]{_WORD}|[ ]{_LINK})*|\p{{Lo}}[\p{{Lo}}\p{{M}}]*)"
+_LONG_NAME = r"^(?:[^ ]* ){5}|^\p{Lo}.{12}"
 _CAPITALS = r"\p{Lu}(?:[\p{Lu}\d'’&. -]{0,38}[\p{Lu}\d])?"
 _PLAYED = r"\p{Lu}[\p{L}'’-]*(?:[ ]\p{Lu}[\p{L}'’-]*|[ ]\d){0,3}"
 _TITLE = r"(?:(?:M(?:rs?|RS?|s|S)|D[rR]|S[tT])\.[ ])?"
@@ -43,6 +45,8 @@ class Form:
       candidate: lines that may open with a label, cheap and wider than the pattern.
       pattern: Rust regular expression with the groups "lead", white space before the label,
         "mark", all of the label, and "name", the speaker in it.
+      too_long: Rust regular expression of names that are none. Where nothing else tells how far a
+        name goes, it costs less than a count in the pattern, which compiles to so many copies.
       is_log: whether each line is a message of its own.
       is_bare: whether no mark tells a label from a short line, but its place.
     """
@@ -50,6 +54,7 @@ class Form:
     name: str
     candidate: LinePattern
     pattern: str
+    too_long: str = ""
     is_log: bool = False
     is_bare: bool = False
 
@@ -64,6 +69,7 @@ FORMS = (
             holds=">",
         ),
         pattern=rf"^(?P<lead>[ \t]*)(?P<mark>(?:{_TIME}[ \t]+)?<[ @+%&~]?(?P<name>{_NICK})>)[ \t]",
+        too_long=_LONG_NICK,
         is_log=True,
     ),
     Form(
@@ -90,6 +96,7 @@ FORMS = (
             rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}\[?(?P<name>{_NAME})\]?[*_]{{0,3}}{_SAID_HOW}"
             rf"[ ]?[:：][*_]{{0,3}}(?:[ \t]+{_TIME})?){_REST}"
         ),
+        too_long=_LONG_NAME,
     ),
     Form(
         name="name.",
@@ -119,12 +126,13 @@ FORMS = (
         candidate=LinePattern(
             r"^[ \t]*[*_]{0,3}\p{Lu}[^:\n]*\d{1,2}:\d{2}[\d:.)\] apmAPM]*\s*$",
             opens="*_" + CAPITALS,
-            holds=":",
+            holds=(":", DIGITS),
         ),
         pattern=(
             rf"^(?P<lead>[ \t]*)(?P<mark>[*_]{{0,3}}(?P<name>{_NAME})[*_]{{0,3}},?[ \t]+{_TIME})"
             r"\s*$"
         ),
+        too_long=_LONG_NAME,
     ),
     Form(
         name="nick, time",
@@ -132,7 +140,7 @@ FORMS = (
             r"^[\p{Ll}][\w.-]*(?:[ ][\w.-]+)?(?:[ ]{2,}|\t|[ ]—[ ]|[ ]\[)[\d./, :-]*\d{1,2}:\d{2}"
             r"[\d:.)\] apmAPM]*\s*$",
             opens=LETTERS,
-            holds=":",
+            holds=(":", DIGITS),
         ),
         pattern=(
             r"^(?P<lead>)(?P<mark>(?P<name>\p{Ll}[\w.-]{1,30}(?:[ ][\w.-]{1,20})?)"
@@ -144,7 +152,13 @@ FORMS = (
 _PARTS = ("lead", "mark")
 _KEY = ("document", "layout")
 
-BREAK = LinePattern(r"^[ \t]*(?:%+|(?:[-=*_~] ?){3,})\s*$", opens="%-=*_~")
+BREAK = LinePattern(
+    r"^[ \t]*(?:%+|(?:[-=*_~] ?){3,})\s*$",
+    opens=(
+        "%",
+        *(one + space + other for one in "-=*_~" for space in ("", " ") for other in "-=*_~"),
+    ),
+)
 """Lines that part what stands above from what stands below."""
 
 # A word asks; "??" by itself fills in a form.
@@ -257,6 +271,8 @@ def _read_labels(lines: Lines, form: Form, number: Int64s, text: pl.Series) -> p
     frame = pl.DataFrame({"line": number, "text": text})
     frame = frame.with_columns(_groups(form.pattern)).unnest("groups")
     frame = frame.filter(pl.col("name").is_not_null())
+    if form.too_long:
+        frame = frame.filter(~pl.col("name").str.contains(form.too_long))
     line = frame["line"].to_numpy()
     lead, mark = (frame[name].str.len_bytes().to_numpy().astype(np.int64) for name in _PARTS)
     start = lines.start[line] + lead

@@ -27,17 +27,19 @@ from transforms.cues.section_ends import section_ends
 from transforms.cues.wordless import AnswerEnds, has_words
 from transforms.lines import Bools, Int64s, Lines
 
-_FAQ_TITLE = (
-    r"(?i:^[^\w\n]*(?:[\p{L}\p{N}'.+-]+ )*(?:faqs?|frequently asked questions"
+_FAQ = (
+    r"(?i:faqs?|frequently asked questions"
     r"|common questions|questions (?:and|&) answers|q ?(?:&|and) ?a|foire aux questions"
     r"|questions fréquentes|questions fréquemment posées|häufig gestellte fragen|häufige fragen"
     r"|fragen und antworten|preguntas (?:más )?frecuentes|perguntas (?:mais )?frequentes"
     r"|domande frequenti|veelgestelde vragen|часто задаваемые вопросы|вопросы и ответы"
-    r"|常见问题|常見問題|よくある質問|자주 묻는 질문)(?:[^\p{L}\n.?!][^\n.?!]*)?\s*$)"
+    r"|常见问题|常見問題|よくある質問|자주 묻는 질문)"
 )
+_FAQ_TITLE = rf"(?i:^[^\w\n]*(?:[\p{{L}}\p{{N}}'.+-]+ )*{_FAQ}(?:[^\p{{L}}\n.?!][^\n.?!]*)?\s*$)"
 """Rust regular expression of the titles of lists of questions."""
 
-_QUIZ_TITLE = r"(?i:^[^\w\n]*(?:[\p{L}\p{N}'.+-]+ ){0,4}(?:quiz|trivia|riddles|drill)\s*$)"
+_QUIZ = r"(?i:quiz|trivia|riddles|drill)"
+_QUIZ_TITLE = rf"(?i:^[^\w\n]*(?:[\p{{L}}\p{{N}}'.+-]+ ){{0,4}}{_QUIZ}\s*$)"
 
 GAME = "heading"
 
@@ -74,19 +76,20 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
         return
     has_body = _has_body(candidates, questions)
     questions = _kept(candidates, questions, has_body, "nothing below that answers")
-    is_key = lines.text.gather(questions.last).str.contains(_KEY).to_numpy()
+    is_key = lines.matching(questions.last, _KEY)
     questions = _kept(candidates, questions, ~is_key, "a question mark in quotes")
     is_todo = is_entry(candidates, questions)
     questions = _kept(candidates, questions, ~is_todo, "an entry of a list that seldom asks")
     is_other = _is_summary(candidates, questions)
     questions = _kept(candidates, questions, ~is_other, "says what the name above it is")
+    titles = _faq_titles(lines, questions)
     # An entry of a table of contents is one that the next may follow, and no question itself. To
     # tell takes a look at all lines of the document, so only where there is a list.
-    is_near = np.isin(questions.document, questions.document[_is_listed(candidates, questions)])
+    is_near = np.isin(questions.document, questions.document[_is_listed(lines, questions, titles)])
     is_contents = np.zeros(len(questions.line), np.bool_)
     is_contents[is_near] = is_relisted(lines, questions.line[is_near], questions.last[is_near])
     questions = _kept(candidates, questions, ~is_contents, "an entry of a table of contents")
-    is_listed = _is_listed(candidates, questions)
+    is_listed = _is_listed(lines, questions, titles)
     questions = _kept(candidates, questions, is_listed, "too few like it that ask")
     is_within = _is_within(questions)
     questions = _kept(candidates, questions, ~is_within, "asks inside a numbered answer")
@@ -94,7 +97,7 @@ def find_standing(candidates: Candidates) -> Iterator[Episode]:
         return
     is_asked = _is_among(lines, passages, questions)
     questions = questions.beside(_kept(candidates, passages, is_asked, "a paragraph that asks"))
-    is_titled = _is_titled(candidates, statements)
+    is_titled = _is_titled(lines, statements, titles)
     fills = _fill_gaps(statements, questions, is_titled)
     questions = questions.beside(statements.where(fills))
     ends = section_ends(candidates, questions)
@@ -224,7 +227,7 @@ def _is_peer_item(lines: Lines, questions: Questions) -> Bools:
     """Bool [n], whether below each bullet stands the same bullet, no deeper."""
     below = np.minimum(questions.body, lines.n_lines - 1)
     bullet = r"^[ \t]*([*+•◦‣●■▪○→»o-])[ \t]"
-    above_text, below_text = (lines.text.gather(each) for each in (questions.line, below))
+    above_text, below_text = (lines.texts(each) for each in (questions.line, below))
     same = above_text.str.extract(bullet, 1) == below_text.str.extract(bullet, 1)
     is_peer: Bools = same.fill_null(False).to_numpy() & (lines.indent[below] <= questions.indent)
     return is_peer
@@ -243,11 +246,17 @@ def _is_summary(candidates: Candidates, questions: Questions) -> Bools:
     return np.isin(questions.line, below[is_inside])
 
 
-def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
-    """Bool [n], whether enough peers in the same document ask as often as a list of questions."""
+def _is_listed(lines: Lines, questions: Questions, titles: Int64s) -> Bools:
+    """Bool [n], whether enough peers in the same document ask as often as a list of questions.
+
+    Args:
+      lines: of all documents.
+      questions: those that are compared.
+      titles: int64 [m], the lines that say that questions follow, ascending.
+    """
     if len(questions.line) == 0:
         return np.zeros(0, np.bool_)
-    frame = _with_peers(_described(candidates, questions))
+    frame = _with_peers(_described(lines, questions, titles))
     asks, inside = pl.col("asks"), pl.col("inside")
     n_marked, n_asking = pl.col("n_marked"), pl.col("n_asking")
     is_dense = pl.col("span") <= n_asking.cast(pl.Int64) * _MAX_ANSWER_BYTES
@@ -278,9 +287,8 @@ def _is_listed(candidates: Candidates, questions: Questions) -> Bools:
     return frame.select(is_kept.alias("kept"))["kept"].fill_null(False).to_numpy()
 
 
-def _described(candidates: Candidates, questions: Questions) -> pl.DataFrame:
+def _described(lines: Lines, questions: Questions, titles: Int64s) -> pl.DataFrame:
     """A row a question, with what tells whether it asks and which are its peers, by key."""
-    lines = candidates.lines
     is_counted = questions.number > 0
     opens = questions.opens_asking
     later = (is_counted | questions.is_wrapped) & asks_later(lines, questions)
@@ -299,8 +307,8 @@ def _described(candidates: Candidates, questions: Questions) -> pl.DataFrame:
             "wrapped": questions.is_wrapped,
             "plain": questions.shape == 0,
             "bullet": questions.shape >= 64,
-            "titled": _is_titled(candidates, questions),
-            "headed": _is_headed(candidates, questions),
+            "titled": _is_titled(lines, questions, titles),
+            "headed": _is_headed(lines, questions),
         }
     )
 
@@ -330,30 +338,35 @@ def _with_peers(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.join(per_key, on="key", how="left", maintain_order="left")
 
 
-def _is_titled(candidates: Candidates, questions: Questions) -> Bools:
+def _is_titled(lines: Lines, questions: Questions, titles: Int64s) -> Bools:
     """Bool [n], whether a title above each in its document says that questions follow."""
-    titles = candidates.once(_faq_titles)
-    first = np.searchsorted(titles, candidates.lines.first_line[questions.document])
+    first = np.searchsorted(titles, lines.first_line[questions.document])
     is_titled: Bools = np.searchsorted(titles, questions.line) > first
     return is_titled
 
 
-def _is_headed(candidates: Candidates, questions: Questions) -> Bools:
+def _is_headed(lines: Lines, questions: Questions) -> Bools:
     """Bool [n], whether each stands in a document that opens with such a title, or a quiz's."""
-    lines = candidates.lines
     first = lines.first_line[questions.document]
     head = lines.next_filled(np.maximum(first, 1) - 1)
     head = np.where(lines.is_blank[first], head, first)
     number = np.unique(head[head < lines.n_lines])
-    found, _ = candidates.among(number, rf"{_FAQ_TITLE}|{_QUIZ_TITLE}")
-    return np.isin(head, found)
+    quizzes = number[lines.matching(number, _QUIZ)]
+    quizzes = quizzes[lines.matching(quizzes, _QUIZ_TITLE)]
+    return np.isin(head, np.append(_titles(lines, number), quizzes))
 
 
-def _faq_titles(candidates: Candidates) -> Int64s:
-    lines = candidates.lines
+def _faq_titles(lines: Lines, questions: Questions) -> Int64s:
+    """int64 [n], the lines that say that questions follow, in documents with some; ascending."""
     is_head = lines.opens & ~lines.is_blank & (np.diff(lines.start) <= _MAX_TITLE_BYTES)
-    is_head &= lines.shares_document(candidates.once(read_questions).line)
-    return candidates.among(np.flatnonzero(is_head), _FAQ_TITLE)[0]
+    return _titles(lines, np.flatnonzero(is_head & lines.shares_document(questions.line)))
+
+
+def _titles(lines: Lines, number: Int64s) -> Int64s:
+    """Those of some lines, int64 [n], that are titles of lists of questions."""
+    # All of a title takes milliseconds to compile, and few lines say what it says.
+    number = number[lines.matching(number, _FAQ)]
+    return number[lines.matching(number, _FAQ_TITLE)]
 
 
 def _is_within(questions: Questions) -> Bools:

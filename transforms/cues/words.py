@@ -58,7 +58,11 @@ WORD_PAIRS: tuple[tuple[str, str], ...] = (
 
 def longest_first(words: Iterable[str]) -> str:
     """Rust and Python regular expression of any of the words; none hides a longer one."""
-    return "|".join(map(re.escape, sorted(set(words), key=lambda word: (-len(word), word))))
+    # By first letters, because Python tries one alternative after the other.
+    rests: dict[str, list[str]] = {}
+    for word in sorted(set(words), key=lambda word: (-len(word), word)):
+        rests.setdefault(word[0], []).append(re.escape(word[1:]))
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in rests.items())
 
 
 def _roles() -> tuple[dict[str, frozenset[int]], dict[str, frozenset[int]]]:
