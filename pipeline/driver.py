@@ -105,7 +105,8 @@ def main() -> None:
     # The million objects that are there by now stay: the garbage collector is not to look at them,
     # and so copy them, in every worker again and again.
     gc.freeze()
-    # Before there is any thread: a fork copies only the one that calls it.
+    # Before Python has threads: a fork copies only the one that calls it. Those of allocators and
+    # pools that stand by are needed by no worker.
     if int(workers) > 1 and len(work) > 1:
         work = _forked(shares(work, int(workers)))
     _end_with_parent()

@@ -35,15 +35,15 @@ SAMPLE_CHARACTERS = 1 << 20
 def choosing_engine(out: Path, n_bytes: int) -> Iterator[None]:
     """Note the engine for a run's workers in OUT/_run, beside what is done meanwhile.
 
-    Shards never depend on it. The fast one is taken if it gives the ids of the reference for a
-    fixed set of hard texts and a sample of the inputs. Workers go on looking at a hundredth of what
-    they tokenise.
+    The fast one is taken if it gives the ids of the reference for a fixed set of hard texts and a
+    sample of the inputs; workers of the same version go on looking at a hundredth of what they
+    tokenise. So shards are not to depend on it.
 
     Args:
       out: an output whose plan, config and tokenizer are written.
       n_bytes: what is to be tokenised.
     """
-    (out / NOTE).unlink(missing_ok=True)
+    forget_engine(out)
     if n_bytes < WORTH_BYTES:
         yield
         return
@@ -57,12 +57,19 @@ def choosing_engine(out: Path, n_bytes: int) -> Iterator[None]:
         _note(out, REFERENCE, f"{FAST} cannot be looked at ({last})")
 
 
-def slower_engine(out: Path) -> str | None:
-    """What is to be said where a big run has to do with the reference; None until it is known."""
+def engine_words(out: Path) -> str | None:
+    """What is to be said of a run's engine: nothing of the fast one; None until it is known."""
     noted = _noted(out)
-    if noted.get("engine") != REFERENCE:
+    if "engine" not in noted:
         return None
-    return f"{noted.get('why')}: {REFERENCE} does it, which is slower"
+    return (
+        "" if noted["engine"] == FAST else f"{noted['why']}: {REFERENCE} does it, which is slower"
+    )
+
+
+def forget_engine(out: Path) -> None:
+    """Take back what an earlier run noted: other workers may do this one, of another version."""
+    (out / NOTE).unlink(missing_ok=True)
 
 
 def main() -> None:
@@ -80,17 +87,26 @@ def _chosen(
     if not segments.is_fast:
         return REFERENCE, f"{FAST} is not installed, or does not take this tokenizer"
     own = _first(sampled_texts(files, config), SAMPLE_CHARACTERS)
-    text = segments.differing(chain(hard_texts(), own))
+    text = segments.differing(chain(hard_texts(segments.text_tokens), own))
     if text is None:
-        return FAST, f"version {importlib.metadata.version(FAST)} gives the same ids"
+        return FAST, "it gives the same ids"
     return REFERENCE, f"{FAST} gives other ids for {text[:30]!r}"
 
 
 @functools.lru_cache(maxsize=1)
 def segment_tokenizer(out: Path) -> SegmentTokenizer:
     """The tokenizer of an output, with the engine that was chosen; loaded once a process."""
-    engine = FAST if _noted(out).get("engine") == FAST else REFERENCE
-    return load_output_tokenizer(out).segment_tokenizer(engine=engine)
+    noted = _noted(out)
+    is_fast = noted.get("engine") == FAST and noted.get("version") == _version()
+    return load_output_tokenizer(out).segment_tokenizer(engine=FAST if is_fast else REFERENCE)
+
+
+def _version() -> str | None:
+    """Of the fast engine."""
+    try:
+        return importlib.metadata.version(FAST)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _noted(out: Path) -> dict[str, Any]:
@@ -102,7 +118,7 @@ def _noted(out: Path) -> dict[str, Any]:
 
 
 def _note(out: Path, engine: str, why: str) -> None:
-    write_json(out / NOTE, {"engine": engine, "why": why})
+    write_json(out / NOTE, {"engine": engine, "version": _version(), "why": why})
 
 
 def _first(texts: Iterable[str], n_characters: int) -> Iterator[str]:

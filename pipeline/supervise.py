@@ -30,7 +30,7 @@ LOG = "driver.log"
 LAST_BYTES = 1000
 """Of the log, which hold its last line."""
 
-NOTED_VERSIONS = ("duologue", "apache-beam", "polars", "pyarrow", "tokenizers")
+NOTED_VERSIONS = ("duologue", "apache-beam", "polars", "pyarrow", "tokenizers", "gigatoken")
 
 LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
@@ -159,7 +159,10 @@ def _last_lines(log_file: Path) -> list[str]:
 
 def write_options(out: Path, fields: dict[str, object]) -> None:
     """Note how and with what this run was started: for people, never read again."""
-    versions = {name: importlib.metadata.version(name) for name in NOTED_VERSIONS}
+    versions = {}
+    for name in NOTED_VERSIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     noted = {"started": started, "python": sys.version, "versions": versions, **fields}
     write_json(out / RUN / OPTIONS, noted)

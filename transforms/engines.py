@@ -6,12 +6,15 @@ chunk looks at anew (`transforms.segment_tokenizer`).
 """
 
 import array
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer, normalizers
@@ -30,6 +33,9 @@ UNASSIGNED = 0x30000
 
 PIECE = 1 << 15
 """Of what may be cut."""
+
+KEPT_BYTES = 128 << 20
+"""By which a process may grow over the words that the fast engine keeps; its cache has no bound."""
 
 UNICODE_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 """Normalizers that leave ASCII as it is."""
@@ -59,6 +65,24 @@ def reference(tokenizer: Tokenizer, token_type: pa.DataType) -> Encode:
     return encode
 
 
+class LeftToReferenceError(ValueError):
+    """Raised by the fast engine for a text that only the reference knows what to do with."""
+
+
+@contextlib.contextmanager
+def faults_passed_over() -> Iterator[None]:
+    """Go on behind what fails within: engines have no errors of their own.
+
+    A panic of Rust is no Exception.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        return
+
+
 def fast(config: dict[str, Any], token_type: pa.DataType) -> Encode | None:
     """The engine that is fast; None where it is not installed, or does not take the tokenizer.
 
@@ -67,43 +91,64 @@ def fast(config: dict[str, Any], token_type: pa.DataType) -> Encode | None:
       token_type: of ids.
 
     Raises:
-      ValueError: by what it returns, for a text that only the reference knows what to do with.
+      LeftToReferenceError: by what it returns.
     """
-    try:
-        import awkward
+    # It has no switch for control tokens in text; those that it does not know are text.
+    known = [token for token in config["added_tokens"] if not token["special"]]
+    # Those that are to be whole words it finds within words too.
+    if not any(token["single_word"] for token in known):
+        with faults_passed_over():
+            return _Fast({**config, "added_tokens": known}, token_type)
+    return None
+
+
+class _Fast:
+    """An engine that is made anew when what it keeps of words has grown too big."""
+
+    def __init__(self, config: dict[str, Any], token_type: pa.DataType) -> None:
+        self._dtype = token_type.to_pandas_dtype()
+        self._normalize = _unicode_form(config)
+        normalizer = config["normalizer"] if self._normalize is None else None
+        self._json = orjson.dumps({**config, "normalizer": normalizer})
+        self._process = psutil.Process()
+        self._begin()
+
+    def _begin(self) -> None:
         from gigatoken import Tokenizer as FastTokenizer
 
-        # It has no switch for control tokens in text; those that it does not know are text.
-        known = [token for token in config["added_tokens"] if not token["special"]]
-        normalize = _unicode_form(config, [token["content"] for token in known])
-        normalizer = config["normalizer"] if normalize is None else None
-        config = {**config, "added_tokens": known, "normalizer": normalizer}
-        tokenizer = FastTokenizer.from_json(orjson.dumps(config))
-    except Exception:
-        # It has no errors of its own; whatever it does not take is the reference's.
-        return None
+        self._tokenizer = FastTokenizer.from_json(self._json)
+        self._grown = 0
 
-    def encode(texts: pa.Array) -> tuple[Ids, Ints]:
-        if normalize is not None:
-            texts = normalize(texts)
+    def __call__(self, texts: pa.Array) -> tuple[Ids, Ints]:
+        import awkward
+
+        if self._normalize is not None:
+            texts = self._normalize(texts)
         raw = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
         layout = awkward.contents.ListOffsetArray(
             awkward.index.Index64(text_offsets(texts)),
             awkward.contents.NumpyArray(raw, parameters={"__array__": "char"}),
             parameters={"__array__": "string"},
         )
+        before = self._resident_bytes()
         # Nothing of a text becomes a Python object. The workers of a job are its parallelism.
-        lists = tokenizer.encode_batch(awkward.Array(layout), parallel=False).layout
+        lists = self._tokenizer.encode_batch(awkward.Array(layout), parallel=False).layout
         offsets, ids = np.asarray(lists.offsets.data), np.asarray(lists.content.data)
-        ids = ids[offsets[0] : offsets[-1]].astype(token_type.to_pandas_dtype())
+        ids = ids[offsets[0] : offsets[-1]].astype(self._dtype)
+        self._grown += max(0, self._resident_bytes() - before)
+        if self._grown > KEPT_BYTES:
+            self._begin()
         return ids, np.diff(offsets).astype(np.int64)
 
-    return encode
+    def _resident_bytes(self) -> int:
+        # Of a worker that was forked, not of the process that it was forked from.
+        if self._process.pid != os.getpid():
+            self._process = psutil.Process()
+        resident: int = self._process.memory_info().rss
+        return resident
 
 
-def _unicode_form(
-    config: dict[str, Any], added: list[str]
-) -> Callable[[pa.Array], pa.Array] | None:
+def _unicode_form(config: dict[str, Any]) -> Callable[[pa.Array], pa.Array] | None:
     """What brings texts into the Unicode form that a tokenizer wants, None where it wants none.
 
     The reference's own does it, for others know another Unicode.
@@ -112,13 +157,14 @@ def _unicode_form(
     if form not in UNICODE_FORMS:
         return None
     normalizer = getattr(normalizers, form)()
+    added = [token["content"] for token in config["added_tokens"]]
 
     def normalized(text: str) -> str:
         found: str = normalizer.normalize_str(text)
         # Added tokens are looked for before a text is normalised, or after.
         if found != text and any(each in text or each in found for each in added):
             msg = f"a text that {form} changes holds an added token"
-            raise ValueError(msg)
+            raise LeftToReferenceError(msg)
         return found
 
     def normalize(texts: pa.Array) -> pa.Array:
@@ -129,14 +175,20 @@ def _unicode_form(
     return normalize
 
 
-def hard_texts() -> list[str]:
-    """Texts that engines are known to differ on: fixed, some of them long."""
+def hard_texts(text_tokens: Iterable[str] = ()) -> list[str]:
+    """Texts that engines are known to differ on: fixed, some of them long.
+
+    Args:
+      text_tokens: contents of the tokenizer's added tokens that are text.
+    """
+    forms = ("a{0}b", "{0}x", "x {0} y", "{0}{0}", " {0}\n", "{0} ", "É{0}1")
     word = "".join(chr(ord("a") + (number * number) % 26) for number in range(LONGEST))
     codes = (*range(0, UNASSIGNED, 3), *range(UNASSIGNED, 0x110000, 101))
     every = [code for code in codes if not 0xD800 <= code < 0xE000]
-    characters = "".join(f"{chr(code)}{' ' * (code % 3 == 0)}" for code in every)
+    characters = "".join(chr(code) + " " * (at % 3 == 0) for at, code in enumerate(every))
     return [
         *NASTY_TEXTS,
+        *(form.format(token) for token in text_tokens for form in forms),
         *("I'm you're he'd we'll they've it's I'M YOU'RE IT'S o'clock 'tis 'S'T'", "''''s"),
         *(letter * 5000 for letter in ("a", " ", "\n", "\t", "\r\n", "-", "0", "é", "界", "😀")),
         *("1 12 123 1234 12345 ٣٤٥ Ⅷ ½ 1.5e-10", "x 　   y\u2028z  \n \n  w"),

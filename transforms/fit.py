@@ -19,13 +19,16 @@ from transforms.segment_tokenizer import SegmentTokenizer
 from transforms.split import MIN_ROW_TOKENS, Pieces, split_long_rows
 from transforms.tokenize import one_array
 
+_FEW = 16
+"""Rows of a stretch: to slice out fewer takes longer than to copy them."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FittedRows:
     """Rows none of which is over-long.
 
     Attributes:
-      table: row_schema [P]; rows that fitted are as they were, and where they were.
+      table: row_schema [P]; rows that fitted are as they were.
       parents: int64 [P], ascending, the row that each is, or is a piece of.
       rows_split: how many of the rows were over-long.
       episodes_dropped: how many episodes have an exchange that does not fit, and were left out.
@@ -78,8 +81,10 @@ def fit_rows(rows: pa.Table, tokenizer: SegmentTokenizer, max_tokens: int) -> Fi
 
 
 def _chosen(rows: pa.Table, places: Ints) -> pa.Table:
-    """The rows at some places, int64 [n], in that order, none of them copied."""
+    """The rows at some places, int64 [n], in that order; none is copied if stretches are long."""
     starts = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    if len(starts) * _FEW > len(places):
+        return rows.take(pa.array(places))
     ends = np.append(starts[1:], len(places))
     stretches = zip(places[starts].tolist(), (ends - starts).tolist(), strict=True)
     return pa.concat_tables([rows.slice(0, 0), *(rows.slice(*each) for each in stretches)])

@@ -1,7 +1,7 @@
 """Turns text into ids, none of which is a control token.
 
-Whatever engine does it, the ids are those of the reference: a hundredth of the texts of every call
-is tokenised by both, and where one differs the reference does all.
+Whatever engine does it, the ids are to be those of the reference: a hundredth of the texts of every
+call is tokenised by both, and where one differs the reference does all, of later calls too.
 
 The reference hands ids over as lists of Python integers, which live no longer than a batch of about
 1 MiB of text; everything past that is Arrow and NumPy.
@@ -9,6 +9,7 @@ The reference hands ids over as lists of Python integers, which live no longer t
 
 import contextlib
 import functools
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 
@@ -19,7 +20,15 @@ import pyarrow as pa
 from schemas.delimiters import Control, Piece
 from schemas.episode import token_type
 from transforms.control_tokens import completed, control_ids, text_tokens
-from transforms.engines import REFERENCE, Encode, Ids, fast, reference
+from transforms.engines import (
+    REFERENCE,
+    Encode,
+    Ids,
+    LeftToReferenceError,
+    fast,
+    faults_passed_over,
+    reference,
+)
 from transforms.flat import Ints, text_offsets
 from transforms.lossless import entry_bytes, nasty_texts
 
@@ -35,8 +44,8 @@ MAX_CUTS_DEEP = 8
 CHECKED_SHARE = 100
 """One text of so many is tokenised by the reference too."""
 
-CHECKED_BYTES = 4_000
-"""Of a longer one only its first characters, by both anew."""
+CHECKED = 4_000
+"""Characters of a longer one, by both anew."""
 
 
 class SegmentTokenizer:
@@ -47,6 +56,7 @@ class SegmentTokenizer:
       n_ids: one more than the greatest id.
       control_ids: ids that text never becomes: bos, eos, pad, the schemes' tokens and added tokens
         flagged special, but not unk. Other added tokens (runs of white space) are text.
+      text_tokens: contents of the added tokens that are text.
       eos_id: id of the token that ends a turn.
       bos_id: id of the token that stands before a document in training.
       pad_id: id of the token that fills a batch.
@@ -84,8 +94,9 @@ class SegmentTokenizer:
         self._is_control = np.zeros(self.n_ids, np.bool_)
         self._is_control[list(self.control_ids)] = True
         self._decoder = config["decoder"]
+        self.text_tokens = text_tokens(config, self.control_ids)
         self.is_lossless = False
-        self.is_lossless = self._keeps(nasty_texts(text_tokens(config, self.control_ids)))
+        self.is_lossless = self._keeps(nasty_texts(self.text_tokens))
 
     def encode(self, texts: pa.Array) -> pa.ListArray:
         """Tokenises texts, each on its own and as nothing but text.
@@ -103,10 +114,12 @@ class SegmentTokenizer:
         """
         if self._fast:
             # Whatever it stumbles over, the reference may take.
-            with contextlib.suppress(Exception):
+            with faults_passed_over():
                 lists = self._encode_all(texts, self._fast)
                 if self._agree(texts, lists):
                     return lists
+                logging.warning("the fast tokenizer engine gave other ids: the reference goes on")
+                self._fast = None
         return self._encode_all(texts, self._reference)
 
     def differing(self, texts: Iterable[str]) -> str | None:
@@ -114,9 +127,10 @@ class SegmentTokenizer:
         if not self._fast:
             return None
         for text in texts:
-            found, expected = self._encode_text(text, self._fast), self.encode_text(text)
-            if not _are_equal(found, expected):
-                return text
+            with contextlib.suppress(LeftToReferenceError):
+                found, expected = self._encode_text(text, self._fast), self.encode_text(text)
+                if not _are_equal(found, expected):
+                    return text
         return None
 
     @property
@@ -138,12 +152,12 @@ class SegmentTokenizer:
     def _agree(self, texts: pa.Array, lists: pa.ListArray) -> bool:
         """Whether the reference gives the same ids for the texts that are looked at."""
         looked = np.arange(0, len(texts), CHECKED_SHARE)
-        is_long = np.diff(text_offsets(texts))[looked] > CHECKED_BYTES
+        is_long = np.diff(text_offsets(texts))[looked] > CHECKED
         whole = pa.array(looked[~is_long])
         if not self._encode_all(texts.take(whole), self._reference).equals(lists.take(whole)):
             return False
         long = texts.take(pa.array(looked[is_long])).to_pylist()
-        return self.differing(text[:CHECKED_BYTES] for text in long) is None
+        return self.differing(map(_part, long)) is None
 
     def _encode_text(self, text: str, encode: Encode) -> Ids | None:
         blocks = [self._block_ids(block, encode) for block in _blocks(text)]
@@ -358,6 +372,12 @@ def _are_equal(found: Ids | None, expected: Ids | None) -> bool:
     if found is None or expected is None:
         return found is expected
     return np.array_equal(found, expected)
+
+
+def _part(text: str) -> str:
+    """CHECKED characters of a long text, from somewhere that its length decides."""
+    at = 31 * len(text) % max(1, len(text) - CHECKED + 1)
+    return text[at : at + CHECKED]
 
 
 def _strings(texts: list[str]) -> pa.Array:

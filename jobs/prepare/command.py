@@ -13,7 +13,7 @@ from jobs.prepare.settle import settle
 from jobs.view import say
 from pipeline.changes import NAMED, incomplete_chunks, take_back
 from pipeline.commit import RUN, forget_pieces, is_committed, locked, sweep
-from pipeline.engine import slower_engine
+from pipeline.engine import engine_words, forget_engine
 from pipeline.manifest import write_manifest
 from pipeline.output import check_free, read_config, unfinish
 from pipeline.plan import WHOLE, Plan, noted_slices, read_plan
@@ -132,13 +132,14 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
         )
     workers = options.workers or n_cores()
     write_options(out, {"workers": workers, "options": dataclasses.asdict(options)})
+    forget_engine(out)
     with shown_progress(out, mine, console) as tick:
-        said: list[str] = []
+        words: str | None = None
 
         def look() -> None:
+            nonlocal words
             tick()
-            if not said and (words := slower_engine(out)):
-                said.append(words)
+            if words is None and (words := engine_words(out)):
                 say(console, words)
 
         run_driver(

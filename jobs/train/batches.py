@@ -85,7 +85,8 @@ class PackedRows:
           columns: names of list columns of numbers to hand on.
 
         Raises:
-          ValueError: if a row does not fit into a context, or there is no such objective.
+          ValueError: if a row does not fit into a context, a column has not an entry a token, or
+            there is no such objective.
         """
         self.context = context
         self._bos_id = bos_id
@@ -95,6 +96,14 @@ class PackedRows:
         names = ("input_ids", self._decides, *columns)
         self._lists = {name: _Lists(rows[name]) for name in names}
         sizes = self._lists["input_ids"].sizes
+        for name, lists in self._lists.items():
+            if not np.array_equal(lists.sizes, sizes):
+                row = int(np.flatnonzero(lists.sizes != sizes)[0])
+                msg = (
+                    f"row {row} has {sizes[row]} tokens and {lists.sizes[row]} of {name}: columns "
+                    "have an entry a token"
+                )
+                raise ValueError(msg)
         trained = self._n_trained_of_rows()
         kept = np.flatnonzero(trained > 0) if lengths is None else np.arange(len(sizes))
         planned = sizes if lengths is None else np.maximum(lengths, sizes)
@@ -111,7 +120,7 @@ class PackedRows:
         return len(self.rows_of_context)
 
     def batch(self, contexts: Ints) -> Batch:
-        """The batch of some contexts, in the order given."""
+        """The batch of some contexts, at least one, in the order given."""
         held = [self.rows_of_context[context] for context in contexts.tolist()]
         rows, ordinal, sizes = self._stretches(held)
         start = np.cumsum(sizes) - sizes

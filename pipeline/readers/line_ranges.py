@@ -51,6 +51,7 @@ def documents_of_lines(
     """
     compression = compression_of(part.path)
     limit = config.max_document_bytes
+    read_bytes = limit + len(b"\r\n")
     begin: bytes | None = None
     try:
         with open_input(part.path) as stream:
@@ -59,8 +60,8 @@ def documents_of_lines(
                 data = blocks(stream, compression, read)
             else:
                 note_place(start, read)
-                data = _range_blocks(stream, start, part.end, limit, read)
-            for offset, line in split_lines(data, limit):
+                data = _range_blocks(stream, start, part.end, read_bytes, read)
+            for offset, line in split_lines(data, read_bytes):
                 # Of a long line the rest, which is not here, may be more than white space.
                 if line.strip() or len(line) > limit:
                     document = document_of(part.relative, start + offset, line, config)

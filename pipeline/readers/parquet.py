@@ -246,8 +246,15 @@ def _texts(batch: pa.RecordBatch, name: str) -> Iterator[bytes | None]:
         yield from [None] * batch.num_rows
         return
     values = values.cast(pa.large_binary())
+    rows = column.indices.to_pylist() if is_dictionary else range(len(column))
+    if len(rows) != batch.num_rows or any(
+        row is not None and not 0 <= row < len(values) for row in rows
+    ):
+        # Of damaged files pyarrow makes columns that point past their ends.
+        msg = f"column {name!r} has values for other rows than its row group has"
+        raise pa.ArrowInvalid(msg)
     # Not decoded: many rows may be one long value.
-    for row in column.indices.to_pylist() if is_dictionary else range(batch.num_rows):
+    for row in rows:
         yield None if row is None else values[row].as_py()
 
 

@@ -2,6 +2,8 @@
 
 import json
 import pydoc_data.topics
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +11,16 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 from transforms import segment_tokenizer
 from transforms.engines import FAST, REFERENCE, hard_texts
@@ -134,15 +145,73 @@ def test_one_wrong_text_in_a_hundred_sends_all_to_the_reference(gpt2, monkeypatc
     assert gpt2.encode(array).equals(reference)
 
 
-def test_an_engine_that_fails_sends_all_to_the_reference(gpt2, monkeypatch):
+class Panic(BaseException):
+    """As Rust's are."""
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError, MemoryError, Panic])
+def test_an_engine_that_fails_sends_all_to_the_reference(gpt2, monkeypatch, fault):
+    def fail(_given):
+        raise fault
+
     array = pa.array(["ebb", "flood"], pa.large_string())
-    monkeypatch.setattr(gpt2, "_fast", lambda given: len(given) / 0)
+    monkeypatch.setattr(gpt2, "_fast", fail)
     assert gpt2.encode(array).equals(gpt2._encode_all(array, gpt2._reference))
 
 
 def test_of_a_long_text_a_part_is_looked_at(gpt2, monkeypatch):
-    monkeypatch.setattr(segment_tokenizer, "CHECKED_BYTES", 10)
+    monkeypatch.setattr(segment_tokenizer, "CHECKED", 10)
     reference = gpt2._reference
     monkeypatch.setattr(gpt2, "_fast", lambda given: reference(pc.utf8_reverse(given)))
     array = pa.array(["ebb and flood " * 10], pa.large_string())
     assert gpt2.encode(array).equals(gpt2._encode_all(array, reference))
+
+
+def with_added(config, **flags):
+    """The same with added tokens that are text, one of them the beginning of the other."""
+    tokenizer = Tokenizer.from_str(config)
+    tokenizer.add_tokens([AddedToken(each, **flags) for each in ("<think>", "<thinking", "é")])
+    return tokenizer.to_str()
+
+
+FLAGS = [
+    {},
+    *({name: True} for name in ("lstrip", "rstrip", "single_word")),
+    {"normalized": False},
+    {"lstrip": True, "rstrip": True, "normalized": False},
+]
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=str)
+@pytest.mark.parametrize("kind", ["GPT-2", "Qwen", "byte fallback"])
+def test_added_tokens_that_are_text_are_the_reference_s(kind, flags):
+    config = with_added(KINDS[kind](), **flags)
+    fast, reference = loaded(config), loaded(config, REFERENCE)
+    if fast.is_fast and fast.differing(hard_texts(fast.text_tokens)) is None:
+        texts = ["a<thinking>b", " <think> x", "<think><thinking", "e\u0301<think>", "E\u0301é é"]
+        array = pa.array(["first", *texts] * 30, pa.large_string())
+        assert fast.encode(array).equals(reference.encode(array))
+
+
+def test_what_an_engine_keeps_has_a_bound():
+    """Words without end, none of which comes again: 1.1 GB if all were kept."""
+    code = """
+import sys
+import numpy as np
+import psutil
+import pyarrow as pa
+from transforms.segment_tokenizer import SegmentTokenizer
+
+tokenizer = SegmentTokenizer(sys.stdin.read(), eos="<e>", bos="<e>", pad="<p>", engine="gigatoken")
+assert tokenizer.is_fast
+rng, most = np.random.default_rng(1), 0
+for _ in range(120):
+    words = rng.integers(97, 123, (100_000, 10), np.uint8)
+    words[:, 0] = 32
+    tokenizer._fast(pa.array([words.tobytes().decode()], pa.large_string()))
+    most = max(most, psutil.Process().memory_info().rss)
+print(most >> 20)
+"""
+    argv = [sys.executable, "-c", code]
+    ran = subprocess.run(argv, input=KINDS["GPT-2"](), capture_output=True, text=True, check=True)
+    assert int(ran.stdout) < 600

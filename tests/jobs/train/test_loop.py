@@ -185,6 +185,23 @@ def test_a_batch_without_a_trained_action_is_a_gradient_of_zeros():
     assert [(each.loss, each.gradient_norm) for each in seen] == [(0.0, 0.0)] * 2
 
 
+def test_a_column_without_an_entry_a_token_is_refused():
+    table = pa.table(
+        {"input_ids": [[1, 2, 3]] * 2, "player": [[2] * 3] * 2, "w": [[1.0] * 3, [1.0]]}
+    )
+    table = table.cast(
+        pa.schema(
+            [
+                ("input_ids", pa.list_(pa.uint16())),
+                ("player", pa.list_(pa.uint8())),
+                ("w", pa.list_(pa.float32())),
+            ]
+        )
+    )
+    with pytest.raises(ValueError, match="row 1 has 3 tokens and 1 of w"):
+        PackedRows(table, context=8, bos_id=0, columns=("w",))
+
+
 def test_what_is_trained_and_how_it_is_grouped_may_be_columns():
     table = rows(LENGTHS)
     player = table["player"].combine_chunks()

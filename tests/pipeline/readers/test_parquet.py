@@ -141,3 +141,16 @@ def test_a_footer_that_contradicts_itself_is_damage(tmp_path):
     path.write_bytes(data.replace(optional, required))
     [each] = documents(path)
     assert each.reason.startswith("damaged input: ")
+
+
+def test_a_byte_changed_anywhere_is_damage_and_no_fault(tmp_path):
+    """Of a dictionary's indices pyarrow does not see that they point past its end."""
+    texts = pa.array(["ebb", "flood", "ebb", None, "moon"] * 4).dictionary_encode()
+    pq.write_table(pa.table({"text": texts}), tmp_path / "whole.parquet", compression="none")
+    sound = (tmp_path / "whole.parquet").read_bytes()
+    path = tmp_path / "a.parquet"
+    for at in range(len(sound)):
+        for byte in (0, 7, 0x7F, 0xFF, sound[at] ^ 1):
+            path.write_bytes(sound[:at] + bytes([byte]) + sound[at + 1 :])
+            for document in read(InputRange(str(path), path.name, "parquet", 0, 1)):
+                assert (document.text is None) != (document.reason is None)
