@@ -62,7 +62,8 @@ def _find_outlined(candidates: Candidates) -> Iterator[Episode]:
         for heading, is_asked, end in zip(headings, is_question, ends, strict=True):
             if is_asked:
                 body = heading.last_line + 1
-                answer_end = answer_ends.end(body, end)
+                # A term below may take the heading for its own first line.
+                answer_end = max(body, answer_ends.end(body, end))
                 if has_words(lines, int(lines.start[body]), int(lines.start[answer_end])):
                     yield _episode(lines, heading, answer_end)
                 else:
