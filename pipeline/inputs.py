@@ -95,8 +95,8 @@ def _list_one(given: str, name: str, prefix: str, walk: "_Walk") -> Iterator[Inp
     # A file that is an input itself is already called by its name.
     is_file = given.rstrip("/").endswith(name) and not Path(given).is_dir()
     for file in found:
-        is_itself = is_file and file.relative == name
-        yield file if is_itself else dataclasses.replace(file, relative=prefix + file.relative)
+        is_named = not prefix or (is_file and file.relative == name)
+        yield file if is_named else dataclasses.replace(file, relative=prefix + file.relative)
 
 
 def _refuse_doubles(files: Iterable[InputFile]) -> None:

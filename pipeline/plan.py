@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypedDict
 
@@ -277,7 +278,8 @@ def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None
     with atomic_file(folder / plan_name(which)) as file:
         for chunk in plan.chunks:
             file.write((json.dumps(chunk) + "\n").encode("ascii"))
-    files = [dataclasses.astuple(each) for each in plan.files]
+    fields = attrgetter(*(field.name for field in dataclasses.fields(InputFile)))
+    files = [fields(each) for each in plan.files]
     write_json(folder / _inputs_name(which), {"files": files, "skipped": plan.skipped})
 
 

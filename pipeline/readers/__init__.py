@@ -1,7 +1,6 @@
 """Corpus formats. A new one is a module with a READER and an entry here."""
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from pipeline.readers import jsonl, lines, parquet, text, unreadable
 from pipeline.readers.base import DAMAGED as DAMAGED
@@ -14,7 +13,7 @@ from pipeline.readers.base import check_column as check_column
 from pipeline.readers.base import failures_named as failures_named
 from pipeline.readers.base import reason_kind as reason_kind
 from pipeline.readers.base import tables as tables
-from pipeline.streams import COMPRESSIONS, ReadBytes
+from pipeline.streams import COMPRESSIONS, ReadBytes, suffix_of
 from schemas.config import PrepareConfig
 
 UNREADABLE = unreadable.READER
@@ -46,9 +45,10 @@ def reader_of(path: str) -> Reader | None:
       >>> reader_of("photo.png") is None
       True
     """
-    name = PurePosixPath(path.lower())
-    compressed = name.suffix in COMPRESSIONS
-    suffix = name.with_suffix("").suffix if compressed else name.suffix
+    suffix = suffix_of(path)
+    compressed = suffix in COMPRESSIONS
+    if compressed:
+        suffix = suffix_of(path[: -len(suffix)])
     for reader in READERS:
         if suffix in reader.suffixes and (reader.can_be_compressed or not compressed):
             return reader
