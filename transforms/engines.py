@@ -7,7 +7,6 @@ chunk looks at anew (`transforms.segment_tokenizer`).
 
 import array
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -110,7 +109,6 @@ class _Fast:
         self._normalize = _unicode_form(config)
         normalizer = config["normalizer"] if self._normalize is None else None
         self._json = orjson.dumps({**config, "normalizer": normalizer})
-        self._process = psutil.Process()
         self._begin()
 
     def _begin(self) -> None:
@@ -130,22 +128,21 @@ class _Fast:
             awkward.contents.NumpyArray(raw, parameters={"__array__": "char"}),
             parameters={"__array__": "string"},
         )
-        before = self._resident_bytes()
+        before = _resident_bytes()
         # Nothing of a text becomes a Python object. The workers of a job are its parallelism.
         lists = self._tokenizer.encode_batch(awkward.Array(layout), parallel=False).layout
         offsets, ids = np.asarray(lists.offsets.data), np.asarray(lists.content.data)
         ids = ids[offsets[0] : offsets[-1]].astype(self._dtype)
-        self._grown += max(0, self._resident_bytes() - before)
+        self._grown += max(0, _resident_bytes() - before)
         if self._grown > KEPT_BYTES:
             self._begin()
         return ids, np.diff(offsets).astype(np.int64)
 
-    def _resident_bytes(self) -> int:
-        # Of a worker that was forked, not of the process that it was forked from.
-        if self._process.pid != os.getpid():
-            self._process = psutil.Process()
-        resident: int = self._process.memory_info().rss
-        return resident
+
+def _resident_bytes() -> int:
+    # Asked for anew: a worker is a fork of the process that made the engine.
+    resident: int = psutil.Process().memory_info().rss
+    return resident
 
 
 def _unicode_form(config: dict[str, Any]) -> Callable[[pa.Array], pa.Array] | None:

@@ -94,7 +94,7 @@ REASONS = {
 }
 
 
-def test_bombs_are_rejected_in_bounded_memory(bombs, harmless_mib, tokenizer_file, tmp_path):
+def test_bombs_are_rejected_in_bounded_memory(bombs, harmless_big_mib, tokenizer_file, tmp_path):
     out = tmp_path / "out"
     argv = ["prepare", bombs, "--out", out, "--tokenizer", tokenizer_file, *OPTIONS]
     ran, peak_mib = measured(*argv)
@@ -102,7 +102,7 @@ def test_bombs_are_rejected_in_bounded_memory(bombs, harmless_mib, tokenizer_fil
     found = {source: each["reason"] for source, each in rejected_of(out).items()}
     assert found.keys() == REASONS.keys()
     assert all(found[source].startswith(reason) for source, reason in REASONS.items())
-    assert peak_mib < harmless_mib + ROOM_MIB
+    assert peak_mib < harmless_big_mib + ROOM_MIB
     # What stands beside and behind them is kept.
     sources = {row["source"].partition("#")[0] for row in rows_of(out, "documents")}
     n_rows = sum(1 for _ in rows_of(out, "documents"))
