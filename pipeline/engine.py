@@ -43,7 +43,6 @@ def choosing_engine(out: Path, n_bytes: int) -> Iterator[None]:
       out: an output whose plan, config and tokenizer are written.
       n_bytes: what is to be tokenised.
     """
-    forget_engine(out)
     if n_bytes < WORTH_BYTES:
         yield
         return

@@ -42,7 +42,7 @@ def completed(
         raise ValueError(msg)
     # A vocabulary is megabytes of JSON.
     config = orjson.loads(tokenizer_json) | {"truncation": None, "padding": None}
-    for token in config["added_tokens"]:
+    for token in config.get("added_tokens", ()):
         # Adding a token that is there already leaves its flag as it is.
         token["special"] |= token["content"] in names
     tokenizer = Tokenizer.from_str(orjson.dumps(config).decode())

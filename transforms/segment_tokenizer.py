@@ -190,8 +190,9 @@ class SegmentTokenizer:
             # What begins or ends inside a character is no text.
             with contextlib.suppress(UnicodeDecodeError):
                 chosen = self._bytes.take(pa.array(ids, pa.int64()))
-                raw: bytes = (chosen.buffers()[2] or pa.py_buffer(b"")).to_pybytes()
-                return raw.decode()
+                # What stands in a buffer past the last offset is nobody's.
+                end = np.frombuffer(chosen.buffers()[1], np.int32)[len(chosen)] if len(ids) else 0
+                return bytes(memoryview(chosen.buffers()[2] or b"")[:end]).decode()
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
 

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from pipeline.engine import NOTE, WORTH_BYTES, choosing_engine, engine_words, segment_tokenizer
+from pipeline.engine import (
+    NOTE,
+    WORTH_BYTES,
+    choosing_engine,
+    engine_words,
+    forget_engine,
+    segment_tokenizer,
+)
 from tests.pipeline.making import make_output, put
 from tests.running import exchange
 from transforms.engines import FAST
@@ -36,6 +43,7 @@ def test_a_big_run_takes_the_fast_engine(out):
 
 def test_a_small_run_forgets_what_a_big_one_found(out):
     (out / NOTE).write_text(json.dumps({"engine": FAST}))
+    forget_engine(out)
     with choosing_engine(out, WORTH_BYTES - 1):
         pass
     assert not segment_tokenizer(out).is_fast

@@ -203,6 +203,13 @@ def test_vocabularies_that_lack_a_byte_lose_text():
     assert not load(tokenizer.to_str()).is_lossless
 
 
+def test_a_tokenizer_may_say_nothing_of_added_tokens():
+    config = json.loads(train_bpe(CORPUS, 300))
+    del config["added_tokens"]
+    completed = json.loads(with_control_tokens(json.dumps(config), eos=EOS, bos=EOS, pad=EOS))
+    assert EOS in {token["content"] for token in completed["added_tokens"]}
+
+
 def test_control_tokens_are_added_once_and_in_order():
     text = with_control_tokens(train_bpe(CORPUS, 300), eos=EOS, bos="<s>", pad="<pad>")
     added = json.loads(text)["added_tokens"]
