@@ -20,10 +20,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.commit import RUN, is_committed
-from pipeline.engine import choosing_engine, segment_tokenizer
+from pipeline.engine import begin_choosing, loaded_tokenizer, wait_for_engine
+from pipeline.output import read_config
 from pipeline.plan import PlannedChunk, plan_name, planned_chunks
 from pipeline.supervise import EXIT_USER_ERROR, EXIT_WORKER_DIED
 from schemas.errors import UserError
+from transforms.engines import FAST, REFERENCE
 
 
 def pending_chunks(out: Path, which: tuple[int, int]) -> Iterator[PlannedChunk]:
@@ -67,8 +69,10 @@ def _forked(work: list[list[PlannedChunk]]) -> list[PlannedChunk]:
         workers.add(worker)
     _end_with_parent()
     while workers:
-        worker, status = os.wait()
-        workers.remove(worker)
+        child, status = os.wait()
+        if child not in workers:
+            continue  # It looked at the engine; how it went is noted.
+        workers.remove(child)
         if code := os.waitstatus_to_exitcode(status):
             os._exit(EXIT_WORKER_DIED if code < 0 else code)
     os._exit(0)
@@ -95,13 +99,19 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     work = list(pending_chunks(folder, the_slice))
-    with choosing_engine(folder, sum(chunk.cost for chunk in work)):
-        # Only now: importing Beam takes as long as looking at the engine does.
-        from pipeline.job import run_job
+    looked_at = begin_choosing(folder, sum(chunk.cost for chunk in work))
+    # Only now: importing Beam takes nearly as long as looking at the engine does. Workers read and
+    # segment meanwhile.
+    from pipeline.job import run_job
+
     if int(workers):
         # Once, for all workers of this machine.
         with contextlib.suppress(UserError):  # They say it again, and are heard.
-            segment_tokenizer(folder)
+            engine = REFERENCE if looked_at is None else FAST
+            loaded_tokenizer(folder, read_config(folder).tokenizer_sha256, engine)
+    elif looked_at is not None:
+        wait_for_engine(folder, looked_at)
+        looked_at = None  # Workers elsewhere find the verdict there.
     # The million objects that are there by now stay: the garbage collector is not to look at them,
     # and so copy them, in every worker again and again.
     gc.freeze()
@@ -112,7 +122,7 @@ def main() -> None:
     _end_with_parent()
     try:
         if work:
-            run_job(folder, the_slice, work, options)
+            run_job(folder, the_slice, work, options, looked_at)
     except UserError as error:
         # Names of files may hold line ends; the answer is one line.
         print(" ".join(str(error).splitlines()), file=answer, flush=True)

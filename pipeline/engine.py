@@ -1,9 +1,8 @@
 """Which tokenizer engine a run uses: the fast one, once it is shown to give the same ids."""
 
-import contextlib
 import functools
 import importlib.metadata
-import subprocess
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -27,33 +26,45 @@ WORTH_BYTES = 8 << 20
 """The proof takes two seconds; the reference takes longer for more text than this. Compressed files
 hold several times as much, and get it by as much later."""
 
-SAMPLE_CHARACTERS = 1 << 20
+SAMPLE_CHARACTERS = 1 << 18
 """Of the run's own text."""
 
 
-@contextlib.contextmanager
-def choosing_engine(out: Path, n_bytes: int) -> Iterator[None]:
-    """Note the engine for a run's workers in OUT/_run, beside what is done meanwhile.
+def begin_choosing(out: Path, n_bytes: int) -> int | None:
+    """Begin to look at the fast engine for a run, in a process of its own.
 
-    The fast one is taken if it gives the ids of the reference for a fixed set of hard texts and a
-    sample of the inputs; workers of the same version go on looking at a hundredth of what they
-    tokenise. So shards are not to depend on it.
+    Its verdict stands in OUT/_run. The fast engine is taken if it gives the ids of the reference
+    for a fixed set of hard texts and a sample of the inputs; workers of the same version go on
+    looking at a hundredth of what they tokenise. So shards are not to depend on it.
 
     Args:
       out: an output whose plan, config and tokenizer are written.
       n_bytes: what is to be tokenised.
+
+    Returns:
+      A file descriptor for `wait_for_engine`; None where it is not worth it.
     """
     if n_bytes < WORTH_BYTES:
-        yield
-        return
-    # In a process of its own: what the reference takes for long texts, it keeps.
+        return None
+    ended, end = os.pipe()
+    # What the reference takes for long texts, it keeps: hence a process.
     argv = [sys.executable, "-P", "-m", "pipeline.engine", str(out)]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as child:
-        yield
-        _, errors = child.communicate()
-    if child.returncode:
-        last = (errors.strip().splitlines() or ["no word"])[-1]
-        _note(out, REFERENCE, f"{FAST} cannot be looked at ({last})")
+    os.posix_spawn(argv[0], argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, end, 1)])
+    os.close(end)
+    return ended
+
+
+def wait_for_engine(out: Path, looked_at: int) -> None:
+    """Wait until the verdict is there.
+
+    Args:
+      out: the output.
+      looked_at: what `begin_choosing` gave this process, or the one that it is a fork of.
+    """
+    # Nothing is written: the pipe ends with the process.
+    os.read(looked_at, 1)
+    if not _noted(out):
+        _note(out, REFERENCE, f"{FAST} cannot be looked at (it ends the process that does)")
 
 
 def engine_words(out: Path) -> str | None:
@@ -74,8 +85,11 @@ def forget_engine(out: Path) -> None:
 def main() -> None:
     """Look at the fast engine for the output that the command line names."""
     out = Path(sys.argv[1])
-    files, config = read_plan(out / RUN).files, read_config(out)
-    _note(out, *_chosen(load_output_tokenizer(out), files, config))
+    try:
+        files, config = read_plan(out / RUN).files, read_config(out)
+        _note(out, *_chosen(load_output_tokenizer(out), files, config))
+    except Exception as error:
+        _note(out, REFERENCE, f"{FAST} cannot be looked at ({' '.join(str(error).split())})")
 
 
 def _chosen(
@@ -92,14 +106,28 @@ def _chosen(
     return REFERENCE, f"{FAST} gives other ids for {text[:30]!r}"
 
 
-@functools.lru_cache(maxsize=1)
-def segment_tokenizer(out: Path) -> SegmentTokenizer:
-    """The tokenizer of an output, with the engine that was chosen; loaded once a process."""
+def segment_tokenizer(out: Path, sha256: str, looked_at: int | None = None) -> SegmentTokenizer:
+    """The tokenizer of an output, with the engine that was chosen; loaded once a process.
+
+    Args:
+      out: the output.
+      sha256: of its tokenizer; a worker may outlive an output.
+      looked_at: as of `wait_for_engine`, if anybody may be looking.
+    """
+    if looked_at is not None:
+        wait_for_engine(out, looked_at)
     noted = _noted(out)
     is_fast = noted.get("engine") == FAST and noted.get("version") == _version()
-    return load_output_tokenizer(out).segment_tokenizer(engine=FAST if is_fast else REFERENCE)
+    return loaded_tokenizer(out, sha256, FAST if is_fast else REFERENCE)
 
 
+@functools.lru_cache(maxsize=1)
+def loaded_tokenizer(out: Path, sha256: str, engine: str) -> SegmentTokenizer:  # noqa: ARG001
+    """The tokenizer of an output with an engine, whatever was chosen."""
+    return load_output_tokenizer(out).segment_tokenizer(engine=engine)
+
+
+@functools.cache
 def _version() -> str | None:
     """Of the fast engine."""
     try:

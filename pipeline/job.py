@@ -1,9 +1,10 @@
 """The Beam job: chunk keys are spread, then one fused chain takes each chunk to its commit."""
 
 import dataclasses
+import functools
 import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import apache_beam as beam
@@ -19,6 +20,7 @@ from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from transforms.segment import segment_documents
+from transforms.segment_tokenizer import SegmentTokenizer
 from transforms.tokenize import tokenize_documents
 
 beam.coders.registry.register_coder(Piece, PieceCoder)
@@ -30,7 +32,11 @@ _USER_ERROR = re.compile(
 
 
 def run_job(
-    out: Path, which: tuple[int, int], chunks: Iterable[PlannedChunk], options: list[str]
+    out: Path,
+    which: tuple[int, int],
+    chunks: Iterable[PlannedChunk],
+    options: list[str],
+    looked_at: int | None = None,
 ) -> None:
     """Run chunks of a slice as one Beam job.
 
@@ -39,6 +45,8 @@ def run_job(
       which: (I, N): every Nth chunk from the Ith, counted from 0.
       chunks: of the slice's plan.
       options: Beam's.
+      looked_at: as of `pipeline.engine.segment_tokenizer`; only where the job is done in this
+        process.
 
     Raises:
       UserError: what a worker raised as one.
@@ -49,7 +57,7 @@ def run_job(
             _ = (
                 pipeline
                 | "Pending" >> beam.Create(offsets, reshuffle=False).with_output_types(int)
-                | PrepareChunks(out, out / RUN / plan_name(which), read_config(out))
+                | PrepareChunks(out, out / RUN / plan_name(which), read_config(out), looked_at)
             )
     except Exception as error:
         # Runners give a worker's exception back as it was, or as text within their own; either
@@ -71,21 +79,25 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
       out: the output folder, seen by all workers under this path.
       plan: the written plan, likewise.
       config: what to make.
+      looked_at: as of `run_job`.
     """
 
     out: Path
     plan: Path
     config: PrepareConfig
+    looked_at: int | None = None
 
     def expand(self, offsets: "beam.PCollection[int]") -> "beam.PCollection[bool]":
         """Read, segment, tokenise, write."""
+        sha256 = self.config.tokenizer_sha256
+        tokenizer = functools.partial(segment_tokenizer, self.out, sha256, self.looked_at)
         return (
             offsets
             | "Spread" >> beam.Reshuffle()
             | "Read" >> beam.ParDo(ReadChunks(self.plan, self.config))
             | "Segment" >> beam.Map(_segmented).with_output_types(Piece)
-            | "Tokenize" >> beam.ParDo(TokenizePieces(self.out))
-            | "Write" >> beam.ParDo(WritePieces(self.out, self.config))
+            | "Tokenize" >> beam.ParDo(TokenizePieces(tokenizer))
+            | "Write" >> beam.ParDo(WritePieces(self.out, self.config, tokenizer))
         )
 
 
@@ -112,13 +124,12 @@ def _segmented(piece: Piece) -> Piece:
 class TokenizePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Adds the tokens of every span."""
 
-    def __init__(self, out: Path) -> None:
-        self._out = out
+    def __init__(self, tokenizer: Callable[[], SegmentTokenizer]) -> None:
+        self._tokenizer = tokenizer
 
     def process(self, piece: Piece) -> Iterator[Piece]:
         """Tokenise a piece."""
-        tokenizer = segment_tokenizer(self._out)
-        yield dataclasses.replace(piece, table=tokenize_documents(piece.table, tokenizer))
+        yield dataclasses.replace(piece, table=tokenize_documents(piece.table, self._tokenizer()))
 
 
 @beam.typehints.with_input_types(Piece)
@@ -126,15 +137,18 @@ class TokenizePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
 class WritePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Writes shards and commits; counts for people to watch (the records count for the output)."""
 
-    def __init__(self, out: Path, config: PrepareConfig) -> None:
+    def __init__(
+        self, out: Path, config: PrepareConfig, tokenizer: Callable[[], SegmentTokenizer]
+    ) -> None:
         self._out = out
         self._config = config
+        self._tokenizer = tokenizer
         self._documents = beam.metrics.Metrics.counter("duologue", "documents")
         self._committed = beam.metrics.Metrics.counter("duologue", "chunks_committed")
 
     def process(self, piece: Piece) -> Iterator[bool]:
         """Write a piece."""
-        committed = write_piece(self._out, piece, segment_tokenizer(self._out), self._config)
+        committed = write_piece(self._out, piece, self._tokenizer(), self._config)
         self._documents.inc(len(piece.table))
         self._committed.inc(int(committed))
         yield committed

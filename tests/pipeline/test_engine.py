@@ -1,22 +1,26 @@
 """Which engine a run's workers use: the fast one where it is shown to be right."""
 
 import json
+import os
 
 import pytest
 
 from pipeline.engine import (
     NOTE,
     WORTH_BYTES,
-    choosing_engine,
+    begin_choosing,
     engine_words,
     forget_engine,
     segment_tokenizer,
+    wait_for_engine,
 )
 from tests.pipeline.making import make_output, put
 from tests.running import exchange
 from transforms.engines import FAST
 
 pytest.importorskip(FAST)
+
+SHA256 = "0" * 64
 
 
 @pytest.fixture
@@ -31,22 +35,21 @@ def engine(out):
 
 
 def test_a_big_run_takes_the_fast_engine(out):
-    with choosing_engine(out, WORTH_BYTES):
-        assert not (out / NOTE).exists()
+    looked_at = begin_choosing(out, WORTH_BYTES)
+    assert not (out / NOTE).exists()
+    assert segment_tokenizer(out, SHA256, looked_at).is_fast
     assert engine(out) == FAST
-    assert segment_tokenizer(out).is_fast
-    segment_tokenizer.cache_clear()
+    assert segment_tokenizer(out, SHA256).is_fast
     (out / NOTE).write_text((out / NOTE).read_text().replace('"version": "', '"version": "9'))
-    assert not segment_tokenizer(out).is_fast, "proven for another version"
+    assert not segment_tokenizer(out, SHA256).is_fast, "proven for another version"
     assert engine_words(out) == ""
 
 
 def test_a_small_run_forgets_what_a_big_one_found(out):
     (out / NOTE).write_text(json.dumps({"engine": FAST}))
     forget_engine(out)
-    with choosing_engine(out, WORTH_BYTES - 1):
-        pass
-    assert not segment_tokenizer(out).is_fast
+    assert begin_choosing(out, WORTH_BYTES - 1) is None
+    assert not segment_tokenizer(out, SHA256).is_fast
     assert engine_words(out) is None
 
 
@@ -75,8 +78,14 @@ def test_what_the_fast_engine_does_not_do_right_is_left_to_the_reference(out, ch
     config = json.loads(path.read_bytes())
     change(config)
     path.write_text(json.dumps(config))
-    with choosing_engine(out, WORTH_BYTES):
-        pass
+    wait_for_engine(out, begin_choosing(out, WORTH_BYTES))
     assert engine(out) == "tokenizers"
     assert why in engine_words(out)
     assert engine_words(out).endswith("tokenizers does it, which is slower")
+
+
+def test_a_verdict_that_never_comes_is_noted(out):
+    ended, end = os.pipe()
+    os.close(end)
+    assert not segment_tokenizer(out, SHA256, ended).is_fast
+    assert "cannot be looked at" in engine_words(out)

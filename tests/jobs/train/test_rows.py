@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from jobs.train.rows import load_rows
-from pipeline.engine import segment_tokenizer
+from pipeline.tokenizer import load_output_tokenizer
 from schemas.errors import UserError
 from tests.running import manifest_of, rows_of
 
@@ -15,7 +15,7 @@ DOCUMENTS = {"config": "documents", "split": "train"}
 
 def load(out, context, **options):
     chosen = DOCUMENTS | options
-    return load_rows(out, segment_tokenizer(out), context=context, **chosen)
+    return load_rows(out, load_output_tokenizer(out).segment_tokenizer(), context=context, **chosen)
 
 
 def test_rows_that_fit_are_as_they_were_written(prepared):
