@@ -47,6 +47,9 @@ OPEN_COST_BYTES = 4096
 OPEN_COST_SHARE = 8192
 """That part of a chunk is the most it costs, so that small chunks are filled with text too."""
 
+CUTS_A_CHUNK = 4
+"""Expected files in a chunk's bytes that a bundle may end behind."""
+
 NAMED = 3
 """How many files, and kinds of files, a line about them names."""
 
@@ -224,9 +227,9 @@ def _bundles(
             bundle, total = [], 0
         bundle.append(part)
         total += cost
-        # An expected half chunk between cuts, decided by this file alone.
+        # Decided by this file alone, but not before half a chunk: every table has its fixed cost.
         share = int(digest(["bundle", part.relative], size_bytes=8), 16) / 2**64
-        if share < 2 * cost / chunk_bytes:
+        if 2 * total >= chunk_bytes and share < CUTS_A_CHUNK * cost / chunk_bytes:
             yield total, tuple(bundle)
             bundle, total = [], 0
     if bundle:
