@@ -10,7 +10,7 @@ The reference hands ids over as lists of Python integers, which live no longer t
 import contextlib
 import functools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 
 import numpy as np
@@ -31,9 +31,7 @@ from transforms.engines import (
 )
 from transforms.flat import Ints, text_offsets
 from transforms.lossless import entry_bytes, nasty_texts
-
-BLOCK_BYTES = 1 << 20
-"""Text given to `tokenizers` at once; its encodings take about a hundred times as much memory."""
+from transforms.text_blocks import batches, blocks
 
 NOT_A_CUT = -1
 """Token start that falls inside a character, where text cannot be cut."""
@@ -101,9 +99,8 @@ class SegmentTokenizer:
     def encode(self, texts: pa.Array) -> pa.ListArray:
         """Tokenises texts, each on its own and as nothing but text.
 
-        A text over BLOCK_BYTES is tokenised in blocks that end after the last line end in reach,
-        else after the last white space, else before a character. A text (or block) that would give
-        a control id is tokenised in pieces, cut inside what would become the control token.
+        A long text is tokenised in `transforms.text_blocks.blocks`. A text (or block) that would
+        give a control id is tokenised in pieces, cut inside what would become the control token.
 
         Args:
           texts: string or large_string [n], without nulls.
@@ -143,11 +140,11 @@ class SegmentTokenizer:
         return self._encode_text(text, self._reference)
 
     def _encode_all(self, texts: pa.Array, encode: Encode) -> pa.ListArray:
-        batches = [
+        found = [
             self._encode_batch(texts.slice(start, end - start), encode)
-            for start, end in _batches(text_offsets(texts))
+            for start, end in batches(text_offsets(texts))
         ]
-        return pa.concat_arrays([self._lists([]), *batches])
+        return pa.concat_arrays([self._lists([]), *found])
 
     def _agree(self, texts: pa.Array, lists: pa.ListArray) -> bool:
         """Whether the reference gives the same ids for the texts that are looked at."""
@@ -160,9 +157,9 @@ class SegmentTokenizer:
         return self.differing(map(_part, long)) is None
 
     def _encode_text(self, text: str, encode: Encode) -> Ids | None:
-        blocks = [self._block_ids(block, encode) for block in _blocks(text)]
-        known = [ids for ids in blocks if ids is not None]
-        return np.concatenate(known) if len(known) == len(blocks) else None
+        found = [self._block_ids(block, encode) for block in blocks(text)]
+        known = [ids for ids in found if ids is not None]
+        return np.concatenate(known) if len(known) == len(found) else None
 
     @functools.cached_property
     def _bytes(self) -> pa.BinaryArray | None:
@@ -257,7 +254,7 @@ class SegmentTokenizer:
         """`token_starts` by the offsets that `tokenizers` gives, in code points."""
         starts = [np.zeros(0, np.int64)]
         base = 0
-        for piece in chain.from_iterable(self._pieces(block) or () for block in _blocks(text)):
+        for piece in chain.from_iterable(self._pieces(block) or () for block in blocks(text)):
             encoding = self._tokenizer.encode(piece, add_special_tokens=False)
             begin, end = np.array(encoding.offsets, np.int64).reshape(-1, 2).T
             is_inside = np.zeros(len(begin), np.bool_)
@@ -383,31 +380,6 @@ def _part(text: str) -> str:
 
 def _strings(texts: list[str]) -> pa.Array:
     return pa.array(texts, pa.large_string())
-
-
-def _batches(offsets: Ints) -> Iterator[tuple[int, int]]:
-    """Ranges of texts that hold at most BLOCK_BYTES together; a longer text stands alone."""
-    start, n_texts = 0, len(offsets) - 1
-    while start < n_texts:
-        reach = np.searchsorted(offsets, offsets[start] + BLOCK_BYTES, side="right") - 1
-        end = max(start + 1, int(reach))
-        yield start, end
-        start = end
-
-
-def _blocks(text: str) -> Iterator[str]:
-    """Cuts a text into blocks of at most BLOCK_BYTES; see `SegmentTokenizer.encode`."""
-    raw = text.encode()
-    start = 0
-    while len(raw) - start > BLOCK_BYTES:
-        block = raw[start : start + BLOCK_BYTES]
-        end = block.rfind(b"\n") + 1 or max(block.rfind(white) for white in b" \t\r\v\f") + 1
-        end = start + (end or BLOCK_BYTES)
-        while raw[end] & 0xC0 == 0x80:
-            end -= 1
-        yield raw[start:end].decode()
-        start = end
-    yield raw[start:].decode()
 
 
 def _bytes_before(text: str) -> Ints:

@@ -24,7 +24,7 @@ from tests.transforms.documents import (
     words,
     words_json,
 )
-from transforms import segment_tokenizer
+from transforms import text_blocks
 from transforms.segment_tokenizer import SegmentTokenizer
 from transforms.tokenize import tokenize_documents, with_control_tokens
 from transforms.train_tokenizer import train_bpe
@@ -143,7 +143,7 @@ def test_batches_and_slices_change_nothing(monkeypatch):
     whole = tokenizer.encode(texts)
     assert tokenizer.encode(texts.slice(3, 4)).equals(whole.slice(3, 4))
     longest = max(len(text.encode()) for text in texts.to_pylist())
-    monkeypatch.setattr(segment_tokenizer, "BLOCK_BYTES", longest)
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", longest)
     assert tokenizer.encode(texts).equals(whole)
 
 
@@ -158,8 +158,8 @@ def test_batches_and_slices_change_nothing(monkeypatch):
     ],
 )
 def test_long_texts_are_cut_into_blocks(monkeypatch, text, blocks):
-    monkeypatch.setattr(segment_tokenizer, "BLOCK_BYTES", 8)
-    assert list(segment_tokenizer._blocks(text)) == blocks
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", 8)
+    assert list(text_blocks.blocks(text)) == blocks
     tokenizer = byte_level()
     separate = [token for ids in encoded(tokenizer, *blocks) for token in ids]
     assert encoded(tokenizer, text)[0] == separate
