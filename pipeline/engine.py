@@ -5,16 +5,16 @@ import functools
 import importlib.metadata
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import write_json
+from pipeline.atomic import remove, write_json
 from pipeline.commit import RUN
 from pipeline.inputs import InputFile
 from pipeline.output import read_config
 from pipeline.plan import read_plan
+from pipeline.remote import Place, place, use_options
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer, sampled_texts
 from schemas.config import PrepareConfig
 from schemas.parse import parsed_json
@@ -32,7 +32,7 @@ SAMPLE_CHARACTERS = 1 << 20
 
 
 @contextlib.contextmanager
-def choosing_engine(out: Path, n_bytes: int) -> Iterator[None]:
+def choosing_engine(out: Place, n_bytes: int, options: Sequence[str] = ()) -> Iterator[None]:
     """Note the engine for a run's workers in OUT/_run, beside what is done meanwhile.
 
     The fast one is taken if it gives the ids of the reference for a fixed set of hard texts and a
@@ -42,12 +42,13 @@ def choosing_engine(out: Path, n_bytes: int) -> Iterator[None]:
     Args:
       out: an output whose plan, config and tokenizer are written.
       n_bytes: what is to be tokenised.
+      options: Beam's, for its filesystems.
     """
     if n_bytes < WORTH_BYTES:
         yield
         return
     # In a process of its own: what the reference takes for long texts, it keeps.
-    argv = [sys.executable, "-P", "-m", "pipeline.engine", str(out)]
+    argv = [sys.executable, "-P", "-m", "pipeline.engine", str(out), *options]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as child:
         yield
         _, errors = child.communicate()
@@ -56,7 +57,7 @@ def choosing_engine(out: Path, n_bytes: int) -> Iterator[None]:
         _note(out, REFERENCE, f"{FAST} cannot be looked at ({last})")
 
 
-def engine_words(out: Path) -> str | None:
+def engine_words(out: Place) -> str | None:
     """What is to be said of a run's engine: nothing of the fast one; None until it is known."""
     noted = _noted(out)
     if "engine" not in noted:
@@ -66,14 +67,15 @@ def engine_words(out: Path) -> str | None:
     )
 
 
-def forget_engine(out: Path) -> None:
+def forget_engine(out: Place) -> None:
     """Take back what an earlier run noted: other workers may do this one, of another version."""
-    (out / NOTE).unlink(missing_ok=True)
+    remove([out / NOTE])
 
 
 def main() -> None:
     """Look at the fast engine for the output that the command line names."""
-    out = Path(sys.argv[1])
+    out = place(sys.argv[1])
+    use_options(sys.argv[2:])
     files, config = read_plan(out / RUN).files, read_config(out)
     _note(out, *_chosen(load_output_tokenizer(out), files, config))
 
@@ -93,7 +95,7 @@ def _chosen(
 
 
 @functools.lru_cache(maxsize=1)
-def segment_tokenizer(out: Path) -> SegmentTokenizer:
+def segment_tokenizer(out: Place) -> SegmentTokenizer:
     """The tokenizer of an output, with the engine that was chosen; loaded once a process."""
     noted = _noted(out)
     is_fast = noted.get("engine") == FAST and noted.get("version") == _version()
@@ -108,7 +110,7 @@ def _version() -> str | None:
         return None
 
 
-def _noted(out: Path) -> dict[str, Any]:
+def _noted(out: Place) -> dict[str, Any]:
     try:
         noted = parsed_json((out / NOTE).read_bytes())
     except (OSError, ValueError):
@@ -116,7 +118,7 @@ def _noted(out: Path) -> dict[str, Any]:
     return noted if isinstance(noted, dict) else {}
 
 
-def _note(out: Path, engine: str, why: str) -> None:
+def _note(out: Place, engine: str, why: str) -> None:
     write_json(out / NOTE, {"engine": engine, "version": _version(), "why": why})
 
 

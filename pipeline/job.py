@@ -4,7 +4,6 @@ import dataclasses
 import re
 import traceback
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -15,6 +14,7 @@ from pipeline.engine import segment_tokenizer
 from pipeline.output import read_config
 from pipeline.piece import Piece, read_pieces
 from pipeline.plan import PlannedChunk, plan_name, read_chunk
+from pipeline.remote import Place
 from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -30,7 +30,7 @@ _USER_ERROR = re.compile(
 
 
 def run_job(
-    out: Path, which: tuple[int, int], chunks: Iterable[PlannedChunk], options: list[str]
+    out: Place, which: tuple[int, int], chunks: Iterable[PlannedChunk], options: list[str]
 ) -> None:
     """Run chunks of a slice as one Beam job.
 
@@ -73,8 +73,8 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
       config: what to make.
     """
 
-    out: Path
-    plan: Path
+    out: Place
+    plan: Place
     config: PrepareConfig
 
     def expand(self, offsets: "beam.PCollection[int]") -> "beam.PCollection[bool]":
@@ -94,7 +94,7 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
 class ReadChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Offset of a chunk in the plan -> its pieces, one in memory at a time."""
 
-    def __init__(self, plan: Path, config: PrepareConfig) -> None:
+    def __init__(self, plan: Place, config: PrepareConfig) -> None:
         self._plan = plan
         self._config = config
 
@@ -112,7 +112,7 @@ def _segmented(piece: Piece) -> Piece:
 class TokenizePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Adds the tokens of every span."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Place) -> None:
         self._out = out
 
     def process(self, piece: Piece) -> Iterator[Piece]:
@@ -126,7 +126,7 @@ class TokenizePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
 class WritePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Writes shards and commits; counts for people to watch (the records count for the output)."""
 
-    def __init__(self, out: Path, config: PrepareConfig) -> None:
+    def __init__(self, out: Place, config: PrepareConfig) -> None:
         self._out = out
         self._config = config
         self._documents = beam.metrics.Metrics.counter("duologue", "documents")
