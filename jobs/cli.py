@@ -26,6 +26,9 @@ ENDS = {
 RESUMED = ("prepare", "train", "compare")
 """Commands that go on where they stopped."""
 
+WITH_BEAM = ("prepare", "finish", "verify", "inspect")
+"""Commands that take Beam's options: where an object store is, and who may use it."""
+
 GRACE_SECONDS = 5.0
 """For a command to end by itself after a signal."""
 
@@ -83,7 +86,7 @@ def _run(argv: list[str]) -> None:
     from jobs.commands import app, beam_argv
     from schemas.errors import UserError
 
-    has_beam_options = argv[:1] == ["prepare"] and "--" in argv
+    has_beam_options = argv[:1] in [[each] for each in WITH_BEAM] and "--" in argv
     at = argv.index("--") if has_beam_options else len(argv)
     beam_argv[:] = argv[at + 1 :]
     try:

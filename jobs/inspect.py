@@ -3,7 +3,6 @@
 import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -15,6 +14,8 @@ from tokenizers import Tokenizer
 
 from jobs.view import Segment, on_one_line, say, show_heading, show_legend, show_segments
 from pipeline.output import read_manifest
+from pipeline.read_shards import opened_shard
+from pipeline.remote import Place, place
 from schemas.episode import row_schema
 from schemas.errors import UserError
 from schemas.keys import digest
@@ -35,7 +36,7 @@ class _Row(NamedTuple):
 
 
 def inspect(
-    out_dir: Path,
+    out_dir: Place,
     *,
     console: Console,
     config: str | None = None,
@@ -84,7 +85,7 @@ def show_summary(manifest: Mapping[str, Any], console: Console) -> None:
     _damage(console, manifest["damaged_inputs"])
 
 
-def draw_rows(shards: Sequence[Path], n_rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
+def draw_rows(shards: Sequence[Place], n_rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
     """Draws rows by their ids, which are hashes: those that follow the seed's point on their ring.
 
     Only the ids of the shards are read, then the rows drawn.
@@ -98,13 +99,13 @@ def draw_rows(shards: Sequence[Path], n_rows: int, *, seed: int = 0) -> list[dic
       UserError: if a shard can't be read; it is named.
     """
     point = digest(["inspect", seed])
-    places = (place for shard in shards for place in _first_of_shard(shard, point, n_rows))
+    places = (each for shard in shards for each in _first_of_shard(shard, point, n_rows))
     drawn = heapq.nsmallest(n_rows, places)
     rows: dict[_Row, dict[str, Any]] = {}
-    for shard in {place.shard for place in drawn}:
-        wanted = [place for place in drawn if place.shard == shard]
-        rows.update(_rows_at(Path(shard), wanted))
-    return [rows[place] for place in drawn]
+    for shard in {each.shard for each in drawn}:
+        wanted = [each for each in drawn if each.shard == shard]
+        rows.update(_rows_at(place(shard), wanted))
+    return [rows[each] for each in drawn]
 
 
 def show_row(row: Mapping[str, Any], tokenizer: Tokenizer, console: Console) -> None:
@@ -134,10 +135,10 @@ def show_row(row: Mapping[str, Any], tokenizer: Tokenizer, console: Console) -> 
     show_segments(console, segments, text_lines=_TEXT_LINES)
 
 
-def _tokenizer_of(out_dir: Path) -> Tokenizer:
+def _tokenizer_of(out_dir: Place) -> Tokenizer:
     path = out_dir / "tokenizer.json"
     try:
-        return Tokenizer.from_file(str(path))
+        return Tokenizer.from_str(path.read_bytes().decode())
     except Exception as error:
         # tokenizers raises plain Exception for anything that is no tokenizer.
         msg = f"{path} can't be read ({error}); `duologue prepare --repair` makes it again"
@@ -145,7 +146,7 @@ def _tokenizer_of(out_dir: Path) -> Tokenizer:
 
 
 def _shards_of(
-    manifest: Mapping[str, Any], config: str | None, split: str, out_dir: Path
+    manifest: Mapping[str, Any], config: str | None, split: str, out_dir: Place
 ) -> list[Mapping[str, Any]]:
     shards = [shard for shard in manifest["shards"] if shard["rows"]]
     for name in ("episodes", "documents") if config is None else (config,):
@@ -158,7 +159,7 @@ def _shards_of(
     raise UserError(msg)
 
 
-def _first_of_shard(shard: Path, point: str, n_rows: int) -> Iterator[_Row]:
+def _first_of_shard(shard: Place, point: str, n_rows: int) -> Iterator[_Row]:
     """The first rows of each batch; one sort of strings a batch, no Python over all ids."""
     with _opened(shard) as batches:
         for ordinal, batch in enumerate(batches):
@@ -170,7 +171,7 @@ def _first_of_shard(shard: Path, point: str, n_rows: int) -> Iterator[_Row]:
                 yield _Row(is_before, row_id, str(shard), ordinal, row)
 
 
-def _rows_at(shard: Path, places: Collection[_Row]) -> Iterator[tuple[_Row, dict[str, Any]]]:
+def _rows_at(shard: Place, places: Collection[_Row]) -> Iterator[tuple[_Row, dict[str, Any]]]:
     """The rows that stand at places of a shard."""
     with _opened(shard) as batches:
         for ordinal, batch in enumerate(batches):
@@ -180,14 +181,14 @@ def _rows_at(shard: Path, places: Collection[_Row]) -> Iterator[tuple[_Row, dict
 
 
 @contextmanager
-def _opened(shard: Path) -> Iterator[pa.RecordBatchReader]:
+def _opened(shard: Place) -> Iterator[pa.RecordBatchReader]:
     """The batches of a shard, mapped, so that columns not looked at are not read.
 
     Raises:
       UserError: if the shard can't be read, or what is read of it is damaged.
     """
     try:
-        with pa.memory_map(str(shard)) as source, pa.ipc.open_stream(source) as reader:
+        with opened_shard(shard) as reader:
             if reader.schema not in (row_schema(pa.uint16()), row_schema(pa.uint32())):
                 msg = "it does not hold rows of this duologue"
                 raise ValueError(msg)

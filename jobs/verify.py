@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.atomic import json_bytes
 from pipeline.changes import has_sha256
-from pipeline.commit import CHUNKS, REJECTED, RUN, chunk_record
+from pipeline.commit import CHUNKS, REJECTED, RUN, chunk_record, committed
 from pipeline.manifest import card_of, manifest_of, read_list
 from pipeline.output import (
     CARD,
@@ -25,6 +25,8 @@ from pipeline.output import (
     stored_manifest,
 )
 from pipeline.plan import noted_inputs, read_plan
+from pipeline.read_shards import opened_shard
+from pipeline.remote import Place
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
 from schemas.config import CONFIGS, PrepareConfig
 from schemas.delimiters import SCHEMES
@@ -43,7 +45,7 @@ _NOTED = {
 """Fields of the manifest that do not come from records, and where they stand too."""
 
 
-def verify(out: Path) -> Iterator[str]:
+def verify(out: Place) -> Iterator[str]:
     """The faults of an output, one line each; none means that all that was promised holds.
 
     Records are sealed, manifest and card follow from them: what they say is what all the rest is
@@ -87,7 +89,7 @@ def verify(out: Path) -> Iterator[str]:
 
 
 def _tokenizer(
-    out: Path, manifest: dict[str, Any], config: PrepareConfig
+    out: Place, manifest: dict[str, Any], config: PrepareConfig
 ) -> tuple[OutputTokenizer | None, list[str]]:
     """The tokenizer, if it is the output's, and what is wrong with its files."""
     text, names = (out / name for name in TOKENIZER_FILES)
@@ -112,18 +114,18 @@ def _tokenizer(
     return None, [f"{text.name}: is no tokenizer, or lacks what {names.name} names"]
 
 
-def _records(out: Path) -> tuple[dict[str, ChunkRecord], list[str]]:
+def _records(out: Place) -> tuple[dict[str, ChunkRecord], list[str]]:
     """Records by digest, and the digests of those that are damaged."""
     done, damaged = {}, []
-    for path in sorted((out / CHUNKS).glob("*.json")):
+    for digest in sorted(committed(out)):
         try:
-            done[path.stem] = chunk_record(out, path.stem)
+            done[digest] = chunk_record(out, digest)
         except UserError:
-            damaged.append(path.stem)
+            damaged.append(digest)
     return done, damaged
 
 
-def _lost_records(out: Path, manifest: dict[str, Any], done: dict[str, ChunkRecord]) -> list[str]:
+def _lost_records(out: Place, manifest: dict[str, Any], done: dict[str, ChunkRecord]) -> list[str]:
     """Digests of chunks without a record: of the plan, or of a shard that the manifest names."""
     shards = manifest.get("shards")
     named = shards if isinstance(shards, list) else []
@@ -140,7 +142,7 @@ def _digest_of(path: str) -> str:
 
 
 def _expected(
-    out: Path,
+    out: Place,
     manifest: dict[str, Any],
     done: list[ChunkRecord],
     config: PrepareConfig,
@@ -157,7 +159,7 @@ def _expected(
     return {**manifest_of(done, config, tokenizer, (), {}), **own}
 
 
-def _differing(out: Path, manifest: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+def _differing(out: Place, manifest: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     """What of the manifest is not as expected: names of fields, and files of long lists."""
     found, files = dict(manifest), []
     for path in LISTS:
@@ -184,19 +186,22 @@ def _manifest_faults(differing: list[str]) -> Iterator[str]:
         yield f"{MANIFEST}: {', '.join(names)}: not what {source} says"
 
 
-def _card_faults(out: Path, expected: dict[str, Any]) -> Iterator[str]:
+def _card_faults(out: Place, expected: dict[str, Any]) -> Iterator[str]:
     card = out / CARD
     if not card.is_file() or card.read_bytes() != card_of(expected).encode():
         yield f"{CARD}: is missing, or not the card of these shards"
 
 
-def _strangers(out: Path, done: dict[str, ChunkRecord], but: set[str]) -> Iterator[str]:
+def _strangers(out: Place, done: dict[str, ChunkRecord], but: set[str]) -> Iterator[str]:
     """Files that no record names; those of some chunks are left out."""
     named = {path for record in done.values() for path in record.paths}
     # Only where shards are: a packed copy may stand beside them.
-    paths = [path for name in CONFIGS for path in out.glob(f"{name}/*/*.arrow")]
-    paths += (out / REJECTED).glob("*")
-    found = {path.relative_to(out).as_posix() for path in paths}
+    found = {
+        f"{name}/{path.parent.name}/{path.name}"
+        for name in CONFIGS
+        for path in (out / name).glob("*/*.arrow")
+    }
+    found |= {f"{REJECTED}/{path.name}" for path in (out / REJECTED).glob("*")}
     yield from (
         f"{path}: no record names it"
         for path in sorted(found - named)
@@ -205,7 +210,7 @@ def _strangers(out: Path, done: dict[str, ChunkRecord], but: set[str]) -> Iterat
 
 
 def _file_faults(
-    out: Path,
+    out: Place,
     done: dict[str, ChunkRecord],
     tokenizer: SegmentTokenizer | None,
     config: PrepareConfig,
@@ -232,14 +237,14 @@ def _file_faults(
             yield fault
 
 
-def _file_fault(out: Path, path: str, sha256: str) -> str | None:
+def _file_fault(out: Place, path: str, sha256: str) -> str | None:
     if not (out / path).is_file():
         return f"{path}: is missing"
     return None if has_sha256(out / path, sha256) else f"{path}: its sha256 is not its record's"
 
 
 def _shard_faults(
-    out: Path,
+    out: Place,
     shard: ShardRecord,
     tokenizer: SegmentTokenizer,
     config: PrepareConfig,
@@ -247,7 +252,7 @@ def _shard_faults(
 ) -> Iterator[str]:
     """Faults of one shard, read a batch at a time; counts its documents in `with_row`."""
     rows, players, previous = 0, np.zeros(len(Player), np.int64), None
-    with pa.memory_map(str(out / shard.path)) as file, pa.ipc.open_stream(file) as reader:
+    with opened_shard(out / shard.path) as reader:
         if reader.schema != row_schema(tokenizer.token_type):
             yield f"its schema is {reader.schema}, not that of rows"
             return

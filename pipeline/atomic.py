@@ -1,17 +1,23 @@
-"""Files and folders that are there whole or not at all: temporary names, synced, then renamed."""
+"""Files and folders that are there whole or not at all: temporary names, synced, then renamed.
+
+An object store has neither folders nor names to change: an object is put there whole.
+"""
 
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipeline.remote import Place, RemotePath, delete
 from schemas.errors import UserError
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
@@ -46,13 +52,24 @@ class HashingFile:
         return self._state.hexdigest()
 
 
-@contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[HashingFile]:
+def atomic_file(path: Place) -> AbstractContextManager[HashingFile]:
     """Write a file that is there whole or not at all: temporary name, sync, rename, sync folder.
 
     Raises:
       UserError: if it can't be written (disk full, no permission); the temporary file is removed.
     """
+    return _put(path) if isinstance(path, RemotePath) else _renamed(path)
+
+
+@contextlib.contextmanager
+def _put(path: RemotePath) -> Iterator[HashingFile]:
+    data = io.BytesIO()
+    yield HashingFile(data)
+    path.write_bytes(data.getbuffer())
+
+
+@contextlib.contextmanager
+def _renamed(path: Path) -> Iterator[HashingFile]:
     # Two processes may write the same chunk after a retry: each has a temporary file of its own.
     unique = f"{os.getpid()}-{threading.get_ident()}"
     temporary = path.with_name(f".{path.name}.{unique}{TEMPORARY_SUFFIX}")
@@ -75,36 +92,72 @@ def atomic_file(path: Path) -> Iterator[HashingFile]:
         raise UserError(msg) from error
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Place) -> None:
     """Make a folder and those above it that are missing, each on disk before this returns.
+
+    An object store has none.
 
     A file that is synced is still lost with the power where the name of a folder above it was not.
 
     Raises:
       OSError: if it can't be made, or a file is in its place.
     """
-    if path.is_dir():
+    if isinstance(path, RemotePath) or path.is_dir():
         return
     make_folder(path.parent)
     path.mkdir(exist_ok=True)
     _sync(path.parent)
 
 
-def remove(paths: Iterable[Path]) -> None:
+def remove(paths: Iterable[Place]) -> None:
     """Remove files, those that are there; none is back after a power cut.
 
     What has taken a file's place, a link or a folder, goes too.
 
     Raises:
       OSError: if one can't be removed.
+      UserError: if an object can't be.
     """
-    folders = set()
+    folders, objects = set(), []
     for path in paths:
-        if path.exists() or path.is_symlink():
+        if isinstance(path, RemotePath):
+            objects.append(path)
+        elif path.exists() or path.is_symlink():
             _clear(path)
             folders.add(path.parent)
     for folder in sorted(folders):
         _sync(folder)
+    delete(objects)
+
+
+def is_folder(path: Place) -> bool:
+    """Whether a folder has a file's place; in an object store both may have one name."""
+    return isinstance(path, Path) and path.is_dir()
+
+
+def temporary_files(out: Place) -> Iterator[Path]:
+    """What writers that were killed left in an output; objects that were not written are not there.
+
+    A folder of such a name is what a packed copy is being written into.
+    """
+    if isinstance(out, Path):
+        for pattern in (f".*{TEMPORARY_SUFFIX}", f"_*/**/.*{TEMPORARY_SUFFIX}"):
+            yield from (path for path in out.glob(pattern) if not path.is_dir())
+
+
+def sizes_in(out: Place) -> Callable[[str], int | None]:
+    """Says how many bytes a file of a folder has, by its relative path; None where there is none.
+
+    An object store is asked once for all of them.
+    """
+    if isinstance(out, RemotePath):
+        return out.sizes().get
+
+    def size(name: str) -> int | None:
+        path = out / name
+        return path.stat().st_size if path.is_file() else None
+
+    return size
 
 
 def _sync(path: Path) -> None:
@@ -163,9 +216,8 @@ def check_place(path: Path) -> None:
       UserError: if path, or what it is to be in, is a file or a link that leads nowhere, or path
         is a URL.
     """
-    # A path has lost one of the two slashes.
-    if _URL.match(str(path)):
-        msg = f"{path} is a URL: outputs are written to folders; choose one for --out"
+    if is_url(path):
+        msg = f"{path} is a URL: only prepare writes to those; choose a folder for --out"
         raise UserError(msg)
     place = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
     if place.is_dir():
@@ -176,6 +228,11 @@ def check_place(path: Path) -> None:
     else:
         msg = f"cannot write to {path}, {place} is {what}: choose another --out"
     raise UserError(msg)
+
+
+def is_url(path: Path) -> bool:
+    """Whether a URL was typed where only a folder can be; as a path it lost one of its slashes."""
+    return _URL.match(str(path)) is not None
 
 
 def check_vacant(path: Path) -> None:
@@ -228,7 +285,7 @@ def json_bytes(value: Any) -> bytes:  # noqa: ANN401 JSON holds anything
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 JSON holds anything
+def write_json(path: Place, value: Any) -> None:  # noqa: ANN401 JSON holds anything
     """Write `json_bytes` atomically."""
     with atomic_file(path) as file:
         file.write(json_bytes(value))

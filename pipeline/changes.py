@@ -3,19 +3,14 @@
 import hashlib
 from collections import deque
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
-from pipeline.commit import (
-    CHUNKS,
-    RUN,
-    chunk_record,
-    drop_chunk,
-    is_committed,
-)
+from pipeline.atomic import sizes_in
+from pipeline.commit import RUN, chunk_record, chunk_records, committed, drop_chunk
 from pipeline.inputs import InputFile
 from pipeline.output import unfinish
 from pipeline.piece import read_pieces
 from pipeline.plan import Chunk, Plan, noted_inputs
+from pipeline.remote import Place
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.words import counted
@@ -28,7 +23,7 @@ NAMED = 5
 
 
 def stale_chunks(
-    out: Path, plan: Plan, config: PrepareConfig, *, damaged: Collection[str] = ()
+    out: Place, plan: Plan, config: PrepareConfig, *, damaged: Collection[str] = ()
 ) -> list[str]:
     """Digests of committed chunks that the inputs no longer give: gone from the plan, or edited.
 
@@ -47,13 +42,12 @@ def stale_chunks(
     return stale
 
 
-def _committed(out: Path, damaged: Collection[str]) -> list[str]:
-    paths = sorted((out / CHUNKS).glob("*.json"))
-    return [path.stem for path in paths if path.stem not in damaged]
+def _committed(out: Place, damaged: Collection[str]) -> list[str]:
+    return sorted(committed(out).difference(damaged))
 
 
 def refuse_changes(
-    out: Path, plan: Plan, config: PrepareConfig, *, damaged: Collection[str] = ()
+    out: Place, plan: Plan, config: PrepareConfig, *, damaged: Collection[str] = ()
 ) -> None:
     """Refuse to go on with an output whose inputs are not what they were.
 
@@ -68,11 +62,12 @@ def refuse_changes(
     """
     changed = _changed_files(out, plan)
     planned = {chunk.digest for chunk in plan.chunks}
-    strangers = [digest for digest in _committed(out, damaged) if digest not in planned]
+    done = committed(out)
+    strangers = sorted(done - planned - set(damaged))
     edited, moved = set(), set()
     for chunk in plan.chunks:
         touched = {p.relative for p in chunk.ranges if changed.get(p.relative) == "touched"}
-        if not is_committed(out, chunk.digest):
+        if chunk.digest not in done:
             # What is committed of no input may have been of these.
             moved |= touched if strangers else set()
         elif touched and chunk.digest not in damaged and _is_edited(out, chunk, config):
@@ -91,7 +86,7 @@ def refuse_changes(
         raise UserError(msg)
 
 
-def _changed_files(out: Path, plan: Plan) -> dict[str, str]:
+def _changed_files(out: Place, plan: Plan) -> dict[str, str]:
     """How each changed input differs from any note of it: "new", "gone", "resized", "touched"."""
     now = {file.relative: file for file in plan.files}
     try:
@@ -119,17 +114,17 @@ def _change(before: InputFile | None, now: InputFile | None) -> str | None:
     return None if before.modified == now.modified else "touched"
 
 
-def _is_edited(out: Path, chunk: Chunk, config: PrepareConfig) -> bool:
+def _is_edited(out: Place, chunk: Chunk, config: PrepareConfig) -> bool:
     [last] = deque(read_pieces(chunk, config), maxlen=1)
     return last.blake2b != chunk_record(out, chunk.digest).blake2b
 
 
-def damaged_chunks(out: Path) -> list[str]:
+def damaged_chunks(out: Place) -> list[str]:
     """Digests of the chunks whose record or files are damaged; reads every file."""
     return [digest for digest in _committed(out, ()) if not _is_whole(out, digest)]
 
 
-def _is_whole(out: Path, digest: str) -> bool:
+def _is_whole(out: Place, digest: str) -> bool:
     try:
         record = chunk_record(out, digest)
     except UserError:
@@ -139,24 +134,28 @@ def _is_whole(out: Path, digest: str) -> bool:
     return all(has_sha256(out / name, expected) for name, expected in hashes)
 
 
-def incomplete_chunks(out: Path, digests: Iterable[str]) -> dict[str, list[str]]:
+def incomplete_chunks(out: Place, digests: Iterable[str]) -> dict[str, list[str]]:
     """The files that are gone or have another size, of the committed chunks that lack any.
 
     Much cheaper than `damaged_chunks`, which reads every file.
     """
-    found = {}
-    for digest in digests:
-        if is_committed(out, digest):
-            record = chunk_record(out, digest)
-            sizes = {shard.path: shard.size_bytes for shard in record.shards}
-            if lost := [
-                path for path in record.paths if not _is_there(out / path, sizes.get(path))
-            ]:
-                found[digest] = lost
+    done = committed(out)
+    looked_at = [digest for digest in digests if digest in done]
+    if not looked_at:
+        return {}
+    size_of, found = sizes_in(out), {}
+    for digest, record in zip(looked_at, chunk_records(out, looked_at), strict=True):
+        sizes = {shard.path: shard.size_bytes for shard in record.shards}
+        if lost := [
+            path
+            for path in record.paths
+            if (size := size_of(path)) is None or size != sizes.get(path, size)
+        ]:
+            found[digest] = lost
     return found
 
 
-def take_back(out: Path, digests: Collection[str]) -> None:
+def take_back(out: Place, digests: Collection[str]) -> None:
     """Take back commits; that the output is finished before any of them."""
     if digests:
         unfinish(out)
@@ -164,11 +163,7 @@ def take_back(out: Path, digests: Collection[str]) -> None:
         drop_chunk(out, digest)
 
 
-def _is_there(path: Path, size_bytes: int | None) -> bool:
-    return path.is_file() and size_bytes in (None, path.stat().st_size)
-
-
-def has_sha256(path: Path, expected: str) -> bool:
+def has_sha256(path: Place, expected: str) -> bool:
     """Whether a file is there and has this hash."""
     if not path.is_file():
         return False

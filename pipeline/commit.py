@@ -9,19 +9,23 @@ import dataclasses
 import fcntl
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 
 from pipeline.atomic import (
-    TEMPORARY_SUFFIX,
     atomic_file,
+    is_folder,
     json_bytes,
     make_folder,
     remove,
+    temporary_files,
 )
+from pipeline.remote import Place
 from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
@@ -38,6 +42,12 @@ LOCK_SECONDS = 2.0
 """How long the workers of a command that was killed may take to notice."""
 
 LOCK_POLL_SECONDS = 0.05
+
+AT_ONCE = 10
+"""Records asked of an object store at once: so many connections has its client."""
+
+READ_AHEAD = 1000
+"""Records in memory beside the one that is looked at."""
 
 
 def add_counts(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,17 +72,17 @@ def record_bytes(record: ChunkRecord) -> bytes:
     return json_bytes({**fields, "sha256": hashlib.sha256(json_bytes(fields)).hexdigest()})
 
 
-def record_path(out: Path, digest: str) -> Path:
+def record_path(out: Place, digest: str) -> Place:
     """Where a chunk's record is."""
     return out / CHUNKS / f"{digest}.json"
 
 
-def is_committed(out: Path, digest: str) -> bool:
-    """Whether the chunk's record is there."""
-    return record_path(out, digest).exists()
+def committed(out: Place) -> set[str]:
+    """Digests of all chunks whose record is there; one listing, however many there are."""
+    return {path.stem for path in (out / CHUNKS).glob("*.json")}
 
 
-def read_record(path: Path) -> ChunkRecord:
+def read_record(path: Place) -> ChunkRecord:
     """Read a record.
 
     Raises:
@@ -94,12 +104,12 @@ def read_record(path: Path) -> ChunkRecord:
         raise _damaged(path, str(error)) from error
 
 
-def _damaged(path: Path, why: str) -> UserError:
+def _damaged(path: Place, why: str) -> UserError:
     msg = f"{path} is damaged ({why}): run prepare with --repair to make its chunk again"
     return UserError(msg)
 
 
-def chunk_record(out: Path, digest: str) -> ChunkRecord:
+def chunk_record(out: Place, digest: str) -> ChunkRecord:
     """The record of a committed chunk.
 
     Raises:
@@ -119,7 +129,7 @@ def _is_of(digest: str, path: str) -> bool:
     return is_inside and name.name.startswith(f"{digest}-")
 
 
-def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> bool:
+def commit_piece(out: Place, digest: str, piece: int, record: ChunkRecord) -> bool:
     """Note what a piece wrote; commit the chunk when this makes it whole.
 
     No order is assumed: whichever piece finds all of them noted commits, and doing so twice writes
@@ -134,11 +144,12 @@ def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> boo
     folder = out / PIECES / digest
     # The last one's name says so: the others' notes are read once, not at every piece.
     _write(folder / f"{piece:05d}{LAST * record.is_last}.json", record)
-    last = next(folder.glob(f"*{LAST}.json"), None)
+    last = next((path.name for path in folder.glob(f"*{LAST}.json")), None)
     if last is None:
         return False
-    n_before = int(last.name.removesuffix(f"{LAST}.json"))
-    notes = [*(folder / f"{number:05d}.json" for number in range(n_before)), last]
+    n_before = int(last.removesuffix(f"{LAST}.json"))
+    names = [*(f"{number:05d}.json" for number in range(n_before)), last]
+    notes = [folder / name for name in names]
     if not all(note.exists() for note in notes):
         return False
     joined = _joined([read_record(note) for note in notes])
@@ -146,7 +157,7 @@ def commit_piece(out: Path, digest: str, piece: int, record: ChunkRecord) -> boo
     return True
 
 
-def _write(path: Path, record: ChunkRecord) -> None:
+def _write(path: Place, record: ChunkRecord) -> None:
     with atomic_file(path) as file:
         file.write(record_bytes(record))
 
@@ -165,13 +176,28 @@ def _joined(pieces: list[ChunkRecord]) -> ChunkRecord:
     )
 
 
-def records(out: Path) -> Iterator[tuple[str, ChunkRecord]]:
+def records(out: Place) -> Iterator[tuple[str, ChunkRecord]]:
     """(digest, record) of all committed chunks, sorted by digest."""
-    for path in sorted((out / CHUNKS).glob("*.json")):
-        yield path.stem, chunk_record(out, path.stem)
+    digests = sorted(committed(out))
+    return zip(digests, chunk_records(out, digests), strict=True)
 
 
-def drop_chunk(out: Path, digest: str) -> None:
+def chunk_records(out: Place, digests: Sequence[str]) -> Iterator[ChunkRecord]:
+    """The records of committed chunks, in this order.
+
+    Raises:
+      UserError: if one is damaged, or another chunk's.
+    """
+    if isinstance(out, Path):
+        yield from (chunk_record(out, digest) for digest in digests)
+        return
+    # An object store answers late, but many at once.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for start in range(0, len(digests), READ_AHEAD):
+            yield from pool.map(partial(chunk_record, out), digests[start : start + READ_AHEAD])
+
+
+def drop_chunk(out: Place, digest: str) -> None:
     """Take back a commit: the record first, so that what is left is never half a chunk."""
     path = record_path(out, digest)
     try:
@@ -182,30 +208,29 @@ def drop_chunk(out: Path, digest: str) -> None:
     remove(out / each for each in paths)
 
 
-def forget_pieces(out: Path, digest: str) -> None:
-    """Remove the notes of a chunk that was not committed: its pieces are to be of one reading."""
-    remove((out / PIECES / digest).glob("*.json"))
+def forget_pieces(out: Place, digests: Collection[str]) -> None:
+    """Remove the notes of chunks that were not committed: their pieces are to be of one reading."""
+    digests = set(digests)
+    remove(path for path in (out / PIECES).glob("*/*.json") if path.parent.name in digests)
 
 
-def sweep(out: Path) -> None:
+def sweep(out: Place) -> None:
     """Remove what no record names: temporary files, files of uncommitted chunks, noted pieces."""
     named = {path for _, record in records(out) for path in record.paths}
     # Only where chunks are written: a model or a packed copy may have been put beside them.
-    folders = [out / config / split for config in CONFIGS for split in SPLITS]
-    written = [path for folder in (*folders, out / REJECTED) for path in folder.glob("*")]
-    temporary = [*out.glob(f".*{TEMPORARY_SUFFIX}"), *out.glob(f"_*/**/.*{TEMPORARY_SUFFIX}")]
-    # A folder is what a packed copy is being written into.
-    remove(path for path in temporary if not path.is_dir())
+    folders = [*(f"{config}/{split}" for config in CONFIGS for split in SPLITS), REJECTED]
+    remove(temporary_files(out))
     remove(
         path
-        for path in written
-        if path.relative_to(out).as_posix() not in named and not path.is_dir()
+        for folder in folders
+        for path in (out / folder).glob("*")
+        if f"{folder}/{path.name}" not in named and not is_folder(path)
     )
     remove((out / PIECES).glob("*/*.json"))
 
 
 @contextlib.contextmanager
-def locked(out: Path, *, is_slice: bool = False) -> Iterator[int]:
+def locked(out: Place, *, is_slice: bool = False) -> Iterator[int]:
     """Hold the output, alone or as one of several slices.
 
     Yields the lock's file descriptor. A process that inherits it holds the lock too: so workers
@@ -231,7 +256,7 @@ def locked(out: Path, *, is_slice: bool = False) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def settling(out: Path, lock: int, *, alone: bool = False) -> Iterator[None]:
+def settling(out: Place, lock: int, *, alone: bool = False) -> Iterator[None]:
     """Decide what an output is, one slice at a time: else two could begin it, each another.
 
     Args:
@@ -258,16 +283,26 @@ def settling(out: Path, lock: int, *, alone: bool = False) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_SH)
 
 
+def local_run(out: Place) -> Path:
+    """Where the locks and the log of a run are: on this machine, wherever its output is."""
+    if isinstance(out, Path):
+        return out / RUN
+    # An object store has no locks: they hold between the commands of one person on one machine.
+    name = hashlib.blake2b(str(out).encode(), digest_size=16).hexdigest()
+    return Path.home() / ".local" / "state" / "duologue" / name
+
+
 @contextlib.contextmanager
-def _lock_file(out: Path, name: str) -> Iterator[int]:
-    path = out / RUN / name
+def _lock_file(out: Place, name: str) -> Iterator[int]:
+    path = local_run(out) / name
     try:
         make_folder(path.parent)
         file = path.open("a+")
     except OSError as error:
+        folder = out if isinstance(out, Path) else path.parent
         msg = (
-            f"cannot write to {out}: {error.strerror}; give it write permission, or name another "
-            "folder"
+            f"cannot write to {folder}: {error.strerror}; give it write permission, or name "
+            "another folder"
         )
         raise UserError(msg) from error
     with file:

@@ -17,22 +17,23 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from pipeline.commit import RUN, is_committed
+from pipeline.commit import RUN, committed
 from pipeline.engine import begin_choosing, loaded_tokenizer, wait_for_engine
 from pipeline.output import read_config
 from pipeline.plan import PlannedChunk, plan_name, planned_chunks
+from pipeline.remote import Place, place, use_options
 from pipeline.supervise import EXIT_USER_ERROR, EXIT_WORKER_DIED
 from schemas.errors import UserError
 from transforms.engines import FAST, REFERENCE
 
 
-def pending_chunks(out: Path, which: tuple[int, int]) -> Iterator[PlannedChunk]:
+def pending_chunks(out: Place, which: tuple[int, int]) -> Iterator[PlannedChunk]:
     """A slice's chunks that have no record."""
     index, count = which
+    done = committed(out)
     for number, chunk in enumerate(planned_chunks(out / RUN / plan_name(which))):
-        if number % count == index and not is_committed(out, chunk.digest):
+        if number % count == index and chunk.digest not in done:
             yield chunk
 
 
@@ -92,14 +93,15 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Run the job that the command line names."""
     out, which, workers, *options = sys.argv[1:]
-    folder = Path(out)
+    folder = place(out)
+    use_options(options)
     index, count = which.split("/")
     the_slice = (int(index), int(count))
     # Beam and what it loads may print; the answer to the parent goes where they do not.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     work = list(pending_chunks(folder, the_slice))
-    looked_at = begin_choosing(folder, sum(chunk.cost for chunk in work))
+    looked_at = begin_choosing(folder, sum(chunk.cost for chunk in work), options)
     # Only now: importing Beam takes nearly as long as looking at the engine does. Workers read and
     # segment meanwhile.
     from pipeline.job import run_job

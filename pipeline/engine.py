@@ -4,16 +4,16 @@ import functools
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import write_json
+from pipeline.atomic import remove, write_json
 from pipeline.commit import RUN
 from pipeline.inputs import InputFile
 from pipeline.output import read_config
 from pipeline.plan import read_plan
+from pipeline.remote import Place, place, use_options
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer, sampled_texts
 from schemas.config import PrepareConfig
 from schemas.parse import parsed_json
@@ -30,7 +30,7 @@ SAMPLE_CHARACTERS = 1 << 18
 """Of the run's own text."""
 
 
-def begin_choosing(out: Path, n_bytes: int) -> int | None:
+def begin_choosing(out: Place, n_bytes: int, options: Sequence[str] = ()) -> int | None:
     """Begin to look at the fast engine for a run, in a process of its own.
 
     Its verdict stands in OUT/_run. The fast engine is taken if it gives the ids of the reference
@@ -40,6 +40,7 @@ def begin_choosing(out: Path, n_bytes: int) -> int | None:
     Args:
       out: an output whose plan, config and tokenizer are written.
       n_bytes: what is to be tokenised.
+      options: Beam's, for its filesystems.
 
     Returns:
       A file descriptor for `wait_for_engine`; None where it is not worth it.
@@ -48,13 +49,13 @@ def begin_choosing(out: Path, n_bytes: int) -> int | None:
         return None
     ended, end = os.pipe()
     # What the reference takes for long texts, it keeps: hence a process.
-    argv = [sys.executable, "-P", "-m", "pipeline.engine", str(out)]
+    argv = [sys.executable, "-P", "-m", "pipeline.engine", str(out), *options]
     os.posix_spawn(argv[0], argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, end, 1)])
     os.close(end)
     return ended
 
 
-def wait_for_engine(out: Path, looked_at: int) -> None:
+def wait_for_engine(out: Place, looked_at: int) -> None:
     """Wait until the verdict is there.
 
     Args:
@@ -67,7 +68,7 @@ def wait_for_engine(out: Path, looked_at: int) -> None:
         _note(out, REFERENCE, f"{FAST} cannot be looked at (it ends the process that does)")
 
 
-def engine_words(out: Path) -> str | None:
+def engine_words(out: Place) -> str | None:
     """What is to be said of a run's engine: nothing of the fast one; None until it is known."""
     noted = _noted(out)
     if "engine" not in noted:
@@ -77,15 +78,16 @@ def engine_words(out: Path) -> str | None:
     )
 
 
-def forget_engine(out: Path) -> None:
+def forget_engine(out: Place) -> None:
     """Take back what an earlier run noted: other workers may do this one, of another version."""
-    (out / NOTE).unlink(missing_ok=True)
+    remove([out / NOTE])
 
 
 def main() -> None:
     """Look at the fast engine for the output that the command line names."""
-    out = Path(sys.argv[1])
+    out = place(sys.argv[1])
     try:
+        use_options(sys.argv[2:])
         files, config = read_plan(out / RUN).files, read_config(out)
         _note(out, *_chosen(load_output_tokenizer(out), files, config))
     except Exception as error:
@@ -106,7 +108,7 @@ def _chosen(
     return REFERENCE, f"{FAST} gives other ids for {text[:30]!r}"
 
 
-def segment_tokenizer(out: Path, sha256: str, looked_at: int | None = None) -> SegmentTokenizer:
+def segment_tokenizer(out: Place, sha256: str, looked_at: int | None = None) -> SegmentTokenizer:
     """The tokenizer of an output, with the engine that was chosen; loaded once a process.
 
     Args:
@@ -122,7 +124,7 @@ def segment_tokenizer(out: Path, sha256: str, looked_at: int | None = None) -> S
 
 
 @functools.lru_cache(maxsize=1)
-def loaded_tokenizer(out: Path, sha256: str, engine: str) -> SegmentTokenizer:  # noqa: ARG001
+def loaded_tokenizer(out: Place, sha256: str, engine: str) -> SegmentTokenizer:  # noqa: ARG001
     """The tokenizer of an output with an engine, whatever was chosen."""
     return load_output_tokenizer(out).segment_tokenizer(engine=engine)
 
@@ -136,7 +138,7 @@ def _version() -> str | None:
         return None
 
 
-def _noted(out: Path) -> dict[str, Any]:
+def _noted(out: Place) -> dict[str, Any]:
     try:
         noted = parsed_json((out / NOTE).read_bytes())
     except (OSError, ValueError):
@@ -144,7 +146,7 @@ def _noted(out: Path) -> dict[str, Any]:
     return noted if isinstance(noted, dict) else {}
 
 
-def _note(out: Path, engine: str, why: str) -> None:
+def _note(out: Place, engine: str, why: str) -> None:
     write_json(out / NOTE, {"engine": engine, "version": _version(), "why": why})
 
 

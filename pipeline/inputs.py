@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISFIFO, S_ISREG, S_ISSOCK
 from typing import TYPE_CHECKING
 
+from pipeline.remote import Place, filesystems
 from schemas.errors import UserError
 from schemas.words import counted
 
@@ -50,7 +51,7 @@ class InputFile:
 def list_inputs(
     inputs: Iterable[str],
     *,
-    exclude: Path | None = None,
+    exclude: Place | None = None,
     say: Callable[[str], None] = lambda _: None,
     is_read: Callable[[str], bool] = lambda _: True,
 ) -> list[InputFile]:
@@ -61,7 +62,7 @@ def list_inputs(
 
     Args:
       inputs: as typed.
-      exclude: a local folder to leave out (the output, when it lies inside an input).
+      exclude: a folder to leave out (the output, when it lies inside an input).
       say: called with lines for the person: on what is left out, and what is read twice.
       is_read: whether a file of that path is read; of others none is said to be read twice.
 
@@ -91,7 +92,7 @@ def list_inputs(
 
 
 def _list_one(given: str, name: str, prefix: str, walk: "_Walk") -> Iterator[InputFile]:
-    found = _list_url(given) if "://" in given else _list_local(given, walk)
+    found = _list_url(given, walk.exclude) if "://" in given else _list_local(given, walk)
     # A file that is an input itself is already called by its name.
     is_file = given.rstrip("/").endswith(name) and not Path(given).is_dir()
     for file in found:
@@ -133,7 +134,7 @@ def printable(path: str) -> str:
 class _Walk:
     """What is not walked into, and what is found on the way that a person may not expect."""
 
-    exclude: Path | None
+    exclude: Place | None
     say: Callable[[str], None]
     is_read: Callable[[str], bool]
     special: list[Path] = dataclasses.field(default_factory=list)
@@ -142,7 +143,7 @@ class _Walk:
     inodes: list[int] = dataclasses.field(default_factory=list)
 
     def leaves_out(self, folder: Path) -> bool:
-        if self.exclude is not None and _is_same(folder, self.exclude.resolve()):
+        if isinstance(self.exclude, Path) and _is_same(folder, self.exclude.resolve()):
             return True
         may_look = os.access(folder, os.X_OK)  # Else listing it says what is wrong.
         is_ours = may_look and any(
@@ -304,9 +305,10 @@ def state_of(path: str) -> tuple[int, float] | None:
     return (stat.st_size, stat.st_mtime) if S_ISREG(stat.st_mode) else None
 
 
-def _list_url(given: str) -> Iterator[InputFile]:
+def _list_url(given: str, exclude: Place | None) -> Iterator[InputFile]:
     pattern = given.rstrip("/")
-    found = _match(pattern) or _match(f"{pattern}/**")
+    listed = _match(pattern) or _match(f"{pattern}/**")
+    found = [file for file in listed if not file.path.startswith(f"{exclude}/")]
     if not found:
         msg = f"no such input: {given} (asked the filesystem of {given.split('://')[0]}://)"
         raise UserError(msg)
@@ -328,12 +330,11 @@ def _whole_seconds(file: "FileMetadata") -> float:
 
 def _state_of_url(url: str) -> tuple[int, float] | None:
     from apache_beam.io.filesystem import BeamIOError
-    from apache_beam.io.filesystems import FileSystems
 
     try:
-        file = FileSystems.get_filesystem(url).metadata(url)
+        file = filesystems().get_filesystem(url).metadata(url)
     except BeamIOError:
-        if FileSystems.exists(url):
+        if filesystems().exists(url):
             raise  # It could not be asked.
         return None
     return file.size_in_bytes, _whole_seconds(file)
@@ -342,10 +343,9 @@ def _state_of_url(url: str) -> tuple[int, float] | None:
 def _match(pattern: str) -> list["FileMetadata"]:
     # Imported here: a second of start-up that local files can do without.
     from apache_beam.io.filesystem import BeamIOError
-    from apache_beam.io.filesystems import FileSystems
 
     try:
-        return list(FileSystems.match([pattern])[0].metadata_list)
+        return list(filesystems().match([pattern])[0].metadata_list)
     except (ValueError, BeamIOError) as error:
         msg = f"cannot list {pattern}: {' '.join(str(error).split())}"
         raise UserError(msg) from error

@@ -5,7 +5,6 @@ import functools
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -16,6 +15,7 @@ from pipeline.engine import segment_tokenizer
 from pipeline.output import read_config
 from pipeline.piece import Piece, read_pieces
 from pipeline.plan import PlannedChunk, plan_name, read_chunk
+from pipeline.remote import Place
 from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -32,7 +32,7 @@ _USER_ERROR = re.compile(
 
 
 def run_job(
-    out: Path,
+    out: Place,
     which: tuple[int, int],
     chunks: Iterable[PlannedChunk],
     options: list[str],
@@ -82,8 +82,8 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
       looked_at: as of `run_job`.
     """
 
-    out: Path
-    plan: Path
+    out: Place
+    plan: Place
     config: PrepareConfig
     looked_at: int | None = None
 
@@ -106,7 +106,7 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
 class ReadChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Offset of a chunk in the plan -> its pieces, one in memory at a time."""
 
-    def __init__(self, plan: Path, config: PrepareConfig) -> None:
+    def __init__(self, plan: Place, config: PrepareConfig) -> None:
         self._plan = plan
         self._config = config
 
@@ -138,7 +138,7 @@ class WritePieces(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Writes shards and commits; counts for people to watch (the records count for the output)."""
 
     def __init__(
-        self, out: Path, config: PrepareConfig, tokenizer: Callable[[], SegmentTokenizer]
+        self, out: Place, config: PrepareConfig, tokenizer: Callable[[], SegmentTokenizer]
     ) -> None:
         self._out = out
         self._config = config

@@ -5,7 +5,6 @@ So they are the same whoever made the chunks, in whatever order, however often i
 
 import dataclasses
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from pipeline.commit import add_counts, records
 from pipeline.inputs import InputFile
 from pipeline.output import CARD, MANIFEST
 from pipeline.plan import Plan
+from pipeline.remote import Place
 from pipeline.tokenizer import OutputTokenizer
 from schemas.config import SCHEMA_VERSION, PrepareConfig
 from schemas.errors import UserError
@@ -29,7 +29,7 @@ INLINE_ROWS = 100_000
 
 
 def write_manifest(
-    out: Path, plan: Plan, config: PrepareConfig, tokenizer: OutputTokenizer
+    out: Place, plan: Plan, config: PrepareConfig, tokenizer: OutputTokenizer
 ) -> dict[str, Any]:
     """Write OUT/manifest.json and OUT/README.md; the manifest comes last and means: finished.
 
@@ -111,7 +111,7 @@ def _shard_order(shard: ShardRecord) -> tuple[str, int, str]:
     return shard.config, SPLITS.index(shard.split), shard.path
 
 
-def _write_list(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 JSON
+def _write_list(out: Place, name: str, rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 JSON
     """The rows, or where there are many, the Parquet file beside the manifest that holds them."""
     path = out / f"{name}.parquet"
     if len(rows) <= INLINE_ROWS:
@@ -122,14 +122,15 @@ def _write_list(out: Path, name: str, rows: list[dict[str, Any]]) -> Any:  # noq
     return {"path": path.name, "rows": len(rows), "sha256": file.sha256}
 
 
-def read_list(out: Path, name: str, value: Any) -> Any:  # noqa: ANN401 JSON
+def read_list(out: Place, name: str, value: Any) -> Any:  # noqa: ANN401 JSON
     """The rows of a list of the manifest, wherever they stand; None if their file is damaged."""
     if isinstance(value, list):
         return value
     path = out / f"{name}.parquet"
     if not isinstance(value, dict) or not has_sha256(path, str(value.get("sha256"))):
         return None
-    rows = pq.read_table(path).to_pylist()
+    with path.open("rb") as file:
+        rows = pq.read_table(file).to_pylist()
     is_same = value == {"path": path.name, "rows": len(rows), "sha256": value["sha256"]}
     return rows if is_same else None
 

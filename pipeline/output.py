@@ -10,11 +10,14 @@ from pipeline.atomic import (
     TEMPORARY_SUFFIX,
     atomic_file,
     check_place,
+    is_folder,
+    is_url,
     make_folder,
     remove,
     write_json,
 )
 from pipeline.commit import CHUNKS, REJECTED, RUN
+from pipeline.remote import Place
 from schemas.config import CONFIGS, PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import SPLITS
@@ -47,7 +50,7 @@ configs:
 """
 
 
-def read_config(out: Path) -> PrepareConfig:
+def read_config(out: Place) -> PrepareConfig:
     """The config that an output was started with.
 
     Raises:
@@ -64,18 +67,20 @@ def read_config(out: Path) -> PrepareConfig:
     raise _no_output(out)
 
 
-def _no_output(out: Path) -> UserError:
+def _no_output(out: Place) -> UserError:
     """Of a folder that `prepare` has not begun to write into, or of what is no folder."""
     mend = "give the --out folder of a duologue prepare"
-    if out.is_file():
+    if isinstance(out, Path) and is_url(out):
+        return UserError(f"{out} is a URL: copy the output to this machine, and name the copy")
+    if isinstance(out, Path) and out.is_file():
         folder = next((each for each in out.absolute().parents if is_output(each)), None)
         return UserError(f"{out} is a file: {f'give its folder, {folder}' if folder else mend}")
-    if not out.exists():
+    if not out.is_dir():
         return UserError(f"{out} does not exist: {mend}")
     return UserError(f"{out} has no {MANIFEST}: it is no output of duologue prepare; {mend}")
 
 
-def known_configs(out: Path) -> list[PrepareConfig]:
+def known_configs(out: Place) -> list[PrepareConfig]:
     """The config of an output, from each place that can be read: the run's notes, the manifest.
 
     Raises:
@@ -95,7 +100,7 @@ def known_configs(out: Path) -> list[PrepareConfig]:
     return found
 
 
-def read_manifest(out: Path) -> dict[str, Any]:
+def read_manifest(out: Place) -> dict[str, Any]:
     """The manifest of a finished output.
 
     Raises:
@@ -109,7 +114,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
     return manifest
 
 
-def stored_manifest(out: Path) -> dict[str, Any]:
+def stored_manifest(out: Place) -> dict[str, Any]:
     """The manifest as it stands, whatever its fields hold: for who compares it with the records.
 
     Raises:
@@ -132,7 +137,7 @@ def stored_manifest(out: Path) -> dict[str, Any]:
     return manifest
 
 
-def _no_manifest(path: Path, why: str) -> UserError:
+def _no_manifest(path: Place, why: str) -> UserError:
     msg = (
         f"{path} is not a manifest of duologue ({why}): name a folder that prepare wrote; if this "
         "is one, run that prepare again"
@@ -140,42 +145,43 @@ def _no_manifest(path: Path, why: str) -> UserError:
     return UserError(msg)
 
 
-def is_output(out: Path) -> bool:
+def is_output(out: Place) -> bool:
     """Whether `prepare` has begun to write here."""
     return (out / RUN / CONFIG).exists() or (out / MANIFEST).exists()
 
 
-def check_free(out: Path) -> None:
+def check_free(out: Place) -> None:
     """Refuse a folder that holds something else.
 
     Raises:
       UserError: if it is a file, can't be made, or has content that is not ours.
     """
-    check_place(out)
+    if isinstance(out, Path):
+        check_place(out)
     if out.is_dir() and not is_output(out) and not _is_begun(out):
         msg = f"{out} is not empty and is no output of duologue prepare: choose another --out"
         raise UserError(msg)
 
 
-def _is_begun(out: Path) -> bool:
+def _is_begun(out: Place) -> bool:
     """Whether all there is comes from a run that was killed before it wrote its config."""
     names = {path.name for path in out.iterdir() if path.suffix != TEMPORARY_SUFFIX}
     return not names or (RUN in names and names <= {RUN, CHUNKS, *TOKENIZER_FILES})
 
 
-def check_places(out: Path) -> None:
+def check_places(out: Place) -> None:
     """Refuse folders that stand where files of a run belong.
 
     Raises:
       UserError: naming the first.
     """
     for path in _places(out):
-        if path.is_dir():
+        if is_folder(path):
             msg = f"{path} is a folder, and a file belongs there: move it, or run with --repair"
             raise UserError(msg)
 
 
-def misplaced(out: Path) -> list[Path]:
+def misplaced(out: Place) -> list[Place]:
     """Folders that stand where files belong, also shards and rejected documents.
 
     Only where chunks are written: a model or a packed copy may have been put beside them.
@@ -183,10 +189,10 @@ def misplaced(out: Path) -> list[Path]:
     of_chunks = [f"{name}/{split}/*.arrow" for name in CONFIGS for split in SPLITS]
     of_chunks.append(f"{REJECTED}/*.jsonl")
     paths = [*_places(out), *(path for pattern in of_chunks for path in out.glob(pattern))]
-    return [path for path in paths if path.is_dir()]
+    return [path for path in paths if is_folder(path)]
 
 
-def _places(out: Path) -> Iterator[Path]:
+def _places(out: Place) -> Iterator[Place]:
     of_run = (f"{RUN}/{CONFIG}", KEPT_TOKENIZER, f"{RUN}/{OPTIONS}")
     names = (CARD, MANIFEST, *TOKENIZER_FILES, *LISTS, *of_run)
     yield from (out / name for name in names)
@@ -194,7 +200,7 @@ def _places(out: Path) -> Iterator[Path]:
         yield from (out / RUN).glob(pattern)
 
 
-def check_same_config(out: Path, config: PrepareConfig, *, is_repair: bool = False) -> None:
+def check_same_config(out: Place, config: PrepareConfig, *, is_repair: bool = False) -> None:
     """Refuse an output of another config.
 
     Args:
@@ -244,7 +250,7 @@ def _short(value: Any) -> str:  # noqa: ANN401 JSON holds anything
     return text if len(text) <= 24 else f"{text[:12]}..."
 
 
-def begin(out: Path, config: PrepareConfig) -> None:
+def begin(out: Place, config: PrepareConfig) -> None:
     """Make the folders and write the config, before any chunk is worked on."""
     make_folder(out / CHUNKS)
     write_json(out / RUN / CONFIG, config.to_json())
@@ -252,7 +258,7 @@ def begin(out: Path, config: PrepareConfig) -> None:
         unfinish(out)
 
 
-def unfinish(out: Path) -> None:
+def unfinish(out: Place) -> None:
     """Take back that an output is finished, until the next manifest says so.
 
     Without a card `datasets` would load the shards that happen to be there, as if they were all.

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from operator import attrgetter
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple, TypedDict
 
 import msgspec
@@ -28,6 +28,7 @@ from pipeline.readers import (
     failures_named,
     reader_of,
 )
+from pipeline.remote import Place
 from pipeline.streams import compression_of
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -260,14 +261,19 @@ def _suffix(which: tuple[int, int]) -> str:
     return "" if which == WHOLE else f"-{which[0]}-{which[1]}"
 
 
-def noted_slices(folder: Path) -> Iterator[tuple[int, int]]:
+def _sorted(folder: Place, pattern: str) -> list[Place]:
+    """Files of a folder by their names."""
+    return sorted(folder.glob(pattern), key=lambda path: path.name)
+
+
+def noted_slices(folder: Place) -> Iterator[tuple[int, int]]:
     """(I, N) of every slice that has written its plan."""
-    for path in sorted(folder.glob("plan*.jsonl")):
+    for path in _sorted(folder, "plan*.jsonl"):
         if found := _PLAN_NAME.fullmatch(path.name):
             yield (int(found[1]), int(found[2])) if found[1] else WHOLE
 
 
-def write_plan(plan: Plan, folder: Path, which: tuple[int, int] = WHOLE) -> None:
+def write_plan(plan: Plan, folder: Place, which: tuple[int, int] = WHOLE) -> None:
     """Write the plan, one JSON line a chunk so that a worker reads only its own, and its inputs.
 
     Args:
@@ -305,16 +311,16 @@ class NotedInputs(NamedTuple):
     skipped: dict[str, int]
 
 
-def noted_inputs(folder: Path) -> list[NotedInputs]:
+def noted_inputs(folder: Place) -> list[NotedInputs]:
     """What all runs noted; each holds for the chunks that it committed, whichever these are.
 
     Raises:
       UserError: if a note is damaged.
     """
-    return [_noted(path) for path in sorted(folder.glob("inputs*.json"))]
+    return [_noted(path) for path in _sorted(folder, "inputs*.json")]
 
 
-def _noted(path: Path) -> NotedInputs:
+def _noted(path: Place) -> NotedInputs:
     try:
         noted = msgspec.convert(parsed_json(path.read_bytes()), _Note)
         files = (
@@ -327,11 +333,11 @@ def _noted(path: Path) -> NotedInputs:
         raise UserError(msg) from error
 
 
-def _inputs_of(plan: Path) -> Path:
+def _inputs_of(plan: Place) -> Place:
     return plan.with_name(plan.name.replace("plan", "inputs").removesuffix("l"))
 
 
-def _seen(plan: Path) -> tuple[object, ...]:
+def _seen(plan: Place) -> tuple[object, ...]:
     """What two written plans share if they are of the same chunks of the same files."""
     digests = tuple(chunk.digest for chunk in planned_chunks(plan))
     return digests, tuple(
@@ -339,7 +345,7 @@ def _seen(plan: Path) -> tuple[object, ...]:
     )
 
 
-def forget_plans(folder: Path, which: tuple[int, int] = WHOLE) -> None:
+def forget_plans(folder: Place, which: tuple[int, int] = WHOLE) -> None:
     """Remove what other runs planned, once no committed chunk is of inputs as they saw them.
 
     Args:
@@ -355,21 +361,21 @@ def forget_plans(folder: Path, which: tuple[int, int] = WHOLE) -> None:
             remove([path])
 
 
-def _is_of_others(plan: Path, own: Path) -> bool:
+def _is_of_others(plan: Place, own: Place) -> bool:
     try:
         return _seen(plan) != _seen(own)
     except (UserError, OSError, ValueError):
         return True
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Place) -> Plan:
     """What `write_plan` wrote; of slices, which plan the same chunks of the same files, any one's.
 
     Raises:
       UserError: if it is not there, or slices saw different inputs.
     """
     try:
-        first, *others = sorted(folder.glob("plan*.jsonl"))
+        first, *others = _sorted(folder, "plan*.jsonl")
         is_one = all(_seen(path) == _seen(first) for path in others)
         chunks = tuple(map(_chunk, first.read_bytes().splitlines()))
     except (OSError, ValueError) as error:
@@ -382,7 +388,7 @@ def read_plan(folder: Path) -> Plan:
     return Plan(files=files, chunks=chunks, skipped=skipped, uncut=())
 
 
-def read_chunk(path: Path, offset: int) -> Chunk:
+def read_chunk(path: Place, offset: int) -> Chunk:
     """The chunk at a byte offset of a written plan."""
     with path.open("rb") as file:
         file.seek(offset)
@@ -403,7 +409,7 @@ class PlannedChunk(NamedTuple):
     offset: int
 
 
-def planned_chunks(path: Path) -> Iterator[PlannedChunk]:
+def planned_chunks(path: Place) -> Iterator[PlannedChunk]:
     """The chunks of a written plan, in order; one line in memory at a time."""
     offset = 0
     with path.open("rb") as file:

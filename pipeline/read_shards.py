@@ -8,12 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.changes import has_sha256
+from pipeline.remote import Place
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
 from schemas.errors import UserError
 from schemas.keys import SPLITS
 
 
-def shards_of(out: Path, manifest: dict[str, Any], config: str) -> list[dict[str, Any]]:
+def shards_of(out: Place, manifest: dict[str, Any], config: str) -> list[dict[str, Any]]:
     """The shards of a config, split by split.
 
     Raises:
@@ -29,7 +30,7 @@ def shards_of(out: Path, manifest: dict[str, Any], config: str) -> list[dict[str
     return sorted(shards, key=lambda shard: SPLITS.index(shard["split"]))
 
 
-def tokenizer_of(out: Path, manifest: dict[str, Any]) -> OutputTokenizer:
+def tokenizer_of(out: Place, manifest: dict[str, Any]) -> OutputTokenizer:
     """The tokenizer that the shards were made with.
 
     Raises:
@@ -46,7 +47,7 @@ def tokenizer_of(out: Path, manifest: dict[str, Any]) -> OutputTokenizer:
 
 
 @contextlib.contextmanager
-def mapped_shard(out: Path, shard: dict[str, Any]) -> Iterator[pa.RecordBatchReader]:
+def mapped_shard(out: Place, shard: dict[str, Any]) -> Iterator[pa.RecordBatchReader]:
     """The record batches of a shard, mapped: what is not looked at is not read again.
 
     Raises:
@@ -60,5 +61,21 @@ def mapped_shard(out: Path, shard: dict[str, Any]) -> Iterator[pa.RecordBatchRea
             "with --repair"
         )
         raise UserError(msg)
-    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
+    with opened_shard(path) as reader:
+        yield reader
+
+
+@contextlib.contextmanager
+def opened_shard(path: Place) -> Iterator[pa.RecordBatchReader]:
+    """The record batches of a file: of one on this machine mapped, else read one after another.
+
+    Raises:
+      pa.ArrowException: if it is no Arrow stream.
+      OSError: if it can't be read.
+    """
+    if isinstance(path, Path):
+        opened = pa.memory_map(str(path))
+    else:
+        opened = pa.PythonFile(path.open(), mode="r")
+    with opened as file, pa.ipc.open_stream(file) as reader:
         yield reader

@@ -10,10 +10,11 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol
 
 from backports import zstd
 
+from pipeline.remote import RemotePath
 from schemas.errors import UserError
 
 BLOCK_BYTES = 1 << 20
@@ -68,15 +69,15 @@ def open_input(path: str) -> BinaryIO:
             msg = f"may not read {path}: give permission, or take it out of the inputs"
             raise UserError(msg) from error
         except FileNotFoundError as error:
-            msg = f"{path} is gone since the inputs were listed: bring it back, or use --update"
-            raise UserError(msg) from error
-    # Imported here: a second of start-up that local files can do without.
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
+            raise _gone(path) from error
+    try:
+        return RemotePath(path).open()
+    except FileNotFoundError as error:
+        raise _gone(path) from error
 
-    # UNCOMPRESSED: Beam would decompress by suffix, and stop without a word where a stream is cut.
-    opened = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return cast("BinaryIO", opened)
+
+def _gone(path: str) -> UserError:
+    return UserError(f"{path} is gone since the inputs were listed: bring it back, or use --update")
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.atomic import write_json
-from pipeline.commit import CHUNKS, RUN
+from pipeline.commit import RUN, committed, local_run
 from pipeline.output import OPTIONS
+from pipeline.remote import Place
 from schemas.errors import UserError
 from schemas.words import counted
 
@@ -55,7 +56,7 @@ def is_local(given: list[str]) -> bool:
 
 
 def run_driver(
-    out: Path,
+    out: Place,
     which: tuple[int, int],
     options: list[str],
     *,
@@ -82,9 +83,10 @@ def run_driver(
     names = [str(out.absolute()), "/".join(map(str, which))]
     runner = [str(workers), LOCAL_RUNNER] if is_local(options) else ["0"]
     command = [sys.executable, "-m", "pipeline.driver", *names, *runner, *options]
-    restarts, done = 0, _n_committed(out)
+    log = local_run(out) / LOG
+    restarts, done = 0, len(committed(out))
     while True:
-        code, last_line = _run_once(command, out / RUN / LOG, lock, tick)
+        code, last_line = _run_once(command, log, lock, tick)
         if code == 0:
             return
         if code == EXIT_USER_ERROR:
@@ -92,7 +94,7 @@ def run_driver(
         # Negative: the driver itself was killed by a signal; with one worker it is the worker.
         if not (code == EXIT_WORKER_DIED or code < 0):
             break
-        before, done = done, _n_committed(out)
+        before, done = done, len(committed(out))
         # Only deaths that no chunk came between are a sign that one chunk cannot be done.
         restarts = 1 if done > before else restarts + 1
         if restarts > MAX_RESTARTS:
@@ -102,15 +104,10 @@ def run_driver(
             f"(restart {restarts} of at most {MAX_RESTARTS} without a new chunk)"
         )
     msg = (
-        f"the job failed ({_why(code, last_line)}); see {out / RUN / LOG}, then run the same "
+        f"the job failed ({_why(code, last_line)}); see {log}, then run the same "
         "command again: what is committed is kept"
     )
     raise UserError(msg)
-
-
-def _n_committed(out: Path) -> int:
-    folder = out / CHUNKS
-    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
 
 
 def _why(code: int, last_line: str) -> str:
@@ -157,7 +154,7 @@ def _last_lines(log_file: Path) -> list[str]:
         return log.read().decode(errors="replace").strip().splitlines()
 
 
-def write_options(out: Path, fields: dict[str, object]) -> None:
+def write_options(out: Place, fields: dict[str, object]) -> None:
     """Note how and with what this run was started: for people, never read again."""
     versions = {}
     for name in NOTED_VERSIONS:

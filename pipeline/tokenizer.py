@@ -16,6 +16,7 @@ from pipeline.output import KEPT_TOKENIZER, TOKENIZER_FILES
 from pipeline.piece import check_unchanged
 from pipeline.plan import cut_ranges
 from pipeline.readers import InputRange, documents_of
+from pipeline.remote import Place
 from pipeline.streams import ReadBytes
 from schemas.config import PrepareConfig
 from schemas.delimiters import DelimiterScheme
@@ -66,7 +67,7 @@ class OutputTokenizer:
         """What tokenizer.json and tokenizer_config.json hold, by these names."""
         return dict(zip(TOKENIZER_FILES, (self.json.encode(), json_bytes(self.names)), strict=True))
 
-    def save(self, out: Path) -> list[Path]:
+    def save(self, out: Place) -> list[Place]:
         """Write the files that are not there as they should be, each whole or not at all.
 
         Returns:
@@ -111,7 +112,7 @@ class OutputTokenizer:
         return SegmentTokenizer(self.json, eos=self.eos, bos=self.bos, pad=self.pad, engine=engine)
 
 
-def load_output_tokenizer(out: Path) -> OutputTokenizer:
+def load_output_tokenizer(out: Place) -> OutputTokenizer:
     """What an output was tokenised with.
 
     Raises:
@@ -229,14 +230,14 @@ def _trained_names(eos: str | None) -> dict[str, str]:
     return {"eos": eos, "bos": eos, "pad": DEFAULT_PAD}
 
 
-def keep_trained(out: Path, tokenizer: OutputTokenizer) -> None:
+def keep_trained(out: Place, tokenizer: OutputTokenizer) -> None:
     """Keep the copy that `saved_tokenizer` falls back on."""
     if not has_sha256(out / KEPT_TOKENIZER, tokenizer.sha256):
         with atomic_file(out / KEPT_TOKENIZER) as file:
             file.write(tokenizer.json.encode())
 
 
-def saved_tokenizer(out: Path, sha256s: Collection[str], *, eos: str | None) -> OutputTokenizer:
+def saved_tokenizer(out: Place, sha256s: Collection[str], *, eos: str | None) -> OutputTokenizer:
     """A tokenizer that was trained for an output; its tokenizer_config.json need not be there.
 
     Args:

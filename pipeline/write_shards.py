@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from pipeline.atomic import HashingFile, atomic_file
 from pipeline.commit import REJECTED, commit_piece
 from pipeline.piece import Piece
 from pipeline.readers import DAMAGED, reason_kind
+from pipeline.remote import Place
 from schemas.config import PrepareConfig
 from schemas.episode import Player
 from schemas.keys import SPLITS, document_key, row_id, split_of
@@ -30,7 +30,7 @@ _ROWS_OF_CONFIG = {"documents": document_rows, "episodes": episode_rows}
 
 
 def write_piece(
-    out: Path, piece: Piece, tokenizer: SegmentTokenizer, config: PrepareConfig
+    out: Place, piece: Piece, tokenizer: SegmentTokenizer, config: PrepareConfig
 ) -> bool:
     """Write all that a tokenised piece gives; returns whether its chunk is now committed.
 
@@ -78,7 +78,7 @@ def _splits(table: pa.Table, holdout: float) -> Iterator[tuple[str, pa.Table]]:
         yield split, pa.concat_tables(stretches).combine_chunks()
 
 
-def _write_shard(out: Path, path: str, config: str, split: str, table: pa.Table) -> ShardRecord:
+def _write_shard(out: Place, path: str, config: str, split: str, table: pa.Table) -> ShardRecord:
     with atomic_file(out / path) as file:
         write_stream(file, table)
     players = np.zeros(len(Player), np.int64)
@@ -119,7 +119,7 @@ def _refused(table: pa.Table) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write_rejected(out: Path, path: str, refused: list[dict[str, Any]]) -> list[File]:
+def _write_rejected(out: Place, path: str, refused: list[dict[str, Any]]) -> list[File]:
     if not refused:
         return []
     with atomic_file(out / path) as file:

@@ -3,7 +3,7 @@
 import importlib.metadata
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +12,18 @@ from schemas.errors import UserError
 from schemas.keys import SPLITS
 from transforms.annotate import OBJECTIVES
 
+if TYPE_CHECKING:
+    from pipeline.remote import Place
+
 EXIT_DAMAGED = 3
 
 Config = StrEnum("Config", {name: name for name in CONFIGS})
 Split = StrEnum("Split", {name: name for name in SPLITS})
 Objective = StrEnum("Objective", {name: name for name in OBJECTIVES})
 PreparedFolder = Annotated[Path, typer.Argument(help="Output of duologue prepare.")]
+PreparedPlace = Annotated[
+    str, typer.Argument(metavar="FOLDER", help="Output of duologue prepare; a URL also.")
+]
 
 app = typer.Typer(
     name="duologue",
@@ -50,6 +56,19 @@ def options_of_all(
     ] = False,
 ) -> None:
     """Raw text to two-player episodes: who asks, who answers, for every token."""
+
+
+def placed(folder: str) -> "Place":
+    """What was typed as an output, as a path; Beam's options are taken for it and for inputs.
+
+    Raises:
+      UserError: if it is in an object store that can't be used.
+    """
+    from pipeline.remote import check_stores, place, use_options
+
+    use_options(beam_argv)
+    check_stores([folder])
+    return place(folder)
 
 
 def exit_by(is_whole: bool, *, strict: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.app import app, beam_argv, exit_by
+from jobs.commands.app import app, beam_argv, exit_by, placed
 from schemas.config import CONFIGS, ENCODING_ERRORS, PrepareConfig
 from schemas.delimiters import SCHEMES
 from schemas.words import counted
@@ -69,7 +69,10 @@ def segment(
 )
 def prepare(
     inputs: Annotated[list[str], typer.Argument(help="Files, folders, globs or URLs.")],
-    out: Annotated[Path, typer.Option(help="Folder of the shards; the same command resumes.")],
+    out: Annotated[
+        str,
+        typer.Option(metavar="FOLDER", help="Of the shards, or a URL; the same command resumes."),
+    ],
     tokenizer: Annotated[
         str, typer.Option(help="A tokenizer.json, a model folder, or train:N.")
     ] = "train:32768",
@@ -150,27 +153,30 @@ def prepare(
         repair=repair,
         beam=tuple(beam_argv),
     )
-    console = Console(stderr=True)
+    console, folder = Console(stderr=True), placed(out)
     if plan:
-        show_plan(inputs, out, config, options, console=console)
+        show_plan(inputs, folder, config, options, console=console)
         return
-    manifest = run(inputs, out, config, options, console=console)
+    manifest = run(inputs, folder, config, options, console=console)
     if manifest is None:
-        print(f"slice {slice} is done; when all are: duologue finish {shlex.quote(str(out))}")
+        print(f"slice {slice} is done; when all are: duologue finish {shlex.quote(str(folder))}")
         return
-    exit_by(show_outcome(out, manifest), strict=strict)
+    exit_by(show_outcome(folder, manifest), strict=strict)
 
 
 @app.command(epilog="Example: **duologue finish shards**")
 def finish(
-    out: Annotated[Path, typer.Argument(help="Output whose slices are all done.")],
+    out: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="Output whose slices are all done, or its URL.")
+    ],
     strict: Annotated[bool, typer.Option("--strict", help="Fail where exit 3 would be.")] = False,
 ) -> None:
     """Write the manifest and card of an output that slices have made."""
     from jobs.prepare.command import finish as run
     from jobs.prepare.outcome import show_outcome
 
-    exit_by(show_outcome(out, run(out)), strict=strict)
+    folder = placed(out)
+    exit_by(show_outcome(folder, run(folder)), strict=strict)
 
 
 def _check_format(name: str | None) -> None:

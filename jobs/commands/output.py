@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.app import Config, Objective, PreparedFolder, Split, app
+from jobs.commands.app import (
+    Config,
+    Objective,
+    PreparedFolder,
+    PreparedPlace,
+    Split,
+    app,
+    placed,
+)
 from schemas.errors import UserError
 from schemas.words import counted
 
@@ -16,7 +24,7 @@ ExportFormat = StrEnum("ExportFormat", ["messages"])
 
 @app.command(epilog="Example: **duologue inspect shards --config episodes -n 5**")
 def inspect(
-    folder: PreparedFolder,
+    folder: PreparedPlace,
     config: Annotated[Config | None, typer.Option(help="Whose rows are shown.")] = None,
     split: Annotated[Split, typer.Option(help="Of which split.")] = "train",
     n: Annotated[int, typer.Option("-n", "--rows", min=0, help="How many rows to show.")] = 3,
@@ -28,18 +36,18 @@ def inspect(
     from jobs.inspect import inspect as run
 
     chosen = None if config is None else str(config)
-    run(folder, console=Console(), config=chosen, split=str(split), n_rows=n, seed=seed)
+    run(placed(folder), console=Console(), config=chosen, split=str(split), n_rows=n, seed=seed)
 
 
 @app.command(epilog="Example: **duologue verify shards**")
 def verify(
-    folder: PreparedFolder,
+    folder: PreparedPlace,
 ) -> None:
     """Check every shard against the manifest and every row against what is promised of it."""
     from jobs.verify import verify as run
     from jobs.view import on_one_line
 
-    faults = list(run(folder))
+    faults = list(run(placed(folder)))
     for fault in faults:
         print(on_one_line(fault), file=sys.stderr)
     if faults:

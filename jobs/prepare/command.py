@@ -1,22 +1,21 @@
 """`duologue prepare`: raw text in, tokenised two-player episodes out."""
 
-import dataclasses
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from jobs.prepare.inputs import list_files
 from jobs.prepare.options import PrepareOptions
-from jobs.prepare.progress import shown_progress
+from jobs.prepare.progress import looking, shown_progress
 from jobs.prepare.settle import settle
 from jobs.view import say
 from pipeline.changes import NAMED, incomplete_chunks, take_back
-from pipeline.commit import RUN, forget_pieces, is_committed, locked, sweep
+from pipeline.commit import RUN, committed, forget_pieces, locked, sweep
 from pipeline.engine import engine_words, forget_engine
 from pipeline.manifest import write_manifest
 from pipeline.output import check_free, read_config, unfinish
 from pipeline.plan import WHOLE, Plan, noted_slices, read_plan
+from pipeline.remote import Place, check_stores
 from pipeline.supervise import n_cores, run_driver, write_options
 from pipeline.tokenizer import load_output_tokenizer
 from schemas.config import PrepareConfig
@@ -26,7 +25,7 @@ from schemas.words import counted
 
 def prepare(
     inputs: list[str],
-    out: Path,
+    out: Place,
     config: PrepareConfig,
     options: PrepareOptions,
     *,
@@ -47,6 +46,7 @@ def prepare(
     Raises:
       UserError: for anything that the person can mend; what is committed is kept.
     """
+    check_stores([*inputs, str(out)])
     files, left_out = list_files(inputs, out, config, console)
     check_free(out)
     with locked(out, is_slice=options.which is not None) as lock:
@@ -61,7 +61,7 @@ def prepare(
         return write_manifest(out, plan, config, tokenizer)
 
 
-def finish(out: Path) -> dict[str, Any]:
+def finish(out: Place) -> dict[str, Any]:
     """Write manifest and card of an output whose slices are all done; returns the manifest.
 
     Raises:
@@ -78,13 +78,14 @@ def finish(out: Path) -> dict[str, Any]:
         return write_manifest(out, plan, config, load_output_tokenizer(out))
 
 
-def _refuse_missing(out: Path, plan: Plan) -> None:
+def _refuse_missing(out: Place, plan: Plan) -> None:
     """Refuse to finish while chunks are missing, naming the slices that are to be run.
 
     Raises:
       UserError: if any is.
     """
-    is_missing = [not is_committed(out, chunk.digest) for chunk in plan.chunks]
+    done = committed(out)
+    is_missing = [chunk.digest not in done for chunk in plan.chunks]
     counts = {count for _, count in noted_slices(out / RUN)}
     if not any(is_missing) or len(counts) != 1:
         return  # Slices of several counts: write_manifest names a chunk.
@@ -101,7 +102,7 @@ def _refuse_missing(out: Path, plan: Plan) -> None:
     raise UserError(msg)
 
 
-def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
+def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
     which = options.which or WHOLE
     mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
     if incomplete := incomplete_chunks(out, mine):
@@ -110,9 +111,9 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         say(console, f"gone or cut short: {lost[0]}{more}; made again")
     # The pieces of a chunk are to be of one reading.
-    pending = [digest for digest in mine if not is_committed(out, digest)]
-    for digest in pending:
-        forget_pieces(out, digest)
+    done = committed(out)
+    pending = [digest for digest in mine if digest not in done]
+    forget_pieces(out, pending)
     before = len(mine) - len(pending)
     if pending:
         unfinish(out)
@@ -131,7 +132,7 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
             f"resuming: {before} of {counted(len(mine), 'chunk')} committed", highlight=False
         )
     workers = options.workers or n_cores()
-    write_options(out, {"workers": workers, "options": dataclasses.asdict(options)})
+    write_options(out, {"workers": workers, "options": options.noted()})
     forget_engine(out)
     with shown_progress(out, mine, console) as tick:
         words: str | None = None
@@ -142,12 +143,13 @@ def _run(out: Path, plan: Plan, options: PrepareOptions, lock: int, console: Con
             if words is None and (words := engine_words(out)):
                 say(console, words)
 
-        run_driver(
-            out,
-            which,
-            list(options.beam),
-            workers=workers,
-            lock=lock,
-            tick=look,
-            say=lambda line: say(console, line),
-        )
+        with looking(out, look) as seldom:
+            run_driver(
+                out,
+                which,
+                list(options.beam),
+                workers=workers,
+                lock=lock,
+                tick=seldom,
+                say=lambda line: say(console, line),
+            )

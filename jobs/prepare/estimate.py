@@ -1,7 +1,6 @@
 """`duologue prepare --plan`: what a run would do and take."""
 
 from collections import Counter
-from pathlib import Path
 
 from rich.console import Console
 
@@ -10,9 +9,10 @@ from jobs.prepare.options import PrepareOptions
 from jobs.prepare.settle import chunks_to_take_back, found_tokenizer, with_tokenizer
 from jobs.view import on_one_line
 from pipeline.changes import incomplete_chunks
-from pipeline.commit import is_committed
+from pipeline.commit import committed
 from pipeline.output import check_free, check_places, is_output
 from pipeline.plan import Plan, make_plan
+from pipeline.remote import Place, check_stores
 from pipeline.supervise import n_cores
 from schemas.config import PrepareConfig
 from schemas.words import counted
@@ -25,7 +25,7 @@ BYTES_PER_WORKER_SECOND = 2_000_000
 
 def show_plan(
     inputs: list[str],
-    out: Path,
+    out: Place,
     config: PrepareConfig,
     options: PrepareOptions,
     *,
@@ -36,6 +36,7 @@ def show_plan(
     Raises:
       UserError: as `prepare` would; over what an output holds, after the plan is printed.
     """
+    check_stores([*inputs, str(out)])
     files, left_out = list_files(inputs, out, config, console)
     check_free(out)
     if tokenizer := found_tokenizer(out, options):
@@ -65,7 +66,7 @@ def show_plan(
             print(f"{on_one_line(str(out))}: its tokenizer is lost, and would be trained again")
 
 
-def _show_standing(out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions) -> None:
+def _show_standing(out: Place, plan: Plan, config: PrepareConfig, options: PrepareOptions) -> None:
     """Print what of the plan an output has, or refuse it as a run would."""
     if not options.repair:
         check_places(out)
@@ -73,7 +74,7 @@ def _show_standing(out: Path, plan: Plan, config: PrepareConfig, options: Prepar
     names = [chunk.digest for chunk in plan.chunks]
     whole = [name for name in names if name not in damaged]
     again = {*damaged, *stale, *incomplete_chunks(out, whole)}
-    kept = sum(name not in again and is_committed(out, name) for name in names)
+    kept = len(committed(out).intersection(names) - again)
     words = f"{on_one_line(str(out))}: {kept} of {counted(len(names), 'chunk')} committed already"
     if again:
         words += f", {counted(len(again), 'committed chunk')} damaged, gone or out of date"

@@ -1,19 +1,18 @@
 """The files that `prepare` reads."""
 
-from pathlib import Path
-
 from rich.console import Console
 
 from jobs.view import say
 from pipeline.inputs import InputFile, list_inputs
 from pipeline.plan import by_suffix, left_out_words, reader_for, usable_files
 from pipeline.readers import READER_OF_NAME, check_column, reader_of
+from pipeline.remote import Place
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
 
 def list_files(
-    inputs: list[str], out: Path, config: PrepareConfig, console: Console
+    inputs: list[str], out: Place, config: PrepareConfig, console: Console
 ) -> tuple[list[InputFile], list[InputFile]]:
     """The files to read, and those that no reader takes; columns are checked.
 

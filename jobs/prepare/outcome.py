@@ -1,7 +1,6 @@
 """What a finished output holds and lacks, as `prepare` and `finish` print it."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 from jobs.view import on_one_line
@@ -9,6 +8,7 @@ from pipeline.changes import NAMED
 from pipeline.commit import REJECTED
 from pipeline.output import MANIFEST
 from pipeline.readers import INVALID_UTF8, MENDS
+from pipeline.remote import Place
 from schemas.config import MIN_TEST_SOURCES
 from schemas.words import counted
 
@@ -16,7 +16,7 @@ from schemas.words import counted
 MAX_HOLDOUT = 0.25
 
 
-def show_outcome(out: Path, manifest: dict[str, Any]) -> bool:
+def show_outcome(out: Place, manifest: dict[str, Any]) -> bool:
     """Print what an output holds and lacks; returns whether nothing was rejected or damaged."""
     for name in manifest["config"]["configs"]:
         shards = [shard for shard in manifest["shards"] if shard["config"] == name]

@@ -24,6 +24,7 @@ from pipeline.output import (
     unfinish,
 )
 from pipeline.plan import WHOLE, Plan, forget_plans, make_plan, noted_slices, write_plan
+from pipeline.remote import Place
 from pipeline.tokenizer import (
     OutputTokenizer,
     given_tokenizer,
@@ -40,7 +41,7 @@ from schemas.words import counted
 def settle(
     files: list[InputFile],
     left_out: list[InputFile],
-    out: Path,
+    out: Place,
     config: PrepareConfig,
     options: PrepareOptions,
     *,
@@ -78,7 +79,7 @@ def settle(
 
 def _settle_tokenizer(
     files: list[InputFile],
-    out: Path,
+    out: Place,
     config: PrepareConfig,
     options: PrepareOptions,
     console: Console,
@@ -95,7 +96,7 @@ def _settle_tokenizer(
 
 def _trained(
     files: list[InputFile],
-    out: Path,
+    out: Place,
     config: PrepareConfig,
     options: PrepareOptions,
     console: Console,
@@ -123,7 +124,7 @@ def with_tokenizer(
     return tokenizer, config
 
 
-def found_tokenizer(out: Path, options: PrepareOptions) -> OutputTokenizer | None:
+def found_tokenizer(out: Place, options: PrepareOptions) -> OutputTokenizer | None:
     """The tokenizer that is given, or was trained for an output; None if it is to be trained."""
     if options.entries is None:
         return given_tokenizer(Path(options.tokenizer), eos=options.eos)
@@ -138,7 +139,7 @@ def found_tokenizer(out: Path, options: PrepareOptions) -> OutputTokenizer | Non
         raise
 
 
-def _refuse_another(out: Path, trained: OutputTokenizer) -> None:
+def _refuse_another(out: Place, trained: OutputTokenizer) -> None:
     """Refuse a tokenizer that was trained to take the place of a lost one, if it is not the same.
 
     Raises:
@@ -155,7 +156,7 @@ def _refuse_another(out: Path, trained: OutputTokenizer) -> None:
 
 
 def _settle_output(
-    out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions, console: Console
+    out: Place, plan: Plan, config: PrepareConfig, options: PrepareOptions, console: Console
 ) -> None:
     """Make a new output, or bring an old one to where the job can go on."""
     # Nothing is changed before the last of what may refuse.
@@ -182,7 +183,7 @@ def _settle_output(
 
 
 def chunks_to_take_back(
-    out: Path, plan: Plan, config: PrepareConfig, options: PrepareOptions
+    out: Place, plan: Plan, config: PrepareConfig, options: PrepareOptions
 ) -> tuple[list[str], list[str]]:
     """(damaged, stale) digests of committed chunks, as the options ask for them.
 
@@ -199,7 +200,7 @@ def chunks_to_take_back(
     return damaged, []
 
 
-def _refuse_other_slices(out: Path, options: PrepareOptions) -> None:
+def _refuse_other_slices(out: Place, options: PrepareOptions) -> None:
     """Refuse to mix slices of several N: nobody could say which are missing.
 
     Raises:
@@ -217,7 +218,7 @@ def _refuse_other_slices(out: Path, options: PrepareOptions) -> None:
 
 
 def _settle_saved(
-    out: Path, tokenizer: OutputTokenizer, config: PrepareConfig, console: Console
+    out: Place, tokenizer: OutputTokenizer, config: PrepareConfig, console: Console
 ) -> None:
     """Workers load what is saved: save it again if it is not what the config names."""
     if config.tokenizer_entries is not None:

@@ -326,7 +326,7 @@ def test_a_full_standard_error_ends_no_job(here):
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["good.txt", "--out", "s3://bucket/out"], "s3:/bucket/out is a URL: outputs are written"),
+        (["good.txt", "--out", "s3x://bucket/out"], "Beam knows s3:// and gs://"),
         (["", "--out", "out"], "an input is empty: give a file"),
     ],
 )
@@ -334,7 +334,7 @@ def test_what_a_shell_or_a_store_may_make_of_names_is_refused(here, argv, says):
     ran = duologue("prepare", *argv, "--tokenizer", "tokenizer.json", cwd=here)
     assert ran.code == 1
     assert says in ran.last_line
-    assert not (here / "s3:").exists()
+    assert not (here / "s3x:").exists()
 
 
 FAILS = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.changes import incomplete_chunks, stale_chunks, take_back
-from pipeline.commit import RUN, forget_pieces, is_committed, sweep
+from pipeline.commit import RUN, committed, forget_pieces, sweep
 from pipeline.inputs import list_inputs
 from pipeline.manifest import write_manifest
 from pipeline.output import begin, unfinish
@@ -100,8 +100,8 @@ def steps(out: Path, folder: Path, config: PrepareConfig = CONFIG) -> Iterator[N
     forget_plans(out / RUN)
     take_back(out, incomplete_chunks(out, [chunk.digest for chunk in plan.chunks]))
     for chunk in plan.chunks:
-        if not is_committed(out, chunk.digest):
-            forget_pieces(out, chunk.digest)
+        if chunk.digest not in committed(out):
+            forget_pieces(out, [chunk.digest])
             for piece in read_pieces(chunk, config):
                 yield
                 write_piece(out, tokenized(piece), SEGMENT_TOKENIZER, config)

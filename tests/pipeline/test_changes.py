@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.changes import damaged_chunks, refuse_changes, stale_chunks, take_back
-from pipeline.commit import forget_pieces, is_committed, record_path, sweep
+from pipeline.commit import committed, forget_pieces, record_path, sweep
 from pipeline.output import begin
 from pipeline.piece import read_pieces
 from pipeline.plan import forget_plans, noted_inputs, read_plan, write_plan
@@ -144,7 +144,7 @@ def test_a_damaged_shard_takes_its_chunk_back_and_made_again_it_is_the_same(root
     [digest] = damaged_chunks(out)
     take_back(out, [digest])
     assert digest == shard.name.partition("-")[0]
-    assert not is_committed(out, digest)
+    assert digest not in committed(out)
     sweep(out)
     [chunk] = [each for each in plan_of(root / "in").chunks if each.digest == digest]
     make_chunk(out, chunk)
@@ -281,5 +281,5 @@ def test_pieces_of_a_chunk_that_was_not_committed_are_forgotten(tmp_path):
     _, second, *_ = read_pieces(plan.chunks[0], CONFIG)
     write_piece(tmp_path / "out", tokenized(second), SEGMENT_TOKENIZER, CONFIG)
     assert list(tmp_path.glob("out/_run/pieces/*/*"))
-    forget_pieces(tmp_path / "out", plan.chunks[0].digest)
+    forget_pieces(tmp_path / "out", [plan.chunks[0].digest])
     assert not list(tmp_path.glob("out/_run/pieces/*/*"))
