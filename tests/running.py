@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from transforms.train_tokenizer import train_bpe
 
-CHUNK_BYTES = 8_192
+CHUNK_BYTES = 5_000
 """Of `write_corpus`: about twenty chunks, some of several files, some of one range."""
 
 COMMON = ("--holdout", "0.2", "--chunk-bytes", str(CHUNK_BYTES))

@@ -222,7 +222,7 @@ def test_update_equals_a_fresh_run(corpus, prepared, tokenizer_file, tmp_path):
     # Of the same size: only the time stamp and the bytes tell.
     edited.write_text(edited.read_text().swapcase())
     # In another chunk: of one only the hash of all its bytes is known.
-    os.utime(changed / "notes/old/02.md", (1, 1))
+    os.utime(changed / "notes/old/10.md", (1, 1))
     argv = ["prepare", changed, "--tokenizer", tokenizer_file, *COMMON, "--workers", 1, "--out"]
     refused = duologue(*argv, out)
     assert refused.code == 1
