@@ -65,7 +65,8 @@ def test_a_file_that_fails_while_it_is_made_leaves_the_older_one(folder):
             file.write(b"newer" * 10**7)
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert path.read_bytes() == b"older"
     assert [*temporary_files(folder)] == []
 
