@@ -8,7 +8,7 @@ TARGETS ?=
 ARGS ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup system demo test check fix fuzz clean bench bench-segmentation bench-reliability
+.PHONY: help setup system store demo test check fix fuzz clean bench bench-segmentation bench-reliability
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 setup")'
 	@echo "setting up $(VENV): about 7 GB of packages, which takes minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --constraint constraints.txt --editable '.[fast,train,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --constraint constraints.txt --editable '.[fast,s3,train,test]'
 	touch $@
 
 demo: setup ## run the main job on real text (or CORPUS=folder)
@@ -31,7 +31,14 @@ system: # what tests of the report and of faults need; those skip where it canno
 	--no-install-recommends chromium chromium-driver fonts-dejavu-core fuse3; } > /dev/null 2>&1 \
 	|| echo "no chromium and chromedriver, or no fuse3: tests in a browser or of faults will skip"
 
-test: setup system ## all that CI runs: ruff, mypy, every test
+store: build/store/versitygw # the server that tests of object stores need; two minutes, once
+
+build/store/versitygw:
+	@mkdir -p $(@D)
+	@GOBIN=$(CURDIR)/$(@D) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 > $(@D)/log 2>&1 \
+	|| echo "no Go, or no versitygw: tests of object stores will skip"
+
+test: setup system store ## all that CI runs: ruff, mypy, every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -15,7 +15,7 @@ from pipeline.engine import segment_tokenizer
 from pipeline.output import read_config
 from pipeline.piece import Piece, read_pieces
 from pipeline.plan import PlannedChunk, plan_name, read_chunk
-from pipeline.remote import Place
+from pipeline.remote import Place, use_options
 from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -57,7 +57,9 @@ def run_job(
             _ = (
                 pipeline
                 | "Pending" >> beam.Create(offsets, reshuffle=False).with_output_types(int)
-                | PrepareChunks(out, out / RUN / plan_name(which), read_config(out), looked_at)
+                | PrepareChunks(
+                    out, out / RUN / plan_name(which), read_config(out), tuple(options), looked_at
+                )
             )
     except Exception as error:
         # Runners give a worker's exception back as it was, or as text within their own; either
@@ -79,12 +81,14 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
       out: the output folder, seen by all workers under this path.
       plan: the written plan, likewise.
       config: what to make.
+      options: Beam's, for its filesystems: not every runner gives them to its workers.
       looked_at: as of `run_job`.
     """
 
     out: Place
     plan: Place
     config: PrepareConfig
+    options: tuple[str, ...] = ()
     looked_at: int | None = None
 
     def expand(self, offsets: "beam.PCollection[int]") -> "beam.PCollection[bool]":
@@ -94,7 +98,7 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
         return (
             offsets
             | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.ParDo(ReadChunks(self.plan, self.config))
+            | "Read" >> beam.ParDo(ReadChunks(self.plan, self.config, self.options))
             | "Segment" >> beam.Map(_segmented).with_output_types(Piece)
             | "Tokenize" >> beam.ParDo(TokenizePieces(tokenizer))
             | "Write" >> beam.ParDo(WritePieces(self.out, self.config, tokenizer))
@@ -106,9 +110,14 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
 class ReadChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Offset of a chunk in the plan -> its pieces, one in memory at a time."""
 
-    def __init__(self, plan: Place, config: PrepareConfig) -> None:
+    def __init__(self, plan: Place, config: PrepareConfig, options: tuple[str, ...]) -> None:
         self._plan = plan
         self._config = config
+        self._options = options
+
+    def setup(self) -> None:
+        """Once a worker; what follows is fused with this, and so in the same process."""
+        use_options(self._options)
 
     def process(self, offset: int) -> Iterator[Piece]:
         """Read a chunk."""

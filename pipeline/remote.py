@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import importlib.util
 import io
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -207,8 +208,12 @@ def use_options(options: Sequence[str]) -> None:
 @functools.cache
 def filesystems() -> Any:  # noqa: ANN401 Beam is untyped here
     """Beam's `FileSystems`, with the options that were given."""
+    # It warns of Google's packages, of which nobody asked.
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     from apache_beam.io.filesystems import FileSystems
 
+    logging.disable(level)
     if _given_options:
         FileSystems.set_options(_parsed_options())
     if importlib.util.find_spec("boto3"):
@@ -265,6 +270,7 @@ def _check_s3(url: str) -> None:
     if not importlib.util.find_spec("boto3"):
         msg = f"{url} needs the package boto3: pip install '.[s3]'"
         raise UserError(msg)
+    filesystems()
     from apache_beam.io.aws.clients.s3 import boto3_client, messages
 
     client = boto3_client.Client(_parsed_options())
