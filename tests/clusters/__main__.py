@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.speed.corpus import made_corpus, made_tokenizer
-from tests.clusters import flink, install
+from tests.clusters import flink, install, prism, spark
 from tests.clusters.engine import Engine
 from tests.clusters.machines import EngineError, machines
 from tests.clusters.trial import Trial, tried
 from tests.running import duologue
 
-ENGINES = {"flink": flink.started}
+ENGINES = {"flink": flink.started, "spark": spark.started, "prism": prism.started}
 
 WORKERS = 2
 

@@ -32,6 +32,7 @@ _POM = """\
 _ARTIFACTS = {"flink": "beam-runners-flink-1.19", "spark": "beam-runners-spark-3"}
 
 FLINK_DRIVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+SPARK_DRIVER = "org.apache.beam.runners.spark.SparkJobServerDriver"
 
 
 class CannotInstallError(Exception):

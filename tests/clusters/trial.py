@@ -116,7 +116,7 @@ def _running(machines: Machines, argv: list[str], out: Path) -> Iterator[subproc
 def _kill_amid(
     machines: Machines, words: str, child: subprocess.Popen[bytes], out: Path
 ) -> dict[Path, tuple[int, int]]:
-    """Kill one process on a worker amid the job; returns the files that were committed by then.
+    """Kill one process amid the job; returns the files that were committed by then.
 
     Raises:
       EngineError: if the job ended before, or no such process runs.
@@ -131,7 +131,7 @@ def _kill_amid(
     wait_for("the first chunks", is_amid, JOB_SECONDS)
     victims = [
         process
-        for machine in range(1, machines.n_workers + 1)
+        for machine in range(machines.n_workers + 1)
         for process, line in machines.processes(machine).items()
         if words in line
     ]
