@@ -111,6 +111,8 @@ def main() -> int:
             for cells in trials(name, work, prepare, local):
                 lines.append(_line(cells))
                 print(lines[-1], flush=True)
+                # What has to be: yes, yes, and nothing redone, lost or doubled.
+                failed |= "no" in cells or any(cell != "0" for cell in cells[-3:])
         except (EngineError, install.CannotInstallError) as error:
             print(f"{name}: {error}", file=sys.stderr, flush=True)
             failed = True
