@@ -8,7 +8,7 @@ TARGETS ?=
 ARGS ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup system store demo test check fix fuzz clean bench bench-segmentation bench-reliability
+.PHONY: help setup system store demo test check fix fuzz clean bench bench-segmentation bench-reliability cluster-test
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -43,6 +43,11 @@ test: setup system store ## all that CI runs: ruff, mypy, every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+cluster-test: setup ## prepare on Flink, Spark and Prism, with parts killed (or ARGS="flink"); needs root
+	@command -v curl > /dev/null && command -v ip > /dev/null && command -v go > /dev/null \
+	|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl iproute2 golang-go; }
+	$(BIN)/python -m tests.clusters $(ARGS)
 
 check: setup ## ruff, mypy and the fast tests
 	$(BIN)/ruff check .

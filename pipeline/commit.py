@@ -77,6 +77,11 @@ def record_path(out: Place, digest: str) -> Place:
     return out / CHUNKS / f"{digest}.json"
 
 
+def is_committed(out: Place, digest: str) -> bool:
+    """Whether the chunk's record is there."""
+    return record_path(out, digest).exists()
+
+
 def committed(out: Place) -> set[str]:
     """Digests of all chunks whose record is there; one listing, however many there are."""
     return {path.stem for path in (out / CHUNKS).glob("*.json")}

@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.coder import PieceCoder
-from pipeline.commit import RUN
+from pipeline.commit import RUN, is_committed
 from pipeline.engine import segment_tokenizer
 from pipeline.output import read_config
 from pipeline.piece import Piece, read_pieces
@@ -98,7 +98,7 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
         return (
             offsets
             | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.ParDo(ReadChunks(self.plan, self.config, self.options))
+            | "Read" >> beam.ParDo(ReadChunks(self.out, self.plan, self.config, self.options))
             | "Segment" >> beam.Map(_segmented).with_output_types(Piece)
             | "Tokenize" >> beam.ParDo(TokenizePieces(tokenizer))
             | "Write" >> beam.ParDo(WritePieces(self.out, self.config, tokenizer))
@@ -108,9 +108,15 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
 @beam.typehints.with_input_types(int)
 @beam.typehints.with_output_types(Piece)
 class ReadChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
-    """Offset of a chunk in the plan -> its pieces, one in memory at a time."""
+    """Offset of a chunk in the plan -> its pieces, one in memory at a time.
 
-    def __init__(self, plan: Place, config: PrepareConfig, options: tuple[str, ...]) -> None:
+    An engine that lost a worker may give chunks again that are committed: those have no pieces.
+    """
+
+    def __init__(
+        self, out: Place, plan: Place, config: PrepareConfig, options: tuple[str, ...] = ()
+    ) -> None:
+        self._out = out
         self._plan = plan
         self._config = config
         self._options = options
@@ -121,7 +127,9 @@ class ReadChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
 
     def process(self, offset: int) -> Iterator[Piece]:
         """Read a chunk."""
-        yield from read_pieces(read_chunk(self._plan, offset), self._config)
+        chunk = read_chunk(self._plan, offset)
+        if not is_committed(self._out, chunk.digest):
+            yield from read_pieces(chunk, self._config)
 
 
 def _segmented(piece: Piece) -> Piece:

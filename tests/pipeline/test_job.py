@@ -6,7 +6,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.coder import PieceCoder
 from pipeline.commit import committed
-from pipeline.job import PrepareChunks
+from pipeline.job import PrepareChunks, ReadChunks
 from pipeline.output import begin
 from pipeline.piece import Piece
 from pipeline.plan import planned_chunks, write_plan
@@ -56,3 +56,15 @@ def test_no_table_is_pickled_between_the_steps(folder, tmp_path):
     assert committed(out) == {chunk.digest for chunk in plan.chunks}
     make_output(tmp_path / "plain", folder)
     assert tree(out) == tree(tmp_path / "plain")
+
+
+def test_a_committed_chunk_has_no_pieces(folder, tmp_path):
+    out, plan = tmp_path / "out", plan_of(folder)
+    begin(out, CONFIG)
+    TOKENIZER.save(out)
+    write_plan(plan, out / "_run")
+    reader = ReadChunks(out, out / "_run/plan.jsonl", CONFIG)
+    chunks = list(planned_chunks(out / "_run/plan.jsonl"))
+    assert all(any(reader.process(chunk.offset)) for chunk in chunks)
+    make_output(out, folder)
+    assert not any(list(reader.process(chunk.offset)) for chunk in chunks)

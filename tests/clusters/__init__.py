@@ -1,0 +1,1 @@
+"""Real engines on this machine, without Docker; make cluster-test runs them."""
