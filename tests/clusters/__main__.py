@@ -70,7 +70,8 @@ def row(engine: Engine, ready: float, trial: Trial) -> list[str]:
     """A line of the table."""
     return [
         *(engine.name, engine.version, f"{ready:.0f}", f"{trial.seconds:.0f}"),
-        *(_word(trial.is_equal), trial.killed or "nothing", _word(trial.survived)),
+        *(_word(trial.is_equal), trial.killed or "nothing"),
+        "when run again" if trial.resumed else _word(trial.survived),
         *map(str, (trial.committed, trial.redone, trial.lost, trial.doubled)),
     ]
 
@@ -111,7 +112,7 @@ def main() -> int:
             for cells in trials(name, work, prepare, local):
                 lines.append(_line(cells))
                 print(lines[-1], flush=True)
-                # What has to be: yes, yes, and nothing redone, lost or doubled.
+                # Nothing is to be redone, lost or doubled, and no job lost for good.
                 failed |= "no" in cells or any(cell != "0" for cell in cells[-3:])
         except (EngineError, install.CannotInstallError) as error:
             print(f"{name}: {error}", file=sys.stderr, flush=True)

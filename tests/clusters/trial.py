@@ -35,7 +35,8 @@ class Trial:
     Attributes:
       killed: what was killed; empty if nothing was.
       seconds: that the command took.
-      survived: whether it ended well, without being run again.
+      survived: whether it ended well.
+      resumed: whether it did so when it was run again, as a person would; only if it had not.
       committed: chunks that were committed at the kill.
       redone: those of them whose record or a shard was written again afterwards.
       lost: files that the local run has and this one has not.
@@ -47,6 +48,7 @@ class Trial:
     killed: str
     seconds: float
     survived: bool
+    resumed: bool
     committed: int
     redone: int
     lost: int
@@ -77,12 +79,17 @@ def tried(
             before = _kill_amid(machines, engine.victims[victim], child, out)
         code = child.wait(JOB_SECONDS)
     seconds = time.monotonic() - begun
-    here, there = tree(out), tree(local)
     said = out.with_suffix(".log").read_text(errors="replace").strip().splitlines()
+    again = None
+    if victim and code:
+        with _running(machines, argv, out) as child:
+            again = child.wait(JOB_SECONDS)
+    here, there = tree(out), tree(local)
     return Trial(
         killed=victim,
         seconds=seconds,
         survived=code == 0,
+        resumed=again == 0,
         committed=sum(path.suffix == ".json" for path in before),
         redone=_redone(before),
         lost=len(there.keys() - here),
