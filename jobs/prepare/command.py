@@ -8,6 +8,7 @@ from jobs.prepare.inputs import list_files
 from jobs.prepare.options import PrepareOptions
 from jobs.prepare.progress import looking, shown_progress
 from jobs.prepare.settle import settle
+from jobs.prepare.stragglers import stragglers_named
 from jobs.view import say
 from pipeline.changes import NAMED, incomplete_chunks, take_back
 from pipeline.commit import RUN, committed, forget_pieces, locked, sweep
@@ -104,7 +105,8 @@ def _refuse_missing(out: Place, plan: Plan) -> None:
 
 def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
     which = options.which or WHOLE
-    mine = [chunk.digest for chunk in plan.chunks[which[0] :: which[1]]]
+    chunks = plan.chunks[which[0] :: which[1]]
+    mine = [chunk.digest for chunk in chunks]
     if incomplete := incomplete_chunks(out, mine):
         take_back(out, incomplete)
         lost = [path for paths in incomplete.values() for path in paths]
@@ -136,10 +138,12 @@ def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Co
     forget_engine(out)
     with shown_progress(out, mine, console) as tick:
         words: str | None = None
+        name_stragglers = stragglers_named(out, chunks, lambda line: say(console, line))
 
         def look() -> None:
             nonlocal words
             tick()
+            name_stragglers()
             if words is None and (words := engine_words(out)):
                 say(console, words)
 

@@ -186,6 +186,27 @@ def test_a_killed_worker_does_not_end_the_command(argv, prepared, tmp_path):
     assert tree(out) == tree(prepared)
 
 
+def test_a_worker_that_stands_still_is_waited_for_by_name(argv, prepared, tmp_path):
+    out, said = tmp_path / "out", tmp_path / "said"
+    with said.open("w+") as log, started(argv(out, "--workers", 2), log) as running:
+        until(lambda: chunks_of(out), running)
+        [driver] = psutil.Process(running.pid).children()
+        straggler, other = driver.children()
+        straggler.suspend()
+        until(lambda: "waiting for" in said.read_text(), running)
+        words = " ".join(said.read_text().split())
+        found = re.search(r"waiting for (\d+) of (\d+) chunks: (\S+)", words)
+        assert found, words
+        n_left, n_chunks, name = int(found[1]), int(found[2]), found[3].rstrip(",")
+        # The other worker has done its whole share, and ended.
+        assert not other.is_running() or other.status() == psutil.STATUS_ZOMBIE
+        assert n_left == n_chunks - len(chunks_of(out)) < n_chunks - 1
+        assert (argv(out)[1] / name).exists()
+        straggler.resume()
+        assert running.wait(WATCH_SECONDS) == 0, said.read_text()
+    assert tree(out) == tree(prepared)
+
+
 def test_a_killed_command_leaves_no_process(argv, tmp_path):
     with started(argv(tmp_path / "out", "--workers", 2)) as running:
         until(lambda: chunks_of(tmp_path / "out"), running)
