@@ -62,8 +62,9 @@ def wait_for_engine(out: Place, looked_at: int) -> None:
       out: the output.
       looked_at: what `begin_choosing` gave this process, or the one that it is a fork of.
     """
-    # Nothing is written: the pipe ends with the process.
-    os.read(looked_at, 1)
+    # The pipe ends with the process, whatever its libraries may print.
+    while os.read(looked_at, 1024):
+        pass
     if not _noted(out):
         _note(out, REFERENCE, f"{FAST} cannot be looked at (it ends the process that does)")
 
