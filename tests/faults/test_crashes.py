@@ -114,7 +114,7 @@ def crash_one_after_the_other(home, what, steps, run):
 
 
 def update_slice(home):
-    return prepare(home, "--workers", 1, "--update", "--slice", "1/2")
+    return prepare(home, "--workers", 1, "--update", "--slice", "0/2")
 
 
 def finish(home):
@@ -143,7 +143,7 @@ def test_crashes_amid_the_update_of_a_slice_and_finish_are_mended_by_the_same_co
     shutil.copy2(updated / EDITED, home / EDITED)
     crash_one_after_the_other(home, what, UPDATE_STEPS, update_slice)
     assert update_slice(home).code == 0
-    assert prepare(home, "--workers", 1, "--slice", "0/2").code == 0
+    assert prepare(home, "--workers", 1, "--slice", "1/2").code == 0
     crash_one_after_the_other(home, what, FINISH_STEPS, finish)
     ran = finish(home)
     assert ran.code == 3, ran.err

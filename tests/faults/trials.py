@@ -43,9 +43,9 @@ def can_mount() -> bool:
 
 
 def make_home(home: Path) -> None:
-    """A folder with `corpus`, of six chunks that take every path of the protocol, and `tok.json`.
+    """A folder with `corpus`, of five chunks that take every path of the protocol, and `tok.json`.
 
-    Some chunks are bundles, some parts of a file, one comes in pieces, one has what is rejected.
+    One chunk is a bundle and has what is rejected, two are parts of a file, one comes in pieces.
     """
     notes = home / "corpus/notes"
     notes.mkdir(parents=True)
