@@ -147,11 +147,6 @@ def prism() -> Path:
     return _go("prism", f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{BEAM}")
 
 
-def boot() -> Path:
-    """What Beam's containers start: installs what a job ships, then starts its worker."""
-    return _go("container", f"github.com/apache/beam/sdks/v2/python/container@v{BEAM}")
-
-
 def _go(name: str, module: str) -> Path:
     def make(path: Path) -> None:
         run("go", "install", module, env={"GOBIN": str(path.parent)})
