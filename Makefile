@@ -8,7 +8,7 @@ TARGETS ?=
 ARGS ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup system store demo test check fix fuzz clean bench bench-segmentation bench-reliability cluster-test
+.PHONY: help setup system store demo test check fix fuzz clean bench bench-segmentation bench-reliability cluster-test bench-scaling
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -75,3 +75,6 @@ bench-segmentation: setup ## quality and speed of segmentation on gold from pack
 
 bench-reliability: setup system ## what is lost to faults, at seeded moments and at every step
 	$(BIN)/python -m benchmarks.reliability
+
+bench-scaling: setup ## plan 200,000 chunks (ARGS="--chunks N"), commit made-up records, kill, resume, finish
+	$(BIN)/python -m benchmarks.scaling --folder /dev/shm $(ARGS)

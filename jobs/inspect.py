@@ -1,7 +1,7 @@
 """What `duologue inspect` prints: a summary of an output, and some of its rows by player."""
 
 import heapq
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from jobs.view import Segment, on_one_line, say, show_heading, show_legend, show
 from pipeline.output import read_manifest
 from pipeline.read_shards import opened_shard
 from pipeline.remote import Place, place
+from pipeline.tape import Tape
 from schemas.episode import row_schema
 from schemas.errors import UserError
 from schemas.keys import digest
@@ -63,7 +64,7 @@ def inspect(
         shards = _shards_of(manifest, config, split, out_dir)
         tokenizer = _tokenizer_of(out_dir)
         show_legend(console)
-        for row in draw_rows([out_dir / shard["path"] for shard in shards], n_rows, seed=seed):
+        for row in draw_rows((out_dir / shard["path"] for shard in shards), n_rows, seed=seed):
             show_row(row, tokenizer, console)
 
 
@@ -85,7 +86,7 @@ def show_summary(manifest: Mapping[str, Any], console: Console) -> None:
     _damage(console, manifest["damaged_inputs"])
 
 
-def draw_rows(shards: Sequence[Place], n_rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
+def draw_rows(shards: Iterable[Place], n_rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
     """Draws rows by their ids, which are hashes: those that follow the seed's point on their ring.
 
     Only the ids of the shards are read, then the rows drawn.
@@ -147,10 +148,10 @@ def _tokenizer_of(out_dir: Place) -> Tokenizer:
 
 def _shards_of(
     manifest: Mapping[str, Any], config: str | None, split: str, out_dir: Place
-) -> list[Mapping[str, Any]]:
-    shards = [shard for shard in manifest["shards"] if shard["rows"]]
+) -> Tape[Mapping[str, Any]]:
+    shards = Tape(shard for shard in manifest["shards"] if shard["rows"])
     for name in ("episodes", "documents") if config is None else (config,):
-        found = [shard for shard in shards if (shard["config"], shard["split"]) == (name, split)]
+        found = Tape(s for s in shards if (s["config"], s["split"]) == (name, split))
         if found:
             return found
     there = sorted({f"{shard['config']}/{shard['split']}" for shard in shards})
@@ -210,7 +211,7 @@ def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def _rows_table(shards: Sequence[Mapping[str, Any]]) -> Table:
+def _rows_table(shards: Iterable[Mapping[str, Any]]) -> Table:
     headings = ("config", "split", "rows", "tokens", "nature", "player one", "player two")
     table = _table(headings, n_of_words=2)
     groups: dict[tuple[str, str], list[int]] = {}

@@ -2,7 +2,6 @@
 
 import bisect
 import contextlib
-import dataclasses
 import io
 import shutil
 import sys
@@ -263,7 +262,7 @@ def segment_files(
 
 
 @contextlib.contextmanager
-def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
+def _files(given: str, reader: str | None) -> Iterator[Iterable[InputFile]]:
     """The files that an argument names, each called as typed."""
     if given == "-":
         with tempfile.NamedTemporaryFile() as copy:
@@ -278,7 +277,7 @@ def _files(given: str, reader: str | None) -> Iterator[list[InputFile]]:
         if left_out:
             _say(left_out_words(by_suffix(left_out), (file.relative for file in left_out)))
         above = printable(given.rstrip("/"))
-        yield [dataclasses.replace(each, relative=f"{above}/{each.relative}") for each in files]
+        yield [each._replace(relative=f"{above}/{each.relative}") for each in files]
     elif Path(given).exists():
         check_file(given)
         yield [_file(given, printable(given))]

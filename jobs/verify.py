@@ -4,20 +4,19 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.atomic import json_bytes
-from pipeline.changes import has_sha256
+from pipeline.atomic import has_sha256, json_bytes
 from pipeline.commit import CHUNKS, REJECTED, RUN, chunk_record, committed
-from pipeline.manifest import card_of, manifest_of, read_list
+from pipeline.lists import LISTS, list_file, read_list
+from pipeline.manifest import card_of, manifest_of
 from pipeline.output import (
     CARD,
     CONFIG,
-    LISTS,
     MANIFEST,
     TOKENIZER_FILES,
     known_configs,
@@ -27,6 +26,7 @@ from pipeline.output import (
 from pipeline.plan import noted_inputs, read_plan
 from pipeline.read_shards import opened_shard
 from pipeline.remote import Place
+from pipeline.tape import Tape
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
 from schemas.config import CONFIGS, PrepareConfig
 from schemas.delimiters import SCHEMES
@@ -39,8 +39,8 @@ from transforms.tokenize import SegmentTokenizer
 
 _NOTED = {
     "config": f"{RUN}/{CONFIG}",
-    "inputs": f"{RUN}/inputs.json",
-    "skipped_inputs": f"{RUN}/inputs.json",
+    "inputs": f"{RUN}/inputs.jsonl",
+    "skipped_inputs": f"{RUN}/inputs.jsonl",
 }
 """Fields of the manifest that do not come from records, and where they stand too."""
 
@@ -127,9 +127,8 @@ def _records(out: Place) -> tuple[dict[str, ChunkRecord], list[str]]:
 
 def _lost_records(out: Place, manifest: dict[str, Any], done: dict[str, ChunkRecord]) -> list[str]:
     """Digests of chunks without a record: of the plan, or of a shard that the manifest names."""
-    shards = manifest.get("shards")
-    named = shards if isinstance(shards, list) else []
-    paths = [each.get("path") for each in named if isinstance(each, dict)]
+    named = read_list(out, "shards", manifest.get("shards")) or []
+    paths = (each.get("path") for each in named if isinstance(each, dict))
     lost = {_digest_of(path) for path in paths if isinstance(path, str) and (out / path).is_file()}
     with contextlib.suppress(UserError):
         lost |= {chunk.digest for chunk in read_plan(out / RUN).chunks}
@@ -162,26 +161,31 @@ def _expected(
 def _differing(out: Place, manifest: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     """What of the manifest is not as expected: names of fields, and files of long lists."""
     found, files = dict(manifest), []
-    for path in LISTS:
-        name = Path(path).stem
+    for name in LISTS:
         found[name] = read_list(out, name, manifest.get(name))
         if found[name] is None and isinstance(manifest.get(name), dict):
             found[name] = expected[name]
-            files.append(path)
+            files.append(list_file(name))
     fields = sorted(found.keys() | expected.keys())
-    # As JSON, where true is not 1.
-    differing = [
-        name for name in fields if json_bytes(found.get(name)) != json_bytes(expected.get(name))
-    ]
+    differing = [name for name in fields if not _is_same(found.get(name), expected.get(name))]
     if not differing and (out / MANIFEST).read_bytes() != json_bytes(manifest):
         differing = ["white space"]
     return files + differing
 
 
+def _is_same(one: Any, two: Any) -> bool:  # noqa: ANN401 JSON holds anything
+    """As JSON, where true is not 1; lists may be long."""
+    lists = (list, Tape)
+    if isinstance(one, lists) and isinstance(two, lists):
+        pairs = zip(one, two, strict=False)
+        return len(one) == len(two) and all(json_bytes(a) == json_bytes(b) for a, b in pairs)
+    return json_bytes(one) == json_bytes(two)
+
+
 def _manifest_faults(differing: list[str]) -> Iterator[str]:
-    files = [name for name in differing if name in LISTS]
+    files = [name for name in differing if name in map(list_file, LISTS)]
     yield from (f"{name}: is missing, or not the one that {MANIFEST} names" for name in files)
-    fields = [name for name in differing if name not in LISTS]
+    fields = [name for name in differing if name not in files]
     for source, names in groupby(fields, lambda name: _NOTED.get(name, CHUNKS)):
         yield f"{MANIFEST}: {', '.join(names)}: not what {source} says"
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, BinaryIO
 
 from pipeline.remote import Place, RemotePath, delete
@@ -92,6 +93,14 @@ def _renamed(path: Path) -> Iterator[HashingFile]:
         raise UserError(msg) from error
 
 
+def has_sha256(path: Place, expected: str) -> bool:
+    """Whether a file is there and has this hash."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == expected
+
+
 def make_folder(path: Place) -> None:
     """Make a folder and those above it that are missing, each on disk before this returns.
 
@@ -145,6 +154,15 @@ def temporary_files(out: Place) -> Iterator[Path]:
             yield from (path for path in out.glob(pattern) if not path.is_dir())
 
 
+def names_in(folder: Place) -> Iterator[str]:
+    """What is in a folder, in any order; nothing if it is not there. There may be millions."""
+    if not isinstance(folder, Path):
+        yield from (path.name for path in folder.glob("*"))
+    elif folder.is_dir():
+        with os.scandir(folder) as found:
+            yield from (each.name for each in found)
+
+
 def sizes_in(out: Place) -> Callable[[str], int | None]:
     """Says how many bytes a file of a folder has, by its relative path; None where there is none.
 
@@ -154,8 +172,11 @@ def sizes_in(out: Place) -> Callable[[str], int | None]:
         return out.sizes().get
 
     def size(name: str) -> int | None:
-        path = out / name
-        return path.stat().st_size if path.is_file() else None
+        try:
+            found = os.stat(f"{out}/{name}")  # noqa: PTH116 millions: a path object takes longer
+        except OSError:
+            return None
+        return found.st_size if S_ISREG(found.st_mode) else None
 
     return size
 

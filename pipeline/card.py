@@ -1,13 +1,13 @@
 """The front of a dataset card: what `datasets.load_dataset` finds configs, splits and counts by."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
 
-Files = Sequence[Mapping[str, Any]]
-"""Files of a split, each with `rows`, `size_bytes` and `sha256`."""
+Files = Iterable[Mapping[str, Any]]
+"""Files of a split, each with `rows`, `size_bytes` and `sha256`; read several times."""
 
 
 def dataset_card(files: Mapping[str, Mapping[str, Files]], pattern: str, body: str) -> str:
@@ -52,5 +52,8 @@ def dataset_card(files: Mapping[str, Mapping[str, Files]], pattern: str, body: s
 
 
 def _digest(splits: Mapping[str, Files]) -> str:
-    hashes = [each["sha256"] for files in splits.values() for each in files]
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+    state = hashlib.sha256()
+    for files in splits.values():
+        for each in files:
+            state.update(each["sha256"].encode())
+    return state.hexdigest()

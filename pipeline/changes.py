@@ -1,11 +1,17 @@
 """What changed since an output was begun: inputs that came, went or differ."""
 
-import hashlib
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
-from pipeline.atomic import sizes_in
-from pipeline.commit import RUN, chunk_record, chunk_records, committed, drop_chunk
+from pipeline.atomic import has_sha256, sizes_in
+from pipeline.commit import (
+    RUN,
+    chunk_record,
+    chunk_records,
+    committed,
+    drop_chunk,
+    is_committed,
+)
 from pipeline.inputs import InputFile
 from pipeline.output import unfinish
 from pipeline.piece import read_pieces
@@ -30,20 +36,18 @@ def stale_chunks(
     A chunk is read again only if a time stamp of its files is not the noted one. Those that are
     damaged are not looked at.
     """
-    planned = {chunk.digest: chunk for chunk in plan.chunks}
     touched = {name for name, why in _changed_files(out, plan).items() if why in _SAME_NAME}
+    left = committed(out)
+    left.difference_update(damaged)
+    deque(chunk_records(out, sorted(left)), maxlen=0)  # Named where one is damaged.
     stale = []
-    for digest in _committed(out, damaged):
-        chunk_record(out, digest)  # Named where it is damaged.
-        chunk = planned.get(digest)
-        is_touched = chunk is not None and any(part.relative in touched for part in chunk.ranges)
-        if chunk is None or (is_touched and _is_edited(out, chunk, config)):
-            stale.append(digest)
-    return stale
-
-
-def _committed(out: Place, damaged: Collection[str]) -> list[str]:
-    return sorted(committed(out).difference(damaged))
+    for chunk in plan.chunks:
+        if chunk.digest in left:
+            left.remove(chunk.digest)
+            is_touched = any(part.relative in touched for part in chunk.ranges)
+            if is_touched and _is_edited(out, chunk, config):
+                stale.append(chunk.digest)
+    return sorted((*left, *stale))
 
 
 def refuse_changes(
@@ -61,13 +65,14 @@ def refuse_changes(
       UserError: naming the first files that differ.
     """
     changed = _changed_files(out, plan)
-    planned = {chunk.digest for chunk in plan.chunks}
-    done = committed(out)
-    strangers = sorted(done - planned - set(damaged))
-    edited, moved = set(), set()
+    strangers = committed(out)
+    strangers.difference_update(damaged)
     for chunk in plan.chunks:
+        strangers.discard(chunk.digest)
+    edited, moved = set(), set()
+    for chunk in plan.chunks if changed else ():
         touched = {p.relative for p in chunk.ranges if changed.get(p.relative) == "touched"}
-        if chunk.digest not in done:
+        if touched and not is_committed(out, chunk.digest):
             # What is committed of no input may have been of these.
             moved |= touched if strangers else set()
         elif touched and chunk.digest not in damaged and _is_edited(out, chunk, config):
@@ -88,22 +93,35 @@ def refuse_changes(
 
 def _changed_files(out: Place, plan: Plan) -> dict[str, str]:
     """How each changed input differs from any note of it: "new", "gone", "resized", "touched"."""
-    now = {file.relative: file for file in plan.files}
     try:
         noted = noted_inputs(out / RUN)
     except UserError:
         noted = []
     if not noted:
         # Without notes (the folder was copied without _run) every file may have been edited.
-        return dict.fromkeys(now, "touched")
+        return dict.fromkeys((file.relative for file in plan.files), "touched")
     changed: dict[str, str] = {}
     for each in noted:
-        before = {file.relative: file for file in each.files}
-        for name in before.keys() | now.keys():
-            why = _change(before.get(name), now.get(name))
+        for name, before, now in _side_by_side(each.files, plan.files):
+            why = _change(before, now)
             if why and changed.get(name, "touched") == "touched":
                 changed[name] = why
     return dict(sorted(changed.items()))
+
+
+def _side_by_side(
+    before: Iterable[InputFile], now: Iterable[InputFile]
+) -> Iterator[tuple[str, InputFile | None, InputFile | None]]:
+    """(relative path, file before, file now) of two listings in order, which may be long."""
+    old, new = iter(before), iter(now)
+    one, two = next(old, None), next(new, None)
+    while one or two:
+        name = min(each.relative for each in (one, two) if each)
+        first = one if one and one.relative == name else None
+        second = two if two and two.relative == name else None
+        yield name, first, second
+        one = next(old, None) if first else one
+        two = next(new, None) if second else two
 
 
 def _change(before: InputFile | None, now: InputFile | None) -> str | None:
@@ -121,7 +139,7 @@ def _is_edited(out: Place, chunk: Chunk, config: PrepareConfig) -> bool:
 
 def damaged_chunks(out: Place) -> list[str]:
     """Digests of the chunks whose record or files are damaged; reads every file."""
-    return [digest for digest in _committed(out, ()) if not _is_whole(out, digest)]
+    return [digest for digest in committed(out) if not _is_whole(out, digest)]
 
 
 def _is_whole(out: Place, digest: str) -> bool:
@@ -140,11 +158,10 @@ def incomplete_chunks(out: Place, digests: Iterable[str]) -> dict[str, list[str]
     Much cheaper than `damaged_chunks`, which reads every file.
     """
     done = committed(out)
-    looked_at = [digest for digest in digests if digest in done]
-    if not looked_at:
+    if not done:
         return {}
     size_of, found = sizes_in(out), {}
-    for digest, record in zip(looked_at, chunk_records(out, looked_at), strict=True):
+    for digest, record in chunk_records(out, (each for each in digests if each in done)):
         sizes = {shard.path: shard.size_bytes for shard in record.shards}
         if lost := [
             path
@@ -161,11 +178,3 @@ def take_back(out: Place, digests: Collection[str]) -> None:
         unfinish(out)
     for digest in digests:
         drop_chunk(out, digest)
-
-
-def has_sha256(path: Place, expected: str) -> bool:
-    """Whether a file is there and has this hash."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == expected

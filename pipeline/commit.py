@@ -5,23 +5,28 @@ was killed, and is swept. Everything here is safe to repeat: the same chunk give
 """
 
 import contextlib
-import dataclasses
 import fcntl
 import hashlib
+import re
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from pipeline.atomic import (
     atomic_file,
     is_folder,
     json_bytes,
     make_folder,
+    names_in,
     remove,
     temporary_files,
 )
@@ -30,13 +35,17 @@ from schemas.config import CONFIGS
 from schemas.errors import UserError
 from schemas.keys import SPLITS
 from schemas.manifest import ChunkCounts, ChunkRecord
-from schemas.parse import parsed_json
 
 RUN = "_run"
 CHUNKS = "_chunks"
 PIECES = f"{RUN}/pieces"
 REJECTED = "rejected"
 LAST = "-last"
+_OF_RECORD = ".json"
+
+_RECORD = msgspec.json.Decoder(ChunkRecord)
+
+_SEAL = re.compile(rb'^ "sha256": "[0-9a-f]{64}",\n', re.MULTILINE)
 
 LOCK_SECONDS = 2.0
 """How long the workers of a command that was killed may take to notice."""
@@ -68,13 +77,20 @@ def add_counts(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]
 
 def record_bytes(record: ChunkRecord) -> bytes:
     """What a record's file holds: the fields, sealed with the hash of their own JSON."""
-    fields = dataclasses.asdict(record)
-    return json_bytes({**fields, "sha256": hashlib.sha256(json_bytes(fields)).hexdigest()})
+    data = json_bytes({**vars(record), "shards": [vars(shard) for shard in record.shards]})
+    # Where sorted keys have it: writing JSON is most of what a record takes, and is done once.
+    before, shards, after = data.partition(b'\n "shards": ')
+    return before + b"\n" + _seal(data) + shards[1:] + after
+
+
+def _seal(data: bytes) -> bytes:
+    """The line of a record that holds the hash of all others."""
+    return f' "sha256": "{hashlib.sha256(data).hexdigest()}",\n'.encode()
 
 
 def record_path(out: Place, digest: str) -> Place:
     """Where a chunk's record is."""
-    return out / CHUNKS / f"{digest}.json"
+    return out / CHUNKS / f"{digest}{_OF_RECORD}"
 
 
 def is_committed(out: Place, digest: str) -> bool:
@@ -84,7 +100,11 @@ def is_committed(out: Place, digest: str) -> bool:
 
 def committed(out: Place) -> set[str]:
     """Digests of all chunks whose record is there; one listing, however many there are."""
-    return {path.stem for path in (out / CHUNKS).glob("*.json")}
+    return {
+        name.removesuffix(_OF_RECORD)
+        for name in names_in(out / CHUNKS)
+        if name.endswith(_OF_RECORD)
+    }
 
 
 def read_record(path: Place) -> ChunkRecord:
@@ -95,17 +115,15 @@ def read_record(path: Place) -> ChunkRecord:
     """
     try:
         data = path.read_bytes()
-        fields = parsed_json(data)
-        record = msgspec.convert(fields, ChunkRecord)
+        record = _RECORD.decode(data)
         # Not written again to compare: that takes ten times as long.
-        sealed = data.replace(f' "sha256": "{fields["sha256"]}",\n'.encode(), b"", 1)
-        if hashlib.sha256(sealed).hexdigest() != fields["sha256"]:
-            msg = "its seal is broken"
-            raise ValueError(msg)
+        seal = _SEAL.search(data)
+        if not seal:
+            raise _damaged(path, "it has no seal")
+        if seal[0] != _seal(data.replace(seal[0], b"", 1)):
+            raise _damaged(path, "its seal is broken")
         return record
-    except KeyError as error:
-        raise _damaged(path, "it has no seal") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
 
 
@@ -129,9 +147,9 @@ def chunk_record(out: Place, digest: str) -> ChunkRecord:
 
 def _is_of(digest: str, path: str) -> bool:
     """Whether a file is of the chunk, and in the output: what a record names may be removed."""
-    name = PurePosixPath(path)
-    is_inside = not name.is_absolute() and ".." not in name.parts
-    return is_inside and name.name.startswith(f"{digest}-")
+    *above, name = path.split("/")
+    is_inside = above[:1] != [""] and ".." not in above
+    return is_inside and name.startswith(f"{digest}-")
 
 
 def commit_piece(out: Place, digest: str, piece: int, record: ChunkRecord) -> bool:
@@ -183,23 +201,23 @@ def _joined(pieces: list[ChunkRecord]) -> ChunkRecord:
 
 def records(out: Place) -> Iterator[tuple[str, ChunkRecord]]:
     """(digest, record) of all committed chunks, sorted by digest."""
-    digests = sorted(committed(out))
-    return zip(digests, chunk_records(out, digests), strict=True)
+    return chunk_records(out, sorted(committed(out)))
 
 
-def chunk_records(out: Place, digests: Sequence[str]) -> Iterator[ChunkRecord]:
-    """The records of committed chunks, in this order.
+def chunk_records(out: Place, digests: Iterable[str]) -> Iterator[tuple[str, ChunkRecord]]:
+    """(digest, record) of committed chunks, in this order.
 
     Raises:
       UserError: if one is damaged, or another chunk's.
     """
     if isinstance(out, Path):
-        yield from (chunk_record(out, digest) for digest in digests)
+        yield from ((digest, chunk_record(out, digest)) for digest in digests)
         return
+    left = iter(digests)
     # An object store answers late, but many at once.
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for start in range(0, len(digests), READ_AHEAD):
-            yield from pool.map(partial(chunk_record, out), digests[start : start + READ_AHEAD])
+        while some := [*islice(left, READ_AHEAD)]:
+            yield from zip(some, pool.map(partial(chunk_record, out), some), strict=True)
 
 
 def drop_chunk(out: Place, digest: str) -> None:
@@ -213,25 +231,41 @@ def drop_chunk(out: Place, digest: str) -> None:
     remove(out / each for each in paths)
 
 
-def forget_pieces(out: Place, digests: Collection[str]) -> None:
+def forget_pieces(out: Place, digests: Iterable[str]) -> None:
     """Remove the notes of chunks that were not committed: their pieces are to be of one reading."""
-    digests = set(digests)
-    remove(path for path in (out / PIECES).glob("*/*.json") if path.parent.name in digests)
+    notes = [*(out / PIECES).glob("*/*.json")]
+    noted = {note.parent.name for note in notes}.intersection(digests)
+    remove(note for note in notes if note.parent.name in noted)
 
 
 def sweep(out: Place) -> None:
     """Remove what no record names: temporary files, files of uncommitted chunks, noted pieces."""
-    named = {path for _, record in records(out) for path in record.paths}
+    deque(swept(out, records(out)), maxlen=0)
+
+
+def swept(out: Place, done: Iterable[tuple[str, ChunkRecord]]) -> Iterator[tuple[str, ChunkRecord]]:
+    """Pass on the records of all committed chunks; after the last, `sweep`.
+
+    For who reads them anyway: there may be millions.
+    """
+    hashes = array("q")  # Of the names: eight bytes each.
+    for digest, record in done:
+        hashes.extend(map(hash, record.paths))
+        yield digest, record
+    named = np.sort(np.frombuffer(hashes, np.int64))
     # Only where chunks are written: a model or a packed copy may have been put beside them.
-    folders = [*(f"{config}/{split}" for config in CONFIGS for split in SPLITS), REJECTED]
+    for folder in (*(f"{config}/{split}" for config in CONFIGS for split in SPLITS), REJECTED):
+        remove(_unnamed(out, folder, named))
     remove(temporary_files(out))
-    remove(
-        path
-        for folder in folders
-        for path in (out / folder).glob("*")
-        if f"{folder}/{path.name}" not in named and not is_folder(path)
-    )
     remove((out / PIECES).glob("*/*.json"))
+
+
+def _unnamed(out: Place, folder: str, named: np.ndarray) -> Iterator[Place]:
+    """Files of a folder whose hashes are not among the sorted ones."""
+    names = [f"{folder}/{name}" for name in names_in(out / folder)]
+    hashes = np.fromiter(map(hash, names), np.int64, len(names))
+    strays = (out / names[at] for at in np.flatnonzero(~np.isin(hashes, named)))
+    return (path for path in strays if not is_folder(path))
 
 
 @contextlib.contextmanager

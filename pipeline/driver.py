@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from pipeline.commit import RUN, committed
 from pipeline.engine import begin_choosing, loaded_tokenizer, wait_for_engine
 from pipeline.output import read_config
-from pipeline.plan import PlannedChunk, plan_name, planned_chunks
+from pipeline.plan import PlannedChunk, plan_path, planned_chunks
 from pipeline.remote import Place, place, use_options
 from pipeline.supervise import EXIT_USER_ERROR, EXIT_WORKER_DIED
 from schemas.errors import UserError
@@ -32,7 +32,7 @@ def pending_chunks(out: Place, which: tuple[int, int]) -> Iterator[PlannedChunk]
     """A slice's chunks that have no record."""
     index, count = which
     done = committed(out)
-    for number, chunk in enumerate(planned_chunks(out / RUN / plan_name(which))):
+    for number, chunk in enumerate(planned_chunks(plan_path(out / RUN, which))):
         if number % count == index and chunk.digest not in done:
             yield chunk
 
@@ -100,8 +100,10 @@ def main() -> None:
     # Beam and what it loads may print; the answer to the parent goes where they do not.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    work = list(pending_chunks(folder, the_slice))
-    looked_at = begin_choosing(folder, sum(chunk.cost for chunk in work), options)
+    # On a cluster they may be millions: its workers ask which there are.
+    work = list(pending_chunks(folder, the_slice)) if int(workers) else None
+    of_plan = planned_chunks(plan_path(folder / RUN, the_slice)) if work is None else work
+    looked_at = begin_choosing(folder, sum(chunk.cost for chunk in of_plan))
     # Only now: importing Beam takes nearly as long as looking at the engine does. Workers read and
     # segment meanwhile.
     from pipeline.job import run_job
@@ -119,11 +121,11 @@ def main() -> None:
     gc.freeze()
     # Before Python has threads: a fork copies only the one that calls it. Those of allocators and
     # pools that stand by are needed by no worker.
-    if int(workers) > 1 and len(work) > 1:
+    if work and int(workers) > 1 and len(work) > 1:
         work = _forked(shares(work, int(workers)))
     _end_with_parent()
     try:
-        if work:
+        if work is None or work:
             run_job(folder, the_slice, work, options, looked_at)
     except UserError as error:
         # Names of files may hold line ends; the answer is one line.

@@ -12,7 +12,7 @@ from pipeline.atomic import remove, write_json
 from pipeline.commit import RUN
 from pipeline.inputs import InputFile
 from pipeline.output import read_config
-from pipeline.plan import read_plan
+from pipeline.plan import noted_inputs
 from pipeline.remote import Place, place, use_options
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer, sampled_texts
 from schemas.config import PrepareConfig
@@ -89,7 +89,7 @@ def main() -> None:
     out = place(sys.argv[1])
     try:
         use_options(sys.argv[2:])
-        files, config = read_plan(out / RUN).files, read_config(out)
+        files, config = noted_inputs(out / RUN)[0].files, read_config(out)
         _note(out, *_chosen(load_output_tokenizer(out), files, config))
     except Exception as error:
         _note(out, REFERENCE, f"{FAST} cannot be looked at ({' '.join(str(error).split())})")

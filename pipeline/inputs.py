@@ -3,13 +3,16 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from stat import S_ISFIFO, S_ISREG, S_ISSOCK
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from pipeline.remote import Place, filesystems
+from pipeline.tape import Tape
 from schemas.errors import UserError
 from schemas.words import counted
 
@@ -28,8 +31,7 @@ _MARKS = (
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class InputFile:
+class InputFile(NamedTuple):
     """One file of the corpus.
 
     Attributes:
@@ -54,7 +56,7 @@ def list_inputs(
     exclude: Place | None = None,
     say: Callable[[str], None] = lambda _: None,
     is_read: Callable[[str], bool] = lambda _: True,
-) -> list[InputFile]:
+) -> Tape[InputFile]:
     """All files of the inputs (files, folders, globs, URLs), sorted by relative path.
 
     With several inputs each relative path begins with its input's name. What duologue wrote below
@@ -74,7 +76,7 @@ def list_inputs(
     if "" in inputs:
         msg = "an input is empty: give a file, a folder, a glob in quotes, or a URL"
         raise UserError(msg)
-    files: list[InputFile] = []
+    files: Tape[InputFile] = Tape()
     walk = _Walk(exclude=exclude, say=say, is_read=is_read)
     for given in inputs:
         name = _name(given)
@@ -85,10 +87,19 @@ def list_inputs(
             )
             raise UserError(msg)
         names[name] = given
-        files += _list_one(given, name, f"{name}/" if len(inputs) > 1 else "", walk)
+        for file in _list_one(given, name, f"{name}/" if len(inputs) > 1 else "", walk):
+            files.append(file)
+    files = _sorted(files)
     _refuse_doubles(files)
     walk.say_found()
-    return sorted(files, key=lambda file: file.relative)
+    return files
+
+
+def _sorted(files: Tape[InputFile]) -> Tape[InputFile]:
+    """By relative path, which a folder's files are already."""
+    if all(one.relative <= two.relative for one, two in pairwise(files)):
+        return files
+    return Tape(sorted(files, key=lambda file: file.relative))
 
 
 def _list_one(given: str, name: str, prefix: str, walk: "_Walk") -> Iterator[InputFile]:
@@ -97,28 +108,38 @@ def _list_one(given: str, name: str, prefix: str, walk: "_Walk") -> Iterator[Inp
     is_file = given.rstrip("/").endswith(name) and not Path(given).is_dir()
     for file in found:
         is_named = not prefix or (is_file and file.relative == name)
-        yield file if is_named else dataclasses.replace(file, relative=prefix + file.relative)
+        yield file if is_named else file._replace(relative=prefix + file.relative)
 
 
-def _refuse_doubles(files: Iterable[InputFile]) -> None:
-    first: dict[str, str] = {}
-    paths: dict[str, str] = {}
-    for file in files:
+def _refuse_doubles(files: Tape[InputFile]) -> None:
+    for one, two in pairwise(files):
         # A name that is no UTF-8 is spelled, as another may be called.
-        if file.relative in paths:
+        if one.relative == two.relative:
             msg = (
-                f"{paths[file.relative]!r} and {file.path!r} would both be {file.relative!r}: "
+                f"{one.path!r} and {two.path!r} would both be {one.relative!r}: "
                 "their documents would get the same sources; rename one"
             )
             raise UserError(msg)
-        paths[file.relative] = file.path
+    suspects = _shared(file.path for file in files)
+    first: dict[str, str] = {}
+    for file in files if suspects else ():
         if file.path in first:
             msg = (
                 f"{file.path} is in two inputs, as {first[file.path]} and as {file.relative}: "
                 "its documents would be there twice; name each once"
             )
             raise UserError(msg)
-        first[file.path] = file.relative
+        if hash(file.path) in suspects:
+            first[file.path] = file.relative
+
+
+def _shared(keys: Iterable[Hashable]) -> set[int]:
+    """Hashes that stand for more than one of the keys; eight bytes a key.
+
+    Whose hash is not among them is there once; the others are to be looked at.
+    """
+    hashes = np.sort(np.fromiter(map(hash, keys), np.int64))
+    return set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
 
 
 def _name(given: str) -> str:
@@ -137,10 +158,9 @@ class _Walk:
     exclude: Place | None
     say: Callable[[str], None]
     is_read: Callable[[str], bool]
-    special: list[Path] = dataclasses.field(default_factory=list)
-    # Side by side, 52 bytes a file: the strings are the listing's own.
-    paths: list[str] = dataclasses.field(default_factory=list)
-    inodes: list[int] = dataclasses.field(default_factory=list)
+    special: list[str] = dataclasses.field(default_factory=list)
+    # (path, device and number) of what is read.
+    inodes: Tape[tuple[str, tuple[int, int]]] = dataclasses.field(default_factory=Tape)
 
     def leaves_out(self, folder: Path) -> bool:
         if isinstance(self.exclude, Path) and _is_same(folder, self.exclude.resolve()):
@@ -157,18 +177,17 @@ class _Walk:
         """Take in a file that is there."""
         # Some file systems do not number their files.
         if stat.st_ino and self.is_read(path):
-            self.paths.append(path)
-            self.inodes.append(stat.st_dev << 64 | stat.st_ino)
+            self.inodes.append((path, (stat.st_dev, stat.st_ino)))
 
     def twice(self) -> list[tuple[str, str]]:
         """(path, an earlier path of the same file) for all that will be read again."""
-        shared = {one for one, two in pairwise(sorted(self.inodes)) if one == two}
-        first: dict[int, str] = {}
+        suspects = _shared(inode for _, inode in self.inodes)
+        first: dict[tuple[int, int], str] = {}
         again = []
-        for path, inode in zip(self.paths, self.inodes, strict=True):
+        for path, inode in self.inodes if suspects else ():
             if inode in first:
                 again.append((path, first[inode]))
-            elif inode in shared:
+            elif hash(inode) in suspects:
                 first[inode] = path
         return again
 
@@ -207,14 +226,14 @@ def _list_local(given: str, walk: _Walk) -> Iterator[InputFile]:
         return _local_files(path, _walked(path, walk), walk)
     if path.exists():
         check_file(given)
-        return _local_files(path.parent, iter([path]), walk)
+        return _local_files(path.parent, [str(path)], walk)
     if _MAGIC & set(given):
         # The part without wildcards is what the rest is relative to.
         fixed = Path(*_take_plain(path.parts))
         # A set: ** matches folders and what is in them.
         found = sorted(set(_expand(fixed, path.relative_to(fixed), walk)))
         if found:
-            return _local_files(fixed, iter(found), walk)
+            return _local_files(fixed, found, walk)
     msg = f"no such input: {given}; give a file, a folder, a glob in quotes, or a URL"
     raise UserError(msg)
 
@@ -226,7 +245,7 @@ def _take_plain(parts: Iterable[str]) -> Iterator[str]:
         yield part
 
 
-def _expand(fixed: Path, pattern: Path, walk: _Walk) -> Iterator[Path]:
+def _expand(fixed: Path, pattern: Path, walk: _Walk) -> Iterator[str]:
     leaves_out = functools.cache(walk.leaves_out)
     for path in fixed.glob(str(pattern)):
         *above, _ = (fixed / parent for parent in path.relative_to(fixed).parents)
@@ -237,23 +256,28 @@ def _expand(fixed: Path, pattern: Path, walk: _Walk) -> Iterator[Path]:
         if is_folder:
             yield from _walked(path, walk)
         else:
-            yield path
+            yield str(path)
 
 
-def _walked(folder: Path, walk: _Walk) -> Iterator[Path]:
-    """Files below a folder; hidden ones and outputs left out."""
-    seen = set()  # A link may lead back to a folder above it.
-    for root, folders, names in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
-        seen.add(Path(root).resolve())
-        # Sorted: which of two ways to a folder is gone is not for the file system to say.
-        folders[:] = [
-            name
-            for name in sorted(folders)
-            if name[0] != "."
-            and Path(root, name).resolve() not in seen
-            and not walk.leaves_out(Path(root, name))
-        ]
-        yield from (Path(root, name) for name in sorted(names) if name[0] != ".")
+def _walked(folder: Path, walk: _Walk, seen: set[Path] | None = None) -> Iterator[str]:
+    """Files below a folder in the order of their paths; hidden ones and outputs left out."""
+    seen = set() if seen is None else seen  # A link may lead back to a folder above it.
+    seen.add(folder.resolve())
+    _, folders, names = next(os.walk(folder, onerror=_refuse_unreadable, followlinks=True))
+    # Sorted: which of two ways to a folder is gone is not for the file system to say.
+    below = [
+        f"{name}/"
+        for name in sorted(folders)
+        if name[0] != "."
+        and (folder / name).resolve() not in seen
+        and not walk.leaves_out(folder / name)
+    ]
+    # With its slash a folder stands where the paths of its files do.
+    for name in sorted((*below, *(name for name in names if name[0] != ".")), key=printable):
+        if name[-1] == "/":
+            yield from _walked(folder / name, walk, seen)
+        else:
+            yield os.path.join(folder, name)  # noqa: PTH118 a path object a file takes longer
 
 
 def _refuse_unreadable(error: OSError) -> None:
@@ -265,29 +289,22 @@ def _is_same(folder: Path, other: Path) -> bool:
     return folder.name == other.name and folder.resolve() == other
 
 
-def _local_files(base: Path, paths: Iterator[Path], walk: _Walk) -> Iterator[InputFile]:
+def _local_files(base: Path, paths: Iterable[str], walk: _Walk) -> Iterator[InputFile]:
+    above = os.path.join(base, "")  # noqa: PTH118 ends in a slash, also that of /
     for path in paths:
-        relative = printable(path.relative_to(base).as_posix())
+        relative = printable(path.removeprefix(above))
         try:
-            stat = path.stat()
+            stat = os.stat(path)  # noqa: PTH116 likewise: half of the time that a listing takes
         except OSError:
             stat = None
         if stat is not None and not S_ISREG(stat.st_mode):
             walk.special.append(path)
             continue  # A pipe or a socket would be waited for, not read.
         if stat is None or not os.access(path, os.R_OK):
-            yield InputFile(
-                path=str(path), relative=relative, size_bytes=0, modified=0.0, is_readable=False
-            )
+            yield InputFile(path, relative, size_bytes=0, modified=0.0, is_readable=False)
             continue
-        name = str(path)
-        walk.note(name, stat)
-        yield InputFile(
-            path=name,
-            relative=relative,
-            size_bytes=stat.st_size,
-            modified=stat.st_mtime,
-        )
+        walk.note(path, stat)
+        yield InputFile(path, relative, size_bytes=stat.st_size, modified=stat.st_mtime)
 
 
 def state_of(path: str) -> tuple[int, float] | None:

@@ -14,7 +14,14 @@ from pipeline.commit import RUN, is_committed
 from pipeline.engine import segment_tokenizer
 from pipeline.output import read_config
 from pipeline.piece import Piece, read_pieces
-from pipeline.plan import PlannedChunk, plan_name, read_chunk
+from pipeline.plan import (
+    PlannedChunk,
+    Stretch,
+    plan_path,
+    read_chunk,
+    slice_of_stretch,
+    stretches,
+)
 from pipeline.remote import Place, use_options
 from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
@@ -34,7 +41,7 @@ _USER_ERROR = re.compile(
 def run_job(
     out: Place,
     which: tuple[int, int],
-    chunks: Iterable[PlannedChunk],
+    chunks: Iterable[PlannedChunk] | None,
     options: list[str],
     looked_at: int | None = None,
 ) -> None:
@@ -43,7 +50,8 @@ def run_job(
     Args:
       out: an output whose plan and config are written.
       which: (I, N): every Nth chunk from the Ith, counted from 0.
-      chunks: of the slice's plan.
+      chunks: of the slice's plan; None for all that are not committed, which workers then find:
+        what a job begins with is part of its description, and runners bound that.
       options: Beam's.
       looked_at: as of `pipeline.engine.segment_tokenizer`; only where the job is done in this
         process.
@@ -51,15 +59,17 @@ def run_job(
     Raises:
       UserError: what a worker raised as one.
     """
-    offsets = [chunk.offset for chunk in chunks]
+    plan = plan_path(out / RUN, which)
+    if chunks is None:
+        pending: beam.PTransform = PendingChunks(out, plan, which, tuple(options))
+    else:
+        pending = beam.Create([chunk.offset for chunk in chunks], reshuffle=False)
     try:
         with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
             _ = (
                 pipeline
-                | "Pending" >> beam.Create(offsets, reshuffle=False).with_output_types(int)
-                | PrepareChunks(
-                    out, out / RUN / plan_name(which), read_config(out), tuple(options), looked_at
-                )
+                | "Pending" >> pending.with_output_types(int)
+                | PrepareChunks(out, plan, read_config(out), tuple(options), looked_at)
             )
     except Exception as error:
         # Runners give a worker's exception back as it was, or as text within their own; either
@@ -68,6 +78,56 @@ def run_job(
         if found := _USER_ERROR.search(text):
             raise UserError(found[1]) from error
         raise
+
+
+@dataclasses.dataclass
+class PendingChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped here
+    """Offsets, in a written plan, of the chunks of a slice that are not committed.
+
+    Attributes:
+      out: as of `PrepareChunks`.
+      plan: likewise.
+      which: (I, N), the slice.
+      options: as of `PrepareChunks`.
+    """
+
+    out: Place
+    plan: Place
+    which: tuple[int, int]
+    options: tuple[str, ...] = ()
+
+    def expand(self, begin: "beam.pvalue.PBegin") -> "beam.PCollection[int]":
+        """Stretches of the plan, spread so that no worker looks for all records."""
+        return (
+            begin
+            | beam.Create([*stretches(self.plan)], reshuffle=False).with_output_types(Stretch)
+            | beam.Reshuffle()
+            | beam.ParDo(FindPending(self.out, self.plan, self.which, self.options))
+        )
+
+
+@beam.typehints.with_input_types(Stretch)
+@beam.typehints.with_output_types(int)
+class FindPending(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
+    """Stretch of the plan -> offsets of those of its chunks that are the slice's and not done."""
+
+    def __init__(
+        self, out: Place, plan: Place, which: tuple[int, int], options: tuple[str, ...]
+    ) -> None:
+        self._out = out
+        self._plan = plan
+        self._which = which
+        self._options = options
+
+    def setup(self) -> None:
+        """Once a worker."""
+        use_options(self._options)
+
+    def process(self, stretch: Stretch) -> Iterator[int]:
+        """Look for the records of a stretch."""
+        for chunk in slice_of_stretch(self._plan, stretch, self._which):
+            if not is_committed(self._out, chunk.digest):
+                yield chunk.offset
 
 
 @dataclasses.dataclass

@@ -17,6 +17,7 @@ from pipeline.atomic import (
     write_json,
 )
 from pipeline.commit import CHUNKS, REJECTED, RUN
+from pipeline.lists import LISTS, list_file, read_list
 from pipeline.remote import Place
 from schemas.config import CONFIGS, PrepareConfig
 from schemas.errors import UserError
@@ -27,9 +28,6 @@ from schemas.parse import parsed_json
 CARD = "README.md"
 CONFIG = "config.json"
 MANIFEST = "manifest.json"
-LISTS = ("inputs.parquet", "damaged_inputs.parquet")
-"""Lists of the manifest that are too long for it."""
-
 OPTIONS = "options.json"
 """What was typed, and the versions: for people."""
 
@@ -101,7 +99,7 @@ def known_configs(out: Place) -> list[PrepareConfig]:
 
 
 def read_manifest(out: Place) -> dict[str, Any]:
-    """The manifest of a finished output.
+    """The manifest of a finished output, its shards in it however many they are.
 
     Raises:
       UserError: if there is none, or it is damaged.
@@ -111,7 +109,14 @@ def read_manifest(out: Place) -> dict[str, Any]:
         msgspec.convert(manifest, Manifest)
     except msgspec.ValidationError as error:
         raise _no_manifest(out / MANIFEST, str(error)) from error
-    return manifest
+    shards = read_list(out, "shards", manifest["shards"])
+    if shards is None:
+        msg = (
+            f"{out / list_file('shards')} is missing, or not the one that {MANIFEST} names: run "
+            "the duologue prepare that wrote it again with --repair"
+        )
+        raise UserError(msg)
+    return {**manifest, "shards": shards}
 
 
 def stored_manifest(out: Place) -> dict[str, Any]:
@@ -194,9 +199,9 @@ def misplaced(out: Place) -> list[Place]:
 
 def _places(out: Place) -> Iterator[Place]:
     of_run = (f"{RUN}/{CONFIG}", KEPT_TOKENIZER, f"{RUN}/{OPTIONS}")
-    names = (CARD, MANIFEST, *TOKENIZER_FILES, *LISTS, *of_run)
+    names = (CARD, MANIFEST, *TOKENIZER_FILES, *map(list_file, LISTS), *of_run)
     yield from (out / name for name in names)
-    for pattern in ("plan*.jsonl", "inputs*.json"):
+    for pattern in ("plan*.jsonl", "inputs*.jsonl"):
         yield from (out / RUN).glob(pattern)
 
 

@@ -6,18 +6,18 @@ goes changes the bundle that it stands in, and seldom its neighbours.
 """
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
-from operator import attrgetter
+from itertools import islice, pairwise, zip_longest
 from pathlib import PurePosixPath
 from typing import NamedTuple, TypedDict
 
 import msgspec
 
-from pipeline.atomic import atomic_file, remove, write_json
+from pipeline.atomic import atomic_file, remove
 from pipeline.inputs import InputFile
 from pipeline.readers import (
     READER_OF_NAME,
@@ -30,6 +30,7 @@ from pipeline.readers import (
 )
 from pipeline.remote import Place
 from pipeline.streams import compression_of
+from pipeline.tape import Tape
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 from schemas.keys import digest
@@ -37,7 +38,7 @@ from schemas.manifest import Sums
 from schemas.parse import parsed_json
 from schemas.words import counted
 
-_PLAN_NAME = re.compile(r"plan(?:-([0-9]+)-([0-9]+))?\.jsonl")
+_PLAN_NAME = re.compile(r"plan(?:(?:-[0-9]+)?-(?P<count>[0-9]+))?\.jsonl")
 
 WHOLE = (0, 1)
 """The slice (I, N) that is everything."""
@@ -50,6 +51,8 @@ OPEN_COST_SHARE = 8192
 
 CUTS_A_CHUNK = 4
 """Expected files in a chunk's bytes that a bundle may end behind."""
+STRETCH_CHUNKS = 1000
+"""So that a job of 2 million chunks is described in 77 kB; with all their offsets it is 12 MB."""
 
 NAMED = 3
 """How many files, and kinds of files, a line about them names."""
@@ -83,10 +86,10 @@ class Plan:
       uncut: relative paths of inputs over a chunk's size that are read as one.
     """
 
-    files: tuple[InputFile, ...]
-    chunks: tuple[Chunk, ...]
+    files: Tape[InputFile]
+    chunks: Tape[Chunk]
     skipped: dict[str, int]
-    uncut: tuple[str, ...]
+    uncut: Tape[str]
 
     @property
     def n_bytes(self) -> int:
@@ -96,7 +99,7 @@ class Plan:
 
 def usable_files(
     files: Iterable[InputFile], *, reader: str | None
-) -> tuple[list[InputFile], list[InputFile]]:
+) -> tuple[Tape[InputFile], Tape[InputFile]]:
     """Split off the files that no reader takes.
 
     Args:
@@ -106,32 +109,35 @@ def usable_files(
     Raises:
       UserError: if nothing is left, or all of it is empty.
     """
-    files = list(files)
-    if reader is None and len(files) == 1 and reader_of(files[0].path) is None:
-        suffix = PurePosixPath(files[0].relative).suffix
-        msg = (
-            f"no reader for {files[0].relative} ({suffix or 'no suffix'}): "
-            f"say --format {' or '.join(READER_OF_NAME)}"
-        )
-        raise UserError(msg)
-    usable = [file for file in files if reader is not None or reader_of(file.path)]
-    left_out = [file for file in files if reader is None and not reader_of(file.path)]
+    usable, left_out = Tape[InputFile](), Tape[InputFile]()
+    for file in files:
+        is_read = reader is not None or reader_of(file.path)
+        (usable if is_read else left_out).append(file)
     if not usable:
-        known = ", ".join(suffix for each in READERS for suffix in each.suffixes)
-        found = "no files"
-        if files:
-            such_as = ", ".join(file.relative for file in files[:NAMED])
-            found = f"{counted(len(files), 'file')} that no reader takes, such as {such_as}"
-        msg = (
-            f"no usable file: found {found}; readable are {known} (and .gz, .zst), others with "
-            "--format text"
-        )
-        raise UserError(msg)
+        raise UserError(_none_usable(left_out))
     if not any(file.size_bytes for file in usable):
         why = "empty" if all(file.is_readable for file in usable) else "empty or cannot be read"
         msg = f"no usable file: all {len(usable)} are {why}, such as {usable[0].relative}"
         raise UserError(msg)
     return usable, left_out
+
+
+def _none_usable(left_out: Tape[InputFile]) -> str:
+    if len(left_out) == 1:
+        suffix = PurePosixPath(left_out[0].relative).suffix
+        return (
+            f"no reader for {left_out[0].relative} ({suffix or 'no suffix'}): "
+            f"say --format {' or '.join(READER_OF_NAME)}"
+        )
+    known = ", ".join(suffix for each in READERS for suffix in each.suffixes)
+    found = "no files"
+    if left_out:
+        such_as = ", ".join(file.relative for file in islice(left_out, NAMED))
+        found = f"{counted(len(left_out), 'file')} that no reader takes, such as {such_as}"
+    return (
+        f"no usable file: found {found}; readable are {known} (and .gz, .zst), others with "
+        "--format text"
+    )
 
 
 def by_suffix(files: Iterable[InputFile]) -> dict[str, int]:
@@ -187,7 +193,7 @@ def reader_for(file: InputFile, name: str | None) -> Reader:
     return chosen
 
 
-def make_plan(files: list[InputFile], left_out: Iterable[InputFile], config: PrepareConfig) -> Plan:
+def make_plan(files: Tape[InputFile], left_out: Iterable[InputFile], config: PrepareConfig) -> Plan:
     """Cut usable files into chunks.
 
     Args:
@@ -195,17 +201,21 @@ def make_plan(files: list[InputFile], left_out: Iterable[InputFile], config: Pre
       left_out: without a reader; counted in the plan, for people.
       config: its digest is part of every chunk's.
     """
-    cuts = list(cut_ranges(files, reader=config.format, chunk_bytes=config.chunk_bytes))
-    uncut = [
-        file.relative
-        for file, _, is_part in cuts
-        if not is_part and _text_bytes(file) > config.chunk_bytes
-    ]
-    chunks = tuple(
-        Chunk(_chunk_digest(ranges, config.digest), cost, ranges)
-        for cost, ranges in _bundles(cuts, config.chunk_bytes)
+    uncut: Tape[str] = Tape()
+
+    def cuts() -> Iterator[tuple[InputFile, InputRange, bool]]:
+        for cut in cut_ranges(files, reader=config.format, chunk_bytes=config.chunk_bytes):
+            file, _, is_part = cut
+            if not is_part and _text_bytes(file) > config.chunk_bytes:
+                uncut.append(file.relative)
+            yield cut
+
+    name = config.digest
+    chunks = Tape(
+        Chunk(_chunk_digest(ranges, name), cost, ranges)
+        for cost, ranges in _bundles(cuts(), config.chunk_bytes)
     )
-    return Plan(files=tuple(files), chunks=chunks, skipped=by_suffix(left_out), uncut=tuple(uncut))
+    return Plan(files=files, chunks=chunks, skipped=by_suffix(left_out), uncut=uncut)
 
 
 def _bundles(
@@ -248,17 +258,21 @@ def _chunk_digest(ranges: Iterable[InputRange], config_digest: str) -> str:
     return digest(fields)
 
 
-def plan_name(which: tuple[int, int]) -> str:
-    """The file of a plan; each slice has its own, for its machine may see the inputs elsewhere."""
-    return f"plan{_suffix(which)}.jsonl"
+def plan_path(folder: Place, which: tuple[int, int]) -> Place:
+    """The written plan of a slice: its own, or that of all slices of this N.
+
+    They share one while they see the same inputs; a machine that sees them elsewhere has its own.
+    """
+    own = folder / _plan_name(which)
+    return own if own.exists() else folder / _shared_name(which[1])
 
 
-def _inputs_name(which: tuple[int, int]) -> str:
-    return f"inputs{_suffix(which)}.json"
+def _plan_name(which: tuple[int, int]) -> str:
+    return "plan.jsonl" if which == WHOLE else f"plan-{which[0]}-{which[1]}.jsonl"
 
 
-def _suffix(which: tuple[int, int]) -> str:
-    return "" if which == WHOLE else f"-{which[0]}-{which[1]}"
+def _shared_name(count: int) -> str:
+    return "plan.jsonl" if count == WHOLE[1] else f"plan-{count}.jsonl"
 
 
 def _sorted(folder: Place, pattern: str) -> list[Place]:
@@ -266,15 +280,21 @@ def _sorted(folder: Place, pattern: str) -> list[Place]:
     return sorted(folder.glob(pattern), key=lambda path: path.name)
 
 
-def noted_slices(folder: Place) -> Iterator[tuple[int, int]]:
-    """(I, N) of every slice that has written its plan."""
-    for path in _sorted(folder, "plan*.jsonl"):
-        if found := _PLAN_NAME.fullmatch(path.name):
-            yield (int(found[1]), int(found[2])) if found[1] else WHOLE
+def _inputs_of(plan: Place) -> Place:
+    return plan.with_name(plan.name.replace("plan", "inputs"))
+
+
+def noted_counts(folder: Place) -> set[int]:
+    """N of all slices that have written a plan; 1 is everything."""
+    found = (_PLAN_NAME.fullmatch(path.name) for path in folder.glob("plan*.jsonl"))
+    return {int(each["count"] or WHOLE[1]) for each in found if each}
 
 
 def write_plan(plan: Plan, folder: Place, which: tuple[int, int] = WHOLE) -> None:
     """Write the plan, one JSON line a chunk so that a worker reads only its own, and its inputs.
+
+    Of slices the first writes for all: a plan of millions of chunks is not written two hundred
+    times.
 
     Args:
       plan: of all chunks.
@@ -284,18 +304,47 @@ def write_plan(plan: Plan, folder: Place, which: tuple[int, int] = WHOLE) -> Non
     Raises:
       UserError: if they can't be written.
     """
-    with atomic_file(folder / plan_name(which)) as file:
-        for chunk in plan.chunks:
-            file.write((json.dumps(chunk) + "\n").encode("ascii"))
-    fields = attrgetter(*(field.name for field in dataclasses.fields(InputFile)))
-    files = [fields(each) for each in plan.files]
-    write_json(folder / _inputs_name(which), {"files": files, "skipped": plan.skipped})
+    shared, own = folder / _shared_name(which[1]), folder / _plan_name(which)
+    is_there = which != WHOLE and shared.exists() and _inputs_of(shared).exists()
+    path = own if is_there else shared
+    if is_there and (
+        _holds(shared, map(_line, plan.chunks)) and _holds(_inputs_of(shared), _note_lines(plan))
+    ):
+        # Of an earlier run, which saw them elsewhere.
+        remove([_inputs_of(own), own])
+        return
+    for place, lines in ((path, map(_line, plan.chunks)), (_inputs_of(path), _note_lines(plan))):
+        with atomic_file(place) as file:
+            while some := b"".join(islice(lines, STRETCH_CHUNKS)):
+                file.write(some)
 
 
-class _Note(TypedDict):
-    """`NotedInputs` as JSON: files are (path, relative, size_bytes, modified, is_readable)."""
+def _line(value: object) -> bytes:
+    # json, because names need not be UTF-8.
+    return (json.dumps(value) + "\n").encode("ascii")
 
-    files: list[tuple[str, str, int, float, bool]]
+
+def _note_lines(plan: Plan) -> Iterator[bytes]:
+    state = hashlib.sha256()
+    for line in map(_line, plan.files):
+        state.update(line)
+        yield line
+    yield _line({"sha256": state.hexdigest(), "skipped": plan.skipped})
+
+
+def _holds(path: Place, lines: Iterable[bytes]) -> bool:
+    """Whether a file is of just these lines."""
+    with path.open("rb") as file:
+        return all(one == two for one, two in zip_longest(file, lines))
+
+
+class _NoteEnd(TypedDict):
+    """The last line of noted inputs; those before, one a file, are `InputFile` as JSON.
+
+    The hash is theirs: else a damaged name would be an input that is gone, and another.
+    """
+
+    sha256: str
     skipped: Sums
 
 
@@ -307,7 +356,7 @@ class NotedInputs(NamedTuple):
       skipped: a plan's.
     """
 
-    files: tuple[InputFile, ...]
+    files: Tape[InputFile]
     skipped: dict[str, int]
 
 
@@ -322,27 +371,26 @@ def noted_inputs(folder: Place) -> list[NotedInputs]:
 
 def _noted(path: Place) -> NotedInputs:
     try:
-        noted = msgspec.convert(parsed_json(path.read_bytes()), _Note)
-        files = (
-            InputFile(path=where, relative=relative, size_bytes=size, modified=modified)
-            for where, relative, size, modified, _ in noted["files"]
-        )
-        return NotedInputs(tuple(files), noted["skipped"])
+        files, state = Tape[InputFile](), hashlib.sha256()
+        with path.open("rb") as file:
+            for line in file:
+                if line.startswith(b"{"):
+                    break
+                state.update(line)
+                files.append(msgspec.convert(parsed_json(line), InputFile))
+            else:
+                line = b""
+            end = msgspec.convert(parsed_json(line + file.read()), _NoteEnd)
+        if end["sha256"] != state.hexdigest():
+            msg = "its seal is broken"
+            raise ValueError(msg)
+        if not all(one.relative < two.relative for one, two in pairwise(files)):
+            msg = "its files are not in order"
+            raise ValueError(msg)
+        return NotedInputs(files, end["skipped"])
     except (OSError, ValueError) as error:
         msg = f"{path} is damaged ({error}): run prepare again with the same options"
         raise UserError(msg) from error
-
-
-def _inputs_of(plan: Place) -> Place:
-    return plan.with_name(plan.name.replace("plan", "inputs").removesuffix("l"))
-
-
-def _seen(plan: Place) -> tuple[object, ...]:
-    """What two written plans share if they are of the same chunks of the same files."""
-    digests = tuple(chunk.digest for chunk in planned_chunks(plan))
-    return digests, tuple(
-        (file.relative, file.size_bytes) for file in _noted(_inputs_of(plan)).files
-    )
 
 
 def forget_plans(folder: Place, which: tuple[int, int] = WHOLE) -> None:
@@ -353,19 +401,25 @@ def forget_plans(folder: Place, which: tuple[int, int] = WHOLE) -> None:
       which: (I, N), the slice, whose plan is written. Other slices may be at work: of theirs only
         those go that saw other inputs.
     """
-    own = folder / plan_name(which)
+    own = plan_path(folder, which)
     for path in folder.glob("plan*.jsonl"):
-        if path != own and (which == WHOLE or _is_of_others(path, own)):
+        if path != own and (which == WHOLE or not _is_alike(path, own)):
             # The note first: nobody would know whose it is, and it would speak for ever.
             remove([_inputs_of(path)])
             remove([path])
 
 
-def _is_of_others(plan: Place, own: Place) -> bool:
+def _is_alike(plan: Place, other: Place) -> bool:
+    """Whether two written plans are of the same chunks of the same files."""
     try:
-        return _seen(plan) != _seen(own)
+        digests = ((chunk.digest for chunk in planned_chunks(each)) for each in (plan, other))
+        files = (
+            ((file.relative, file.size_bytes) for file in _noted(_inputs_of(each)).files)
+            for each in (plan, other)
+        )
+        return all(one == two for pair in (digests, files) for one, two in zip_longest(*pair))
     except (UserError, OSError, ValueError):
-        return True
+        return False
 
 
 def read_plan(folder: Place) -> Plan:
@@ -376,16 +430,16 @@ def read_plan(folder: Place) -> Plan:
     """
     try:
         first, *others = _sorted(folder, "plan*.jsonl")
-        is_one = all(_seen(path) == _seen(first) for path in others)
-        chunks = tuple(map(_chunk, first.read_bytes().splitlines()))
+        with first.open("rb") as file:
+            chunks = Tape(map(_chunk, file))
+        files, skipped = _noted(_inputs_of(first))
     except (OSError, ValueError) as error:
         msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
         raise UserError(msg) from error
-    if not is_one:
+    if not all(_is_alike(path, first) for path in others):
         msg = f"the slices that {folder} notes saw different inputs: run prepare with --update"
         raise UserError(msg)
-    files, skipped = _noted(_inputs_of(first))
-    return Plan(files=files, chunks=chunks, skipped=skipped, uncut=())
+    return Plan(files=files, chunks=chunks, skipped=skipped, uncut=Tape())
 
 
 def read_chunk(path: Place, offset: int) -> Chunk:
@@ -409,15 +463,49 @@ class PlannedChunk(NamedTuple):
     offset: int
 
 
-def planned_chunks(path: Place) -> Iterator[PlannedChunk]:
-    """The chunks of a written plan, in order; one line in memory at a time."""
-    offset = 0
+def planned_chunks(path: Place, offset: int = 0) -> Iterator[PlannedChunk]:
+    """The chunks of a written plan, in order from that at an offset; one line in memory at a time.
+
+    Raises:
+      ValueError: if the file is no plan.
+    """
     with path.open("rb") as file:
+        file.seek(offset)
         for line in file:
             # The ranges, which may be many, are not read: ["<32 hex digits>", <cost>, [...
             digest, cost, _ = line.split(b", ", 2)
             yield PlannedChunk(digest[2:-1].decode("ascii"), int(cost), offset)
             offset += len(line)
+
+
+class Stretch(NamedTuple):
+    """Chunks that stand together in a written plan; few enough for any job to begin with.
+
+    Attributes:
+      offset: byte offset of the first one's line.
+      number: of the first one, counted from 0.
+      end: of the last one, exclusive.
+    """
+
+    offset: int
+    number: int
+    end: int
+
+
+def stretches(path: Place) -> Iterator[Stretch]:
+    """All chunks of a written plan, STRETCH_CHUNKS at a time."""
+    chunks = enumerate(planned_chunks(path))
+    while part := [*islice(chunks, STRETCH_CHUNKS)]:
+        number, first = part[0]
+        yield Stretch(first.offset, number, number + len(part))
+
+
+def slice_of_stretch(
+    path: Place, stretch: Stretch, which: tuple[int, int]
+) -> Iterator[PlannedChunk]:
+    """The chunks of a stretch that are of a slice (I, N): every Nth from the Ith, from 0."""
+    chunks = islice(planned_chunks(path, stretch.offset), stretch.end - stretch.number)
+    yield from islice(chunks, (which[0] - stretch.number) % which[1], None, which[1])
 
 
 def _chunk(line: bytes) -> Chunk:

@@ -7,27 +7,33 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.changes import has_sha256
+from pipeline.atomic import has_sha256
 from pipeline.remote import Place
+from pipeline.tape import Tape
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer
 from schemas.errors import UserError
 from schemas.keys import SPLITS
 
 
-def shards_of(out: Place, manifest: dict[str, Any], config: str) -> list[dict[str, Any]]:
+def shards_of(out: Place, manifest: dict[str, Any], config: str) -> Tape[dict[str, Any]]:
     """The shards of a config, split by split.
 
     Raises:
       UserError: if the output has no row of it.
     """
-    shards = [shard for shard in manifest["shards"] if shard["config"] == config]
+    shards = Tape(
+        shard
+        for split in SPLITS
+        for shard in manifest["shards"]
+        if (shard["config"], shard["split"]) == (config, split)
+    )
     if not shards:
         there = sorted({shard["config"] for shard in manifest["shards"]})
         msg = (
             f"{out} has no rows of config {config}; there are rows of {', '.join(there) or 'none'}"
         )
         raise UserError(msg)
-    return sorted(shards, key=lambda shard: SPLITS.index(shard["split"]))
+    return shards
 
 
 def tokenizer_of(out: Place, manifest: dict[str, Any]) -> OutputTokenizer:

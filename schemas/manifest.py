@@ -141,9 +141,9 @@ class Manifest(TypedDict):
     config: dict[str, Any]
     tokenizer_sha256: str
     tokenizer: TokenizerNames
-    shards: list[ShardRecord]
+    shards: list[ShardRecord] | File
     rejected: Sums
-    rejected_files: list[File]
+    rejected_files: list[File] | File
     inputs: list[Input] | File
     damaged_inputs: list[Damage] | File
     skipped_inputs: Sums

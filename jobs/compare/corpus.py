@@ -12,8 +12,7 @@ import pyarrow as pa
 from jobs.compare.arms import UNSCORED, Content, Delimiters, content_of, delimiters_of, is_bare
 from jobs.compare.config import SPELLED, ComparisonConfig
 from jobs.train.rows import load_rows
-from pipeline.atomic import atomic_file
-from pipeline.changes import has_sha256
+from pipeline.atomic import atomic_file, has_sha256
 from pipeline.output import read_manifest
 from pipeline.read_shards import shards_of
 from schemas.config import MIN_TEST_SOURCES

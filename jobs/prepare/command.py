@@ -1,23 +1,25 @@
 """`duologue prepare`: raw text in, tokenised two-player episodes out."""
 
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
 
 from jobs.prepare.inputs import list_files
 from jobs.prepare.options import PrepareOptions
-from jobs.prepare.progress import looking, shown_progress
+from jobs.prepare.progress import commits_counted, looking, shown_progress
 from jobs.prepare.settle import settle
 from jobs.prepare.stragglers import stragglers_named
 from jobs.view import say
 from pipeline.changes import NAMED, incomplete_chunks, take_back
-from pipeline.commit import RUN, committed, forget_pieces, locked, sweep
+from pipeline.commit import RUN, committed, forget_pieces, locked
 from pipeline.engine import engine_words, forget_engine
 from pipeline.manifest import write_manifest
 from pipeline.output import check_free, read_config, unfinish
-from pipeline.plan import WHOLE, Plan, noted_slices, read_plan
+from pipeline.plan import WHOLE, Plan, noted_counts, read_plan
 from pipeline.remote import Place, check_stores
 from pipeline.supervise import n_cores, run_driver, write_options
+from pipeline.tape import Tape
 from pipeline.tokenizer import load_output_tokenizer
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -57,8 +59,6 @@ def prepare(
         _run(out, plan, options, lock, console)
         if options.which:
             return None
-        # A worker that was killed amid the run has left a temporary file.
-        sweep(out)
         return write_manifest(out, plan, config, tokenizer)
 
 
@@ -70,7 +70,6 @@ def finish(out: Place) -> dict[str, Any]:
     """
     config = read_config(out)
     with locked(out):
-        sweep(out)
         plan = read_plan(out / RUN)
         _refuse_missing(out, plan)
         for lost in incomplete_chunks(out, (chunk.digest for chunk in plan.chunks)).values():
@@ -86,8 +85,8 @@ def _refuse_missing(out: Place, plan: Plan) -> None:
       UserError: if any is.
     """
     done = committed(out)
-    is_missing = [chunk.digest not in done for chunk in plan.chunks]
-    counts = {count for _, count in noted_slices(out / RUN)}
+    is_missing = bytes(chunk.digest not in done for chunk in plan.chunks)
+    counts = noted_counts(out / RUN)
     if not any(is_missing) or len(counts) != 1:
         return  # Slices of several counts: write_manifest names a chunk.
     [count] = counts
@@ -105,19 +104,18 @@ def _refuse_missing(out: Place, plan: Plan) -> None:
 
 def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
     which = options.which or WHOLE
-    chunks = plan.chunks[which[0] :: which[1]]
-    mine = [chunk.digest for chunk in chunks]
+    mine = Tape(chunk.digest for chunk in islice(plan.chunks, which[0], None, which[1]))
     if incomplete := incomplete_chunks(out, mine):
         take_back(out, incomplete)
         lost = [path for paths in incomplete.values() for path in paths]
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         say(console, f"gone or cut short: {lost[0]}{more}; made again")
-    # The pieces of a chunk are to be of one reading.
     done = committed(out)
-    pending = [digest for digest in mine if digest not in done]
-    forget_pieces(out, pending)
-    before = len(mine) - len(pending)
-    if pending:
+    before = sum(digest in done for digest in mine)
+    # The pieces of a chunk are to be of one reading.
+    forget_pieces(out, (digest for digest in mine if digest not in done))
+    del done  # There may be millions.
+    if before < len(mine):
         unfinish(out)
     if not mine:
         say(console, "no chunk falls to this slice")
@@ -136,9 +134,12 @@ def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Co
     workers = options.workers or n_cores()
     write_options(out, {"workers": workers, "options": options.noted()})
     forget_engine(out)
-    with shown_progress(out, mine, console) as tick:
+    n_done = commits_counted(out, mine, is_whole=which == WHOLE)
+    with shown_progress(n_done, len(mine), console) as tick:
         words: str | None = None
-        name_stragglers = stragglers_named(out, chunks, lambda line: say(console, line))
+        name_stragglers = stragglers_named(
+            out, plan, which, n_done, lambda line: say(console, line)
+        )
 
         def look() -> None:
             nonlocal words

@@ -7,13 +7,14 @@ from pipeline.inputs import InputFile, list_inputs
 from pipeline.plan import by_suffix, left_out_words, reader_for, usable_files
 from pipeline.readers import READER_OF_NAME, check_column, reader_of
 from pipeline.remote import Place
+from pipeline.tape import Tape
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
 
 
 def list_files(
     inputs: list[str], out: Place, config: PrepareConfig, console: Console
-) -> tuple[list[InputFile], list[InputFile]]:
+) -> tuple[Tape[InputFile], Tape[InputFile]]:
     """The files to read, and those that no reader takes; columns are checked.
 
     The first of the latter, what else is left out and what is read twice are named on the console.

@@ -12,7 +12,7 @@ from jobs.prepare.options import PrepareOptions
 from jobs.view import say
 from pipeline.atomic import remove
 from pipeline.changes import damaged_chunks, refuse_changes, stale_chunks, take_back
-from pipeline.commit import RUN, settling, sweep
+from pipeline.commit import RUN, settling
 from pipeline.inputs import InputFile
 from pipeline.output import (
     begin,
@@ -23,8 +23,9 @@ from pipeline.output import (
     misplaced,
     unfinish,
 )
-from pipeline.plan import WHOLE, Plan, forget_plans, make_plan, noted_slices, write_plan
+from pipeline.plan import WHOLE, Plan, forget_plans, make_plan, noted_counts, write_plan
 from pipeline.remote import Place
+from pipeline.tape import Tape
 from pipeline.tokenizer import (
     OutputTokenizer,
     given_tokenizer,
@@ -39,8 +40,8 @@ from schemas.words import counted
 
 
 def settle(
-    files: list[InputFile],
-    left_out: list[InputFile],
+    files: Tape[InputFile],
+    left_out: Tape[InputFile],
     out: Place,
     config: PrepareConfig,
     options: PrepareOptions,
@@ -78,7 +79,7 @@ def settle(
 
 
 def _settle_tokenizer(
-    files: list[InputFile],
+    files: Tape[InputFile],
     out: Place,
     config: PrepareConfig,
     options: PrepareOptions,
@@ -95,7 +96,7 @@ def _settle_tokenizer(
 
 
 def _trained(
-    files: list[InputFile],
+    files: Tape[InputFile],
     out: Place,
     config: PrepareConfig,
     options: PrepareOptions,
@@ -174,8 +175,6 @@ def _settle_output(
         unfinish(out)
         say(console, f"update: {counted(len(stale), 'chunk')} out of date")
     take_back(out, [*damaged, *stale])
-    if options.which is None:
-        sweep(out)
     which = options.which or WHOLE
     write_plan(plan, out / RUN, which)
     if options.update or which == WHOLE:
@@ -208,7 +207,7 @@ def _refuse_other_slices(out: Place, options: PrepareOptions) -> None:
     """
     if options.which is None or options.update:
         return
-    noted = {count for _, count in noted_slices(out / RUN)} - {options.which[1], WHOLE[1]}
+    noted = noted_counts(out / RUN) - {options.which[1], WHOLE[1]}
     if noted:
         msg = (
             f"{out} is being made in {min(noted)} slices, not {options.which[1]}: give --slice I/N "

@@ -1,11 +1,12 @@
 """Names the chunks that a run waits for, when nothing has been committed for long."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 from pipeline.changes import NAMED
 from pipeline.commit import committed
-from pipeline.plan import Chunk
+from pipeline.plan import Chunk, Plan
 from pipeline.remote import Place
 from schemas.words import counted
 
@@ -19,7 +20,11 @@ LOOK_SECONDS = 1.0
 
 
 def stragglers_named(
-    out: Place, chunks: Sequence[Chunk], say: Callable[[str], None]
+    out: Place,
+    plan: Plan,
+    which: tuple[int, int],
+    n_done: Callable[[], int],
+    say: Callable[[str], None],
 ) -> Callable[[], None]:
     """What to call now and then while a run commits; it names each wait once.
 
@@ -28,39 +33,44 @@ def stragglers_named(
 
     Args:
       out: the output.
-      chunks: of the run, the committed ones too.
+      plan: of all chunks.
+      which: (I, N), the slice of it that the run does.
+      n_done: how many of those are committed.
       say: called with a line for the person.
     """
-    n_done = len(committed(out).intersection(chunk.digest for chunk in chunks))
+    known = n_done()
     looked = since = time.monotonic()
     # Until the first commit nobody knows what is long.
     longest, is_said = 0.0, True
 
     def look() -> None:
-        nonlocal n_done, looked, since, longest, is_said
+        nonlocal known, looked, since, longest, is_said
         now = time.monotonic()
         if now - looked < LOOK_SECONDS:
             return
-        looked, done = now, committed(out)
-        left = [chunk for chunk in chunks if chunk.digest not in done]
-        if len(chunks) - len(left) != n_done:
-            n_done = len(chunks) - len(left)
+        looked, before, known = now, known, n_done()
+        if known != before:
             longest = max(longest, now - since)
             since, is_said = now, False
-        elif left and not is_said and now - since > max(LONG * longest, LONG_SECONDS):
+        elif not is_said and now - since > max(LONG * longest, LONG_SECONDS):
             is_said = True
-            say(_words(left, len(chunks), now - since))
+            if words := _words(committed(out), islice(plan.chunks, which[0], None, which[1])):
+                say(f"nothing committed for {now - since:.0f} s; waiting for {words}")
 
     return look
 
 
-def _words(left: Sequence[Chunk], n_chunks: int, seconds: float) -> str:
-    """Example: nothing committed for 40 s; waiting for 2 of 9 chunks: a.txt and 3 more files, b."""
-    names = [_name(chunk) for chunk in left[:NAMED]]
-    more = [f"{len(left) - NAMED} more"] * (len(left) > NAMED)
+def _words(done: set[str], chunks: Iterable[Chunk]) -> str | None:
+    """Example: 6 of 9 chunks: a.txt and 3 more files, b.txt, c.txt, d.txt, e.txt, 1 more."""
+    n_chunks, n_left, names = 0, 0, []
+    for chunk in chunks:
+        n_chunks += 1
+        if chunk.digest not in done:
+            n_left += 1
+            names += [_name(chunk)] * (n_left <= NAMED)
+    more = [f"{n_left - NAMED} more"] * (n_left > NAMED)
     return (
-        f"nothing committed for {seconds:.0f} s; waiting for {len(left)} of "
-        f"{counted(n_chunks, 'chunk')}: {', '.join(names + more)}"
+        f"{n_left} of {counted(n_chunks, 'chunk')}: {', '.join(names + more)}" if n_left else None
     )
 
 

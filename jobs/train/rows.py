@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.changes import has_sha256
+from pipeline.atomic import has_sha256
 from pipeline.output import read_manifest
 from pipeline.read_shards import shards_of
 from schemas.episode import row_schema

@@ -7,7 +7,7 @@ STEPS = {
     "its config is": Fault(op="rename", path="out/tokenizer_config.json"),
     "the output's config is": Fault(op="rename", path="out/_run/config.json"),
     "the plan is": Fault(op="rename", path="out/_run/plan.jsonl"),
-    "the notes of the inputs are": Fault(op="rename", path="out/_run/inputs.json"),
+    "the notes of the inputs are": Fault(op="rename", path="out/_run/inputs.jsonl"),
     "a shard is half written": Fault(op="write", path="out/documents/*", nth=3),
     "a shard is written and has no name": Fault(op="rename", path="out/documents/*"),
     "a shard has a name that is not synced": Fault(op="fsync", path="out/episodes/train"),
@@ -33,7 +33,7 @@ UPDATE_STEPS = {
     "a record is there": Fault(op="unlink", path="out/_chunks/*"),
     "the record is gone and its shards are there": Fault(op="unlink", path="out/documents/*"),
     "the shards are gone and the notes of the inputs are old": Fault(
-        op="rename", path="out/_run/inputs*.json"
+        op="rename", path="out/_run/inputs*.jsonl"
     ),
     "the notes are new and the record is not there": Fault(op="rename", path="out/_chunks/*"),
 }

@@ -67,7 +67,7 @@ READ = [
     ("out/manifest.json", "train out --out p --model 1m", "out/manifest.json can't be read"),
     ("out/tokenizer.json", "inspect out", "out/tokenizer.json can't be read"),
     ("out/tokenizer.json", "pack out --out p", "out/tokenizer.json is not the one"),
-    ("out/_run/inputs.json", "finish out", "out/_run/inputs.json is damaged"),
+    ("out/_run/inputs.jsonl", "finish out", "out/_run/inputs.jsonl is damaged"),
     ("m.json", "train out --out p --model m.json", "m.json is no JSON file of a LlamaConfig"),
     ("p/train.json", "train out --out p --model 1m", "p/train.json is damaged"),
     ("results.jsonl", "report results.jsonl", "results.jsonl is damaged"),
@@ -154,23 +154,29 @@ def test_a_record_is_refused_wherever_it_is_forged_even_if_sealed(here):
     assert n_forged > 200
 
 
-# (the file that is forged, who reads it, how many ways of forging it is refused for)
+# (the file that is forged, its line if it has several, who reads it, how many ways of forging it is
+# refused for)
 NOTES = [
-    ("_run/inputs.json", lambda out: noted_inputs(out / "_run"), 40),
-    ("_run/plan.jsonl", lambda out: read_plan(out / "_run"), 60),
-    ("_run/config.json", read_config, 80),
-    ("tokenizer_config.json", load_output_tokenizer, 20),
+    ("_run/inputs.jsonl", 0, lambda out: noted_inputs(out / "_run"), 30),
+    ("_run/inputs.jsonl", -1, lambda out: noted_inputs(out / "_run"), 20),
+    ("_run/plan.jsonl", 0, lambda out: read_plan(out / "_run"), 60),
+    ("_run/config.json", None, read_config, 80),
+    ("tokenizer_config.json", None, load_output_tokenizer, 20),
 ]
 
 
-@pytest.mark.parametrize(("file", "read", "least"), NOTES, ids=[each[0] for each in NOTES])
-def test_notes_are_read_or_refused_however_they_are_forged(here, file, read, least):
+@pytest.mark.parametrize(
+    ("file", "at", "read", "least"), NOTES, ids=[f"{n[0]} {n[1]}" for n in NOTES]
+)
+def test_notes_are_read_or_refused_however_they_are_forged(here, file, at, read, least):
     (here / "out/manifest.json").unlink()
     path = here / "out" / file
-    line, _, others = path.read_bytes().partition(b"\n" * path.name.endswith(".jsonl") or b"\0")
+    data = path.read_bytes()
+    lines = [data] if at is None else data.splitlines(keepends=True)
     n_refused = 0
-    for _, fields in forged(json.loads(line)):
-        path.write_bytes(json.dumps(fields).encode() + b"\n" + others)
+    for _, fields in forged(json.loads(lines[at or 0])):
+        lines[at or 0] = json.dumps(fields).encode() + b"\n"
+        path.write_bytes(b"".join(lines))
         try:
             read(here / "out")
         except UserError:
@@ -179,6 +185,11 @@ def test_notes_are_read_or_refused_however_they_are_forged(here, file, read, lea
 
 
 def forge(path, edit):
+    if path.suffix == ".jsonl":
+        first, *others = path.read_bytes().splitlines(keepends=True)
+        fields = edit(json.loads(first))
+        path.write_bytes(b"".join((json.dumps(fields).encode() + b"\n", *others)))
+        return
     fields = json.loads(path.read_bytes())
     fields.pop("sha256", None)
     edit(fields)
@@ -198,7 +209,7 @@ def no_sums(fields):
 
 
 def int_name(fields):
-    fields["files"][0][1] = 5
+    return [fields[0], 5, *fields[2:]]
 
 
 # (the file that is forged, how, the command, what it says)
@@ -211,8 +222,8 @@ FORGED = [
     ("manifest.json", no_sums, "verify out", "manifest.json: counts: not what _chunks says"),
     ("_chunks/*.json", no_sums, "finish out", "Expected `object`, got `int` - at `$.counts`"),
     ("_chunks/*.json", no_sums, "verify out", ".json: is damaged, or another chunk's"),
-    ("_run/inputs.json", int_name, "finish out", "Expected `str`, got `int` - at `$.files[0][1]`"),
-    ("_run/inputs.json", int_name, "verify out", "out/_run/inputs.json is damaged"),
+    ("_run/inputs.jsonl", int_name, "finish out", "Expected `str`, got `int` - at `$[1]`"),
+    ("_run/inputs.jsonl", int_name, "verify out", "out/_run/inputs.jsonl is damaged"),
 ]
 
 

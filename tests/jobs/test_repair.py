@@ -14,7 +14,7 @@ from rich.console import Console
 from jobs.prepare.command import prepare
 from jobs.prepare.options import PrepareOptions
 from jobs.verify import verify
-from pipeline import manifest
+from pipeline import lists
 from pipeline.atomic import remove
 from pipeline.changes import damaged_chunks, take_back
 from pipeline.output import misplaced
@@ -31,7 +31,7 @@ FILES = {
 
 DERIVED = (
     *("manifest.json", "README.md", "tokenizer.json", "tokenizer_config.json"),
-    *("_run/config.json", "_run/inputs.json"),
+    *("_run/config.json", "_run/inputs.jsonl"),
 )
 """Made of other files, which are still there; or of the command, or the inputs."""
 
@@ -199,15 +199,16 @@ def test_a_plan_is_written_again(root, damage):
 
 
 @all_damages
-def test_a_long_list_is_named_and_written_again(root, damage, monkeypatch):
-    monkeypatch.setattr(manifest, "INLINE_ROWS", 2)
+@pytest.mark.parametrize("name", ["shards", "rejected_files", "inputs"])
+def test_a_long_list_is_named_and_written_again(root, name, damage, monkeypatch):
+    monkeypatch.setattr(lists, "INLINE_ROWS", 0)
     out = root / "out"
     run(root)
     assert faults_of(out) == []
     whole = tree(out)
-    damage(out / "inputs.parquet")
+    damage(out / f"{name}.parquet")
     # Of two that were swapped, one may keep the other from being looked at.
-    assert any("inputs.parquet" in each or damage is swap for each in faults_of(out))
+    assert any(f"{name}.parquet" in each or damage is swap for each in faults_of(out))
     run(root, repair=True)
     assert tree(out) == whole
 

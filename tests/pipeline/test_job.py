@@ -4,9 +4,11 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipeline import plan
+from pipeline.changes import take_back
 from pipeline.coder import PieceCoder
-from pipeline.commit import committed
-from pipeline.job import PrepareChunks, ReadChunks
+from pipeline.commit import committed, record_path
+from pipeline.job import PrepareChunks, ReadChunks, run_job
 from pipeline.output import begin
 from pipeline.piece import Piece
 from pipeline.plan import planned_chunks, write_plan
@@ -39,12 +41,33 @@ def folder(tmp_path):
 
 @pytest.mark.usefixtures("refusing")
 @pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("which", [(0, 1), (1, 3)])
+def test_workers_find_what_is_not_committed(folder, tmp_path, monkeypatch, which):
+    """A job on a cluster begins with stretches of the plan, not with its chunks."""
+    monkeypatch.setattr(plan, "STRETCH_CHUNKS", 4)
+    out = tmp_path / "out"
+    chunks = [*make_output(out, folder).chunks]
+    whole = tree(out)
+    mine = chunks[which[0] :: which[1]]
+    take_back(out, [chunk.digest for chunk in mine[1:]])
+    write_plan(plan_of(folder), out / "_run", which)
+    kept = record_path(out, mine[0].digest).stat().st_mtime_ns
+    run_job(out, which, None, [LOCAL_RUNNER])
+    assert len(mine) > 3
+    assert record_path(out, mine[0].digest).stat().st_mtime_ns == kept
+    assert {name: each for name, each in tree(out).items() if name != "README.md"} == {
+        name: each for name, each in whole.items() if name != "README.md"
+    }
+
+
+@pytest.mark.usefixtures("refusing")
+@pytest.mark.filterwarnings("default")
 def test_no_table_is_pickled_between_the_steps(folder, tmp_path):
     out = tmp_path / "out"
-    plan = plan_of(folder)
+    planned = plan_of(folder)
     begin(out, CONFIG)
     TOKENIZER.save(out)
-    write_plan(plan, out / "_run")
+    write_plan(planned, out / "_run")
     offsets = [chunk.offset for chunk in planned_chunks(out / "_run/plan.jsonl")]
     with beam.Pipeline(options=PipelineOptions([LOCAL_RUNNER])) as pipeline:
         _ = (
@@ -52,8 +75,8 @@ def test_no_table_is_pickled_between_the_steps(folder, tmp_path):
             | beam.Create(offsets, reshuffle=False).with_output_types(int)
             | PrepareChunks(out, out / "_run/plan.jsonl", CONFIG)
         )
-    assert len(offsets) == len(plan.chunks) > 4
-    assert committed(out) == {chunk.digest for chunk in plan.chunks}
+    assert len(offsets) == len(planned.chunks) > 4
+    assert committed(out) == {chunk.digest for chunk in planned.chunks}
     make_output(tmp_path / "plain", folder)
     assert tree(out) == tree(tmp_path / "plain")
 

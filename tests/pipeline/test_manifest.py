@@ -45,7 +45,7 @@ def test_the_order_in_which_chunks_were_made_does_not_show(out, folder, tmp_path
     begin(tmp_path, CONFIG)
     TOKENIZER.save(tmp_path)
     write_plan(plan, tmp_path / RUN)
-    for chunk in random.Random(1).sample(plan.chunks, len(plan.chunks)):
+    for chunk in random.Random(1).sample([*plan.chunks], len(plan.chunks)):
         make_chunk(tmp_path, chunk)
     write_manifest(tmp_path, plan, CONFIG, TOKENIZER)
     assert tree(tmp_path) == tree(out)

@@ -6,18 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import plan
 from pipeline.inputs import InputFile
 from pipeline.plan import (
     Chunk,
     by_suffix,
     left_out_words,
     make_plan,
+    noted_counts,
+    plan_path,
     planned_chunks,
     read_chunk,
     read_plan,
+    slice_of_stretch,
+    stretches,
     usable_files,
     write_plan,
 )
+from pipeline.tape import Tape
 from schemas.errors import UserError
 from tests.pipeline.making import CONFIG, plan_of, put
 
@@ -29,7 +35,7 @@ def file(name, size_bytes, root="/somewhere"):
 
 
 def files_of(sizes, root="/somewhere"):
-    return [file(name, size, root) for name, size in sorted(sizes.items())]
+    return Tape(file(name, size, root) for name, size in sorted(sizes.items()))
 
 
 def ranges_of(plan):
@@ -110,6 +116,7 @@ def test_a_written_plan_is_read_back(tmp_path):
     ]
     assert found == [(chunk.digest, chunk.cost, chunk) for chunk in plan.chunks]
     assert isinstance(found[0][2], Chunk)
+    assert isinstance(read_plan(tmp_path).files[0], InputFile)
 
 
 def test_half_a_plan_is_refused(tmp_path):
@@ -126,7 +133,7 @@ def test_unknown_suffixes_are_counted_and_left_out():
 
 def test_a_named_reader_takes_every_file():
     usable, left_out = usable_files(files_of({"a.dat": 1, "b": 1}), reader="text")
-    assert (len(usable), left_out) == (2, [])
+    assert (len(usable), len(left_out)) == (2, 0)
 
 
 def test_very_many_files_left_out_are_one_line():
@@ -163,4 +170,36 @@ def test_nothing_usable_is_refused(sizes, says):
 
 def test_big_inputs_that_cannot_be_cut_are_named():
     plan = make_plan(files_of({"a.txt": 9 << 20, "b.jsonl.gz": 9 << 20, "c.txt": 5}), (), BIG)
-    assert plan.uncut == ("a.txt", "b.jsonl.gz")
+    assert [*plan.uncut] == ["a.txt", "b.jsonl.gz"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_every_chunk_is_in_one_stretch_and_of_one_slice(tmp_path, monkeypatch, size, count):
+    monkeypatch.setattr(plan, "STRETCH_CHUNKS", size)
+    write_plan(make_plan(files_of({f"{i}.jsonl": 3 << 20 for i in range(4)}), (), BIG), tmp_path)
+    path = tmp_path / "plan.jsonl"
+    parts = [*stretches(path)]
+    chunks = [*planned_chunks(path)]
+    assert len(parts) == -(-len(chunks) // size)
+    for index in range(count):
+        found = [each for part in parts for each in slice_of_stretch(path, part, (index, count))]
+        assert found == chunks[index::count]
+
+
+def test_slices_that_see_the_same_inputs_share_a_plan(tmp_path):
+    here, there = (make_plan(files_of(MANY, root), (), BIG) for root in ("/a", "/b"))
+    for which in ((1, 3), (0, 3)):
+        write_plan(here, tmp_path, which)
+    assert {path.name for path in tmp_path.iterdir()} == {"plan-3.jsonl", "inputs-3.jsonl"}
+    # Its machine sees them elsewhere.
+    write_plan(there, tmp_path, (2, 3))
+    roots = [
+        read_chunk(plan_path(tmp_path, (index, 3)), 0).ranges[0].path[:2] for index in range(3)
+    ]
+    assert roots == ["/a", "/a", "/b"]
+    assert noted_counts(tmp_path) == {3}
+    assert read_plan(tmp_path).chunks in (here.chunks, there.chunks)
+    # And does not any more.
+    write_plan(here, tmp_path, (2, 3))
+    assert {path.name for path in tmp_path.iterdir()} == {"plan-3.jsonl", "inputs-3.jsonl"}

@@ -86,7 +86,9 @@ def test_training_does_not_depend_on_order_or_place(folder, tmp_path):
     files = list_inputs([str(folder)])
     one = trained_tokenizer(files, CONFIG, 300, eos=None)
     folder.rename(tmp_path / "moved")
-    two = trained_tokenizer(list_inputs([str(tmp_path / "moved")])[::-1], CONFIG, 300, eos=None)
+    two = trained_tokenizer(
+        reversed([*list_inputs([str(tmp_path / "moved")])]), CONFIG, 300, eos=None
+    )
     assert one == two
     assert one.sha256 == two.sha256
     assert len(Tokenizer.from_str(one.json).get_vocab(with_added_tokens=False)) == 300
