@@ -58,7 +58,7 @@ def export_messages(
         for split, of_split in groupby(watched, key=lambda shard: shard["split"]):
             path = new / f"{split}.{suffix}"
             files[split], of_file = _write_file(path, _chats(folder, of_split, tokenizer))
-            counts = add_counts(counts, of_file)
+            add_counts(counts, of_file)
             if not files[split]["rows"]:
                 path.unlink()
                 del files[split]
@@ -108,7 +108,7 @@ def _write_file(path: Path, chats: Iterator[Chats]) -> tuple[dict[str, Any], dic
         with writing(file) as write:
             for each in chats:
                 write(each.table)
-                counts = add_counts(counts, each.counts)
+                add_counts(counts, each.counts)
     record = {"rows": counts["episodes"], "size_bytes": file.n_bytes, "sha256": file.sha256}
     return record, counts
 

@@ -99,7 +99,7 @@ def pack(folder: Path, out: Path, config: PackConfig, *, console: Console) -> di
         for shard in watched:
             record, of_shard = _pack_shard(folder, new, shard, loaded, config)
             written += [record] if record else []
-            counts = add_counts(counts, of_shard)
+            add_counts(counts, of_shard)
         if not written:
             raise UserError(_nothing_trained(folder, config, counts))
         packing = {

@@ -90,7 +90,7 @@ def manifest_of(
     shards = {(name, split): Tape[Any]() for name in CONFIGS for split in SPLITS}
     refused, damaged = Tape[Any](), []
     for record in done:
-        counts = add_counts(counts, record.counts)
+        add_counts(counts, record.counts)
         for shard in sorted(record.shards, key=attrgetter("path")):
             shards[shard.config, shard.split].append(vars(shard))
         for each in sorted(record.rejected, key=itemgetter("path")):

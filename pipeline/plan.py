@@ -366,7 +366,7 @@ def noted_inputs(folder: Place) -> list[NotedInputs]:
     Raises:
       UserError: if a note is damaged.
     """
-    return [_noted(path) for path in _sorted(folder, "inputs*.json")]
+    return [_noted(path) for path in _sorted(folder, "inputs*.jsonl")]
 
 
 def _noted(path: Place) -> NotedInputs:

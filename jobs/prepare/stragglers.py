@@ -68,10 +68,9 @@ def _words(done: set[str], chunks: Iterable[Chunk]) -> str | None:
         if chunk.digest not in done:
             n_left += 1
             names += [_name(chunk)] * (n_left <= NAMED)
-    more = [f"{n_left - NAMED} more"] * (n_left > NAMED)
-    return (
-        f"{n_left} of {counted(n_chunks, 'chunk')}: {', '.join(names + more)}" if n_left else None
-    )
+    names += [f"{n_left - NAMED} more"] * (n_left > NAMED)
+    of_run = counted(n_chunks, "chunk")
+    return f"{n_left} of {of_run}: {', '.join(names)}" if n_left else None
 
 
 def _name(chunk: Chunk) -> str:

@@ -99,9 +99,11 @@ def test_a_chunk_of_one_piece_commits_at_once(tmp_path):
 def test_sums_do_not_depend_on_grouping(each):
     left, right = {}, {}
     for value in each:
-        left = add_counts(left, {"inner": value, "n": 1})
+        add_counts(left, {"inner": value, "n": 1})
     for value in reversed(each):
-        right = add_counts({"inner": value, "n": 1}, right)
+        pair = {"inner": {**value}, "n": 1}
+        add_counts(pair, right)
+        right = pair
     assert left == right
     assert left.get("n", 0) == len(each)
 
