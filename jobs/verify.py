@@ -150,7 +150,7 @@ def _expected(
     """The manifest that records and notes give; its inputs are its own where none are noted."""
     noted = noted_inputs(out / RUN)
     if noted:
-        return manifest_of(done, config, tokenizer, *noted[0])
+        return manifest_of(done, config, tokenizer, noted[0].files, noted[0].skipped)
     own = {
         "inputs": read_list(out, "inputs", manifest.get("inputs")),
         "skipped_inputs": manifest.get("skipped_inputs"),

@@ -8,10 +8,11 @@ goes changes the bundle that it stands in, and seldom its neighbours.
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice, pairwise, zip_longest
+from itertools import chain, islice, pairwise, zip_longest
 from pathlib import PurePosixPath
 from typing import NamedTuple, TypedDict
 
@@ -54,6 +55,9 @@ CUTS_A_CHUNK = 4
 STRETCH_CHUNKS = 1000
 """So that a job of 2 million chunks is described in 77 kB; with all their offsets it is 12 MB."""
 
+SEAL_BYTES = 1 << 16
+"""A longer last line of a note is not recognised, and all of it is compared."""
+
 NAMED = 3
 """How many files, and kinds of files, a line about them names."""
 
@@ -84,12 +88,14 @@ class Plan:
       chunks: in the order of their first file.
       skipped: count of files without a reader, by suffix.
       uncut: relative paths of inputs over a chunk's size that are read as one.
+      seal: the last line of its note; who has the same has the same plan.
     """
 
     files: Tape[InputFile]
     chunks: Tape[Chunk]
     skipped: dict[str, int]
     uncut: Tape[str]
+    seal: bytes
 
     @property
     def n_bytes(self) -> int:
@@ -210,12 +216,18 @@ def make_plan(files: Tape[InputFile], left_out: Iterable[InputFile], config: Pre
                 uncut.append(file.relative)
             yield cut
 
-    name = config.digest
-    chunks = Tape(
-        Chunk(_chunk_digest(ranges, name), cost, ranges)
-        for cost, ranges in _bundles(cuts(), config.chunk_bytes)
-    )
-    return Plan(files=files, chunks=chunks, skipped=by_suffix(left_out), uncut=uncut)
+    name, skipped = config.digest, by_suffix(left_out)
+    chunks: Tape[Chunk] = Tape()
+    digests = hashlib.sha256()
+    for cost, ranges in _bundles(cuts(), config.chunk_bytes):
+        chunk = Chunk(_chunk_digest(ranges, name), cost, ranges)
+        digests.update(chunk.digest.encode("ascii"))
+        chunks.append(chunk)
+    inputs = hashlib.sha256()
+    for file in files:
+        inputs.update(_line(file))
+    seal = _NoteEnd(chunks=digests.hexdigest(), sha256=inputs.hexdigest(), skipped=skipped)
+    return Plan(files=files, chunks=chunks, skipped=skipped, uncut=uncut, seal=_line(seal))
 
 
 def _bundles(
@@ -290,7 +302,9 @@ def noted_counts(folder: Place) -> set[int]:
     return {int(each["count"] or WHOLE[1]) for each in found if each}
 
 
-def write_plan(plan: Plan, folder: Place, which: tuple[int, int] = WHOLE) -> None:
+def write_plan(
+    plan: Plan, folder: Place, which: tuple[int, int] = WHOLE, *, anew: bool = False
+) -> None:
     """Write the plan, one JSON line a chunk so that a worker reads only its own, and its inputs.
 
     Of slices the first writes for all: a plan of millions of chunks is not written two hundred
@@ -300,20 +314,20 @@ def write_plan(plan: Plan, folder: Place, which: tuple[int, int] = WHOLE) -> Non
       plan: of all chunks.
       folder: where the run's notes are.
       which: (I, N), the slice.
+      anew: write them also where another slice has: what it wrote may be damaged.
 
     Raises:
       UserError: if they can't be written.
     """
     shared, own = folder / _shared_name(which[1]), folder / _plan_name(which)
-    is_there = which != WHOLE and shared.exists() and _inputs_of(shared).exists()
+    is_there = not anew and which != WHOLE and shared.exists() and _inputs_of(shared).exists()
     path = own if is_there else shared
-    if is_there and (
-        _holds(shared, map(_line, plan.chunks)) and _holds(_inputs_of(shared), _note_lines(plan))
-    ):
+    if is_there and _seal_of(_inputs_of(shared)) == plan.seal:
         # Of an earlier run, which saw them elsewhere.
         remove([_inputs_of(own), own])
         return
-    for place, lines in ((path, map(_line, plan.chunks)), (_inputs_of(path), _note_lines(plan))):
+    note = chain(map(_line, plan.files), [plan.seal])
+    for place, lines in ((path, map(_line, plan.chunks)), (_inputs_of(path), note)):
         with atomic_file(place) as file:
             while some := b"".join(islice(lines, STRETCH_CHUNKS)):
                 file.write(some)
@@ -324,26 +338,28 @@ def _line(value: object) -> bytes:
     return (json.dumps(value) + "\n").encode("ascii")
 
 
-def _note_lines(plan: Plan) -> Iterator[bytes]:
-    state = hashlib.sha256()
-    for line in map(_line, plan.files):
-        state.update(line)
-        yield line
-    yield _line({"sha256": state.hexdigest(), "skipped": plan.skipped})
+def is_as_noted(folder: Place, plan: Plan) -> bool:
+    """Whether there are notes, and all are of this plan; no more than their last lines is read."""
+    seals = [_seal_of(path) for path in folder.glob("inputs*.jsonl")]
+    return bool(seals) and all(seal == plan.seal for seal in seals)
 
 
-def _holds(path: Place, lines: Iterable[bytes]) -> bool:
-    """Whether a file is of just these lines."""
-    with path.open("rb") as file:
-        return all(one == two for one, two in zip_longest(file, lines))
+def _seal_of(note: Place) -> bytes:
+    with note.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - SEAL_BYTES))
+        return b"".join(file.read().splitlines(keepends=True)[-1:])
 
 
 class _NoteEnd(TypedDict):
     """The last line of noted inputs; those before, one a file, are `InputFile` as JSON.
 
-    The hash is theirs: else a damaged name would be an input that is gone, and another.
+    Attributes:
+      chunks: hash of all digests, in order.
+      sha256: of the lines before: else a damaged name would be an input that is gone, and another.
+      skipped: a plan's.
     """
 
+    chunks: str
     sha256: str
     skipped: Sums
 
@@ -354,10 +370,12 @@ class NotedInputs(NamedTuple):
     Attributes:
       files: a plan's.
       skipped: a plan's.
+      seal: a plan's.
     """
 
     files: Tape[InputFile]
     skipped: dict[str, int]
+    seal: bytes
 
 
 def noted_inputs(folder: Place) -> list[NotedInputs]:
@@ -380,14 +398,15 @@ def _noted(path: Place) -> NotedInputs:
                 files.append(msgspec.convert(parsed_json(line), InputFile))
             else:
                 line = b""
-            end = msgspec.convert(parsed_json(line + file.read()), _NoteEnd)
+            seal = line + file.read()
+        end = msgspec.convert(parsed_json(seal), _NoteEnd)
         if end["sha256"] != state.hexdigest():
             msg = "its seal is broken"
             raise ValueError(msg)
         if not all(one.relative < two.relative for one, two in pairwise(files)):
             msg = "its files are not in order"
             raise ValueError(msg)
-        return NotedInputs(files, end["skipped"])
+        return NotedInputs(files, end["skipped"], seal)
     except (OSError, ValueError) as error:
         msg = f"{path} is damaged ({error}): run prepare again with the same options"
         raise UserError(msg) from error
@@ -432,14 +451,14 @@ def read_plan(folder: Place) -> Plan:
         first, *others = _sorted(folder, "plan*.jsonl")
         with first.open("rb") as file:
             chunks = Tape(map(_chunk, file))
-        files, skipped = _noted(_inputs_of(first))
+        files, skipped, seal = _noted(_inputs_of(first))
     except (OSError, ValueError) as error:
         msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
         raise UserError(msg) from error
     if not all(_is_alike(path, first) for path in others):
         msg = f"the slices that {folder} notes saw different inputs: run prepare with --update"
         raise UserError(msg)
-    return Plan(files=files, chunks=chunks, skipped=skipped, uncut=Tape())
+    return Plan(files=files, chunks=chunks, skipped=skipped, uncut=Tape(), seal=seal)
 
 
 def read_chunk(path: Place, offset: int) -> Chunk:

@@ -67,32 +67,31 @@ def settle(
       UserError: if the output is of another config, of other inputs, or can't be used; it is then
         as it was.
     """
+    if not options.repair:
+        check_places(out)
+
+    def planned(
+        tokenizer: OutputTokenizer,
+    ) -> tuple[Plan, OutputTokenizer, PrepareConfig]:
+        whole, settled = with_tokenizer(config, tokenizer, options)
+        return make_plan(files, left_out, settled), whole, settled
+
+    # Slices settle in turn, and a plan of millions of chunks takes a minute: before that, if the
+    # tokenizer is there.
+    found = found_tokenizer(out, options)
+    made = planned(found) if found else None
     takes_back = options.update or options.repair
     with settling(out, lock, alone=takes_back and options.which is not None):
-        if not options.repair:
-            check_places(out)
-        tokenizer, config = _settle_tokenizer(files, out, config, options, console)
-        plan = make_plan(files, left_out, config)
+        if made is None:
+            # It may have been trained meanwhile.
+            found = found_tokenizer(out, options) or _trained(files, out, config, options, console)
+            made = planned(found)
+        plan, tokenizer, config = made
+        if not is_output(out):
+            tokenizer.save(out)
         _settle_output(out, plan, config, options, console)
         _settle_saved(out, tokenizer, config, console)
-    return plan, tokenizer, config
-
-
-def _settle_tokenizer(
-    files: Tape[InputFile],
-    out: Place,
-    config: PrepareConfig,
-    options: PrepareOptions,
-    console: Console,
-) -> tuple[OutputTokenizer, PrepareConfig]:
-    """The output's tokenizer, and the config with it; trained or saved if the output is new."""
-    tokenizer = found_tokenizer(out, options)
-    if tokenizer is None:
-        tokenizer = _trained(files, out, config, options, console)
-    tokenizer, config = with_tokenizer(config, tokenizer, options)
-    if not is_output(out):
-        tokenizer.save(out)
-    return tokenizer, config
+    return made
 
 
 def _trained(
@@ -176,7 +175,7 @@ def _settle_output(
         say(console, f"update: {counted(len(stale), 'chunk')} out of date")
     take_back(out, [*damaged, *stale])
     which = options.which or WHOLE
-    write_plan(plan, out / RUN, which)
+    write_plan(plan, out / RUN, which, anew=options.update or options.repair)
     if options.update or which == WHOLE:
         forget_plans(out / RUN, which)
 
