@@ -345,9 +345,13 @@ def is_as_noted(folder: Place, plan: Plan) -> bool:
 
 
 def _seal_of(note: Place) -> bytes:
-    with note.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - SEAL_BYTES))
-        return b"".join(file.read().splitlines(keepends=True)[-1:])
+    """The last line, or none, which is no plan's."""
+    try:
+        with note.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - SEAL_BYTES))
+            return b"".join(file.read().splitlines(keepends=True)[-1:])
+    except OSError:
+        return b""
 
 
 class _NoteEnd(TypedDict):
