@@ -412,7 +412,7 @@ def _noted(path: Place) -> NotedInputs:
             raise ValueError(msg)
         return NotedInputs(files, end["skipped"], seal)
     except (OSError, ValueError) as error:
-        msg = f"{path} is damaged ({error}): run prepare again with the same options"
+        msg = f"{path} is damaged ({error}): run prepare again with --update"
         raise UserError(msg) from error
 
 
@@ -457,7 +457,7 @@ def read_plan(folder: Place) -> Plan:
             chunks = Tape(map(_chunk, file))
         files, skipped, seal = _noted(_inputs_of(first))
     except (OSError, ValueError) as error:
-        msg = f"{folder} holds no whole plan ({error}): run prepare again with the same options"
+        msg = f"{folder} holds no whole plan ({error}): run prepare again with --update"
         raise UserError(msg) from error
     if not all(_is_alike(path, first) for path in others):
         msg = f"the slices that {folder} notes saw different inputs: run prepare with --update"

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +67,14 @@ def load_rows(
         )
         raise UserError(msg)
     schema, tables, dropped = row_schema(tokenizer.token_type), [], 0
-    for shard in chosen:
-        table = _open(out, shard, schema)
-        if context is not None:
-            # Shard by shard: what is fitted is copied.
-            fitted = fit_rows(table, tokenizer, context - BOS_TOKENS)
-            table, dropped = fitted.table, dropped + fitted.episodes_dropped
-        tables.append(table if columns is None else table.select(columns))
+    # Hashes are most of what this takes: of several shards at once.
+    with ThreadPoolExecutor() as pool:
+        for table in pool.map(lambda shard: _open(out, shard, schema), chosen):
+            if context is not None:
+                # Shard by shard: what is fitted is copied.
+                fitted = fit_rows(table, tokenizer, context - BOS_TOKENS)
+                table, dropped = fitted.table, dropped + fitted.episodes_dropped
+            tables.append(table if columns is None else table.select(columns))
     hashes = [shard["sha256"] for shard in chosen]
     return Rows(
         table=pa.concat_tables(tables),

@@ -233,6 +233,22 @@ def test_slices_and_finish_equal_one_run(argv, prepared, tmp_path):
     assert tree(out) == tree(prepared)
 
 
+@pytest.mark.parametrize("name", ["plan-2.jsonl", "inputs-2.jsonl"])
+def test_what_slices_share_is_mended_by_an_update(argv, prepared, tmp_path, name):
+    out = tmp_path / "out"
+    for which in ("1/2", "2/2"):
+        assert duologue(*argv(out, "--slice", which, "--workers", 1)).code == 0
+    shared = out / "_run" / name
+    *lines, last = shared.read_bytes().splitlines(keepends=True)
+    shared.write_bytes(b"".join([*lines[1:], last]))
+    refused = duologue("finish", out)
+    assert refused.code == 1
+    assert refused.last_line.endswith("run prepare again with --update")
+    assert duologue(*argv(out, "--slice", "1/2", "--update")).code == 0
+    assert duologue("finish", out).code == 0
+    assert tree(out) == tree(prepared)
+
+
 def test_update_equals_a_fresh_run(corpus, prepared, tokenizer_file, tmp_path):
     changed, out = tmp_path / "corpus", tmp_path / "out"
     shutil.copytree(corpus, changed)
