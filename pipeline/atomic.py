@@ -144,13 +144,18 @@ def is_folder(path: Place) -> bool:
     return isinstance(path, Path) and path.is_dir()
 
 
-def temporary_files(out: Place) -> Iterator[Path]:
+def temporary_files(out: Place, folders: Iterable[str]) -> Iterator[Path]:
     """What writers that were killed left in an output; objects that were not written are not there.
 
     A folder of such a name is what a packed copy is being written into.
+
+    Args:
+      out: is looked through itself, not what is below it but for names that begin with "_".
+      folders: of it that are looked through too.
     """
     if isinstance(out, Path):
-        for pattern in (f".*{TEMPORARY_SUFFIX}", f"_*/**/.*{TEMPORARY_SUFFIX}"):
+        for folder in ("", "_*/**/", *(f"{each}/" for each in folders)):
+            pattern = f"{folder}.*{TEMPORARY_SUFFIX}"
             yield from (path for path in out.glob(pattern) if not path.is_dir())
 
 

@@ -15,7 +15,7 @@ from pipeline.commit import (
 from pipeline.inputs import InputFile
 from pipeline.output import unfinish
 from pipeline.piece import read_pieces
-from pipeline.plan import Chunk, Plan, is_as_noted, noted_inputs
+from pipeline.plan import Chunk, Plan, noted_inputs
 from pipeline.remote import Place
 from schemas.config import PrepareConfig
 from schemas.errors import UserError
@@ -64,8 +64,6 @@ def refuse_changes(
     Raises:
       UserError: naming the first files that differ.
     """
-    if is_as_noted(out / RUN, plan):
-        return  # Of a plan of millions of files nothing need be compared.
     changed = _changed_files(out, plan)
     strangers = committed(out)
     strangers.difference_update(damaged)

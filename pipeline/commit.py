@@ -10,7 +10,6 @@ import hashlib
 import re
 import time
 from array import array
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -57,6 +56,12 @@ AT_ONCE = 10
 
 READ_AHEAD = 1000
 """Records in memory beside the one that is looked at."""
+
+NAMES_AT_ONCE = 1 << 17
+"""Of a folder, in memory while it is swept."""
+
+_SHARD_FOLDERS = (*(f"{config}/{split}" for config in CONFIGS for split in SPLITS), REJECTED)
+"""Where the files of chunks are written."""
 
 
 def add_counts(total: dict[str, Any], more: Mapping[str, Any]) -> None:
@@ -238,15 +243,20 @@ def forget_pieces(out: Place, digests: Iterable[str]) -> None:
     remove(note for note in notes if note.parent.name in noted)
 
 
-def sweep(out: Place) -> None:
-    """Remove what no record names: temporary files, files of uncommitted chunks, noted pieces."""
-    deque(swept(out, records(out)), maxlen=0)
+def remove_temporary(out: Place) -> None:
+    """Remove what writers that were killed left; nobody may be writing now."""
+    remove(temporary_files(out, _SHARD_FOLDERS))
 
 
 def swept(out: Place, done: Iterable[tuple[str, ChunkRecord]]) -> Iterator[tuple[str, ChunkRecord]]:
-    """Pass on the records of all committed chunks; after the last, `sweep`.
+    """Pass on the records of all committed chunks; after the last, remove what no record names.
 
-    For who reads them anyway: there may be millions.
+    That is temporary files, files of uncommitted chunks, and noted pieces. Who reads millions of
+    records anyway need not read them twice.
+
+    Args:
+      out: an output to which nobody else writes.
+      done: (digest, record) of all committed chunks.
     """
     hashes = array("q")  # Of the names: eight bytes each.
     for digest, record in done:
@@ -254,18 +264,20 @@ def swept(out: Place, done: Iterable[tuple[str, ChunkRecord]]) -> Iterator[tuple
         yield digest, record
     named = np.sort(np.frombuffer(hashes, np.int64))
     # Only where chunks are written: a model or a packed copy may have been put beside them.
-    for folder in (*(f"{config}/{split}" for config in CONFIGS for split in SPLITS), REJECTED):
+    for folder in _SHARD_FOLDERS:
         remove(_unnamed(out, folder, named))
-    remove(temporary_files(out))
+    remove_temporary(out)
     remove((out / PIECES).glob("*/*.json"))
 
 
-def _unnamed(out: Place, folder: str, named: np.ndarray) -> Iterator[Place]:
+def _unnamed(out: Place, folder: str, named: np.ndarray) -> list[Place]:
     """Files of a folder whose hashes are not among the sorted ones."""
-    names = [f"{folder}/{name}" for name in names_in(out / folder)]
-    hashes = np.fromiter(map(hash, names), np.int64, len(names))
-    strays = (out / names[at] for at in np.flatnonzero(~np.isin(hashes, named)))
-    return (path for path in strays if not is_folder(path))
+    strays: list[Place] = []
+    names = (f"{folder}/{name}" for name in names_in(out / folder))
+    while some := [*islice(names, NAMES_AT_ONCE)]:
+        hashes = np.fromiter(map(hash, some), np.int64, len(some))
+        strays += (out / some[at] for at in np.flatnonzero(~np.isin(hashes, named)))
+    return [path for path in strays if not is_folder(path)]
 
 
 @contextlib.contextmanager

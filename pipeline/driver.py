@@ -17,6 +17,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from pipeline.commit import RUN, committed
 from pipeline.engine import begin_choosing, loaded_tokenizer, wait_for_engine
@@ -28,13 +29,15 @@ from schemas.errors import UserError
 from transforms.engines import FAST, REFERENCE
 
 
+def planned(out: Place, which: tuple[int, int]) -> Iterator[PlannedChunk]:
+    """A slice's chunks."""
+    return islice(planned_chunks(plan_path(out / RUN, which)), which[0], None, which[1])
+
+
 def pending_chunks(out: Place, which: tuple[int, int]) -> Iterator[PlannedChunk]:
     """A slice's chunks that have no record."""
-    index, count = which
     done = committed(out)
-    for number, chunk in enumerate(planned_chunks(plan_path(out / RUN, which))):
-        if number % count == index and chunk.digest not in done:
-            yield chunk
+    return (chunk for chunk in planned(out, which) if chunk.digest not in done)
 
 
 def shares(chunks: Iterable[PlannedChunk], workers: int) -> list[list[PlannedChunk]]:
@@ -100,10 +103,10 @@ def main() -> None:
     # Beam and what it loads may print; the answer to the parent goes where they do not.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    # On a cluster they may be millions: its workers ask which there are.
+    # On a cluster they may be millions, committed ones too: its workers read which there are.
     work = list(pending_chunks(folder, the_slice)) if int(workers) else None
-    of_plan = planned_chunks(plan_path(folder / RUN, the_slice)) if work is None else work
-    looked_at = begin_choosing(folder, sum(chunk.cost for chunk in of_plan))
+    n_bytes = sum(chunk.cost for chunk in (planned(folder, the_slice) if work is None else work))
+    looked_at = begin_choosing(folder, the_slice, n_bytes, options)
     # Only now: importing Beam takes nearly as long as looking at the engine does. Workers read and
     # segment meanwhile.
     from pipeline.job import run_job

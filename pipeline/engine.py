@@ -12,7 +12,7 @@ from pipeline.atomic import remove, write_json
 from pipeline.commit import RUN
 from pipeline.inputs import InputFile
 from pipeline.output import read_config
-from pipeline.plan import noted_inputs
+from pipeline.plan import inputs_of
 from pipeline.remote import Place, place, use_options
 from pipeline.tokenizer import OutputTokenizer, load_output_tokenizer, sampled_texts
 from schemas.config import PrepareConfig
@@ -30,7 +30,9 @@ SAMPLE_CHARACTERS = 1 << 18
 """Of the run's own text."""
 
 
-def begin_choosing(out: Place, n_bytes: int, options: Sequence[str] = ()) -> int | None:
+def begin_choosing(
+    out: Place, which: tuple[int, int], n_bytes: int, options: Sequence[str]
+) -> int | None:
     """Begin to look at the fast engine for a run, in a process of its own.
 
     Its verdict stands in OUT/_run. The fast engine is taken if it gives the ids of the reference
@@ -39,7 +41,8 @@ def begin_choosing(out: Place, n_bytes: int, options: Sequence[str] = ()) -> int
 
     Args:
       out: an output whose plan, config and tokenizer are written.
-      n_bytes: what is to be tokenised.
+      which: (I, N), the slice that the run does.
+      n_bytes: what is to be tokenised, at most.
       options: Beam's, for its filesystems.
 
     Returns:
@@ -49,7 +52,15 @@ def begin_choosing(out: Place, n_bytes: int, options: Sequence[str] = ()) -> int
         return None
     ended, end = os.pipe()
     # What the reference takes for long texts, it keeps: hence a process.
-    argv = [sys.executable, "-P", "-m", "pipeline.engine", str(out), *options]
+    argv = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pipeline.engine",
+        str(out),
+        "{}/{}".format(*which),
+        *options,
+    ]
     os.posix_spawn(argv[0], argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, end, 1)])
     os.close(end)
     return ended
@@ -86,10 +97,12 @@ def forget_engine(out: Place) -> None:
 
 def main() -> None:
     """Look at the fast engine for the output that the command line names."""
-    out = place(sys.argv[1])
+    name, which, *options = sys.argv[1:]
+    out = place(name)
     try:
-        use_options(sys.argv[2:])
-        files, config = noted_inputs(out / RUN)[0].files, read_config(out)
+        use_options(options)
+        index, count = map(int, which.split("/"))
+        files, config = inputs_of(out / RUN, (index, count)).files, read_config(out)
         _note(out, *_chosen(load_output_tokenizer(out), files, config))
     except Exception as error:
         _note(out, REFERENCE, f"{FAST} cannot be looked at ({' '.join(str(error).split())})")

@@ -264,7 +264,6 @@ def _walked(folder: Path, walk: _Walk, seen: set[Path] | None = None) -> Iterato
     seen = set() if seen is None else seen  # A link may lead back to a folder above it.
     seen.add(folder.resolve())
     _, folders, names = next(os.walk(folder, onerror=_refuse_unreadable, followlinks=True))
-    # Sorted: which of two ways to a folder is gone is not for the file system to say.
     below = [
         f"{name}/"
         for name in sorted(folders)
@@ -272,7 +271,8 @@ def _walked(folder: Path, walk: _Walk, seen: set[Path] | None = None) -> Iterato
         and (folder / name).resolve() not in seen
         and not walk.leaves_out(folder / name)
     ]
-    # With its slash a folder stands where the paths of its files do.
+    # With its slash a folder stands where the paths of its files do. The order also decides which
+    # of two ways to a folder is gone.
     for name in sorted((*below, *(name for name in names if name[0] != ".")), key=printable):
         if name[-1] == "/":
             yield from _walked(folder / name, walk, seen)

@@ -50,8 +50,8 @@ def run_job(
     Args:
       out: an output whose plan and config are written.
       which: (I, N): every Nth chunk from the Ith, counted from 0.
-      chunks: of the slice's plan; None for all that are not committed, which workers then find:
-        what a job begins with is part of its description, and runners bound that.
+      chunks: of the slice's plan; None for all, of which workers pass over those that are
+        committed: what a job begins with is part of its description, and runners bound that.
       options: Beam's.
       looked_at: as of `pipeline.engine.segment_tokenizer`; only where the job is done in this
         process.
@@ -61,14 +61,14 @@ def run_job(
     """
     plan = plan_path(out / RUN, which)
     if chunks is None:
-        pending: beam.PTransform = PendingChunks(out, plan, which, tuple(options))
+        offsets: beam.PTransform = PlannedChunks(plan, which, tuple(options))
     else:
-        pending = beam.Create([chunk.offset for chunk in chunks], reshuffle=False)
+        offsets = beam.Create([chunk.offset for chunk in chunks], reshuffle=False)
     try:
         with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
             _ = (
                 pipeline
-                | "Pending" >> pending.with_output_types(int)
+                | "Chunks" >> offsets.with_output_types(int)
                 | PrepareChunks(out, plan, read_config(out), tuple(options), looked_at)
             )
     except Exception as error:
@@ -81,40 +81,35 @@ def run_job(
 
 
 @dataclasses.dataclass
-class PendingChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped here
-    """Offsets, in a written plan, of the chunks of a slice that are not committed.
+class PlannedChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped here
+    """Offsets, in a written plan, of the chunks of a slice, the committed ones too.
 
     Attributes:
-      out: as of `PrepareChunks`.
-      plan: likewise.
+      plan: as of `PrepareChunks`.
       which: (I, N), the slice.
       options: as of `PrepareChunks`.
     """
 
-    out: Place
     plan: Place
     which: tuple[int, int]
     options: tuple[str, ...] = ()
 
     def expand(self, begin: "beam.pvalue.PBegin") -> "beam.PCollection[int]":
-        """Stretches of the plan, spread so that no worker looks for all records."""
+        """Stretches of the plan, which workers read."""
         return (
             begin
             | beam.Create([*stretches(self.plan)], reshuffle=False).with_output_types(Stretch)
             | beam.Reshuffle()
-            | beam.ParDo(FindPending(self.out, self.plan, self.which, self.options))
+            | beam.ParDo(FindChunks(self.plan, self.which, self.options))
         )
 
 
 @beam.typehints.with_input_types(Stretch)
 @beam.typehints.with_output_types(int)
-class FindPending(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
-    """Stretch of the plan -> offsets of those of its chunks that are the slice's and not done."""
+class FindChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
+    """Stretch of the plan -> offsets of those of its chunks that are of the slice."""
 
-    def __init__(
-        self, out: Place, plan: Place, which: tuple[int, int], options: tuple[str, ...]
-    ) -> None:
-        self._out = out
+    def __init__(self, plan: Place, which: tuple[int, int], options: tuple[str, ...]) -> None:
         self._plan = plan
         self._which = which
         self._options = options
@@ -124,10 +119,9 @@ class FindPending(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
         use_options(self._options)
 
     def process(self, stretch: Stretch) -> Iterator[int]:
-        """Look for the records of a stretch."""
+        """Read a stretch."""
         for chunk in slice_of_stretch(self._plan, stretch, self._which):
-            if not is_committed(self._out, chunk.digest):
-                yield chunk.offset
+            yield chunk.offset
 
 
 @dataclasses.dataclass
@@ -170,7 +164,8 @@ class PrepareChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
 class ReadChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
     """Offset of a chunk in the plan -> its pieces, one in memory at a time.
 
-    An engine that lost a worker may give chunks again that are committed: those have no pieces.
+    Chunks that are committed have no pieces: an earlier run made them, or this one, whose engine
+    lost a worker and gives them again.
     """
 
     def __init__(

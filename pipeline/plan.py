@@ -29,7 +29,7 @@ from pipeline.readers import (
     failures_named,
     reader_of,
 )
-from pipeline.remote import Place
+from pipeline.remote import Place, RemotePath
 from pipeline.streams import compression_of
 from pipeline.tape import Tape
 from schemas.config import PrepareConfig
@@ -52,11 +52,14 @@ OPEN_COST_SHARE = 8192
 
 CUTS_A_CHUNK = 4
 """Expected files in a chunk's bytes that a bundle may end behind."""
+WRITE_LINES = 1000
+"""Of a plan or a note, in memory while they are written."""
+
 STRETCH_CHUNKS = 1000
 """So that a job of 2 million chunks is described in 77 kB; with all their offsets it is 12 MB."""
 
-SEAL_BYTES = 1 << 16
-"""A longer last line of a note is not recognised, and all of it is compared."""
+SEAL_BYTES = 1024
+"""More than a seal has."""
 
 NAMED = 3
 """How many files, and kinds of files, a line about them names."""
@@ -217,17 +220,22 @@ def make_plan(files: Tape[InputFile], left_out: Iterable[InputFile], config: Pre
             yield cut
 
     name, skipped = config.digest, by_suffix(left_out)
-    chunks: Tape[Chunk] = Tape()
-    digests = hashlib.sha256()
-    for cost, ranges in _bundles(cuts(), config.chunk_bytes):
-        chunk = Chunk(_chunk_digest(ranges, name), cost, ranges)
-        digests.update(chunk.digest.encode("ascii"))
-        chunks.append(chunk)
+    chunks = Tape(
+        Chunk(_chunk_digest(ranges, name), cost, ranges)
+        for cost, ranges in _bundles(cuts(), config.chunk_bytes)
+    )
     inputs = hashlib.sha256()
-    for file in files:
-        inputs.update(_line(file))
-    seal = _NoteEnd(chunks=digests.hexdigest(), sha256=inputs.hexdigest(), skipped=skipped)
+    for line in _note_lines(files, skipped):
+        inputs.update(line)
+    seal = _Seal(chunks=_digest_of(chunks), inputs=inputs.hexdigest())
     return Plan(files=files, chunks=chunks, skipped=skipped, uncut=uncut, seal=_line(seal))
+
+
+def _digest_of(chunks: Iterable[Chunk]) -> str:
+    state = hashlib.sha256()
+    for chunk in chunks:
+        state.update(chunk.digest.encode("ascii"))
+    return state.hexdigest()
 
 
 def _bundles(
@@ -275,8 +283,14 @@ def plan_path(folder: Place, which: tuple[int, int]) -> Place:
 
     They share one while they see the same inputs; a machine that sees them elsewhere has its own.
     """
-    own = folder / _plan_name(which)
-    return own if own.exists() else folder / _shared_name(which[1])
+    own, shared = folder / _plan_name(which), _shared(folder, which)
+    return own if own == shared or own.exists() else shared
+
+
+def _shared(folder: Place, which: tuple[int, int]) -> Place:
+    # Slices on several machines do not take turns in an object store, which has no locks.
+    is_alone = isinstance(folder, RemotePath)
+    return folder / (_plan_name(which) if is_alone else _shared_name(which[1]))
 
 
 def _plan_name(which: tuple[int, int]) -> str:
@@ -319,18 +333,26 @@ def write_plan(
     Raises:
       UserError: if they can't be written.
     """
-    shared, own = folder / _shared_name(which[1]), folder / _plan_name(which)
-    is_there = not anew and which != WHOLE and shared.exists() and _inputs_of(shared).exists()
-    path = own if is_there else shared
-    if is_there and _seal_of(_inputs_of(shared)) == plan.seal:
+    own, shared = folder / _plan_name(which), _shared(folder, which)
+    note = _inputs_of(shared)
+    is_there = own != shared and not anew and shared.exists() and note.exists()
+    is_same = is_there and _seal_of(note) == plan.seal
+    path = own if is_there and not is_same else shared
+    if not is_same:
+        sealed = chain(_note_lines(plan.files, plan.skipped), [plan.seal])
+        for place, lines in ((path, map(_line, plan.chunks)), (_inputs_of(path), sealed)):
+            with atomic_file(place) as file:
+                while some := b"".join(islice(lines, WRITE_LINES)):
+                    file.write(some)
+    if path != own:
         # Of an earlier run, which saw them elsewhere.
         remove([_inputs_of(own), own])
-        return
-    note = chain(map(_line, plan.files), [plan.seal])
-    for place, lines in ((path, map(_line, plan.chunks)), (_inputs_of(path), note)):
-        with atomic_file(place) as file:
-            while some := b"".join(islice(lines, STRETCH_CHUNKS)):
-                file.write(some)
+
+
+def _note_lines(files: Iterable[InputFile], skipped: dict[str, int]) -> Iterator[bytes]:
+    """Those that a seal seals."""
+    yield from map(_line, files)
+    yield _line(skipped)
 
 
 def _line(value: object) -> bytes:
@@ -354,18 +376,16 @@ def _seal_of(note: Place) -> bytes:
         return b""
 
 
-class _NoteEnd(TypedDict):
-    """The last line of noted inputs; those before, one a file, are `InputFile` as JSON.
+class _Seal(TypedDict):
+    """The last line of a note; before it stand the inputs, a line each, and what was skipped.
 
     Attributes:
-      chunks: hash of all digests, in order.
-      sha256: of the lines before: else a damaged name would be an input that is gone, and another.
-      skipped: a plan's.
+      chunks: hash of all digests of the plan, in order.
+      inputs: of the lines before: else a damaged name would be an input that is gone, and another.
     """
 
     chunks: str
-    sha256: str
-    skipped: Sums
+    inputs: str
 
 
 class NotedInputs(NamedTuple):
@@ -382,6 +402,15 @@ class NotedInputs(NamedTuple):
     seal: bytes
 
 
+def inputs_of(folder: Place, which: tuple[int, int]) -> NotedInputs:
+    """What the plan of a slice was made of.
+
+    Raises:
+      UserError: if the note is damaged.
+    """
+    return _noted(_inputs_of(plan_path(folder, which)))
+
+
 def noted_inputs(folder: Place) -> list[NotedInputs]:
     """What all runs noted; each holds for the chunks that it committed, whichever these are.
 
@@ -393,24 +422,22 @@ def noted_inputs(folder: Place) -> list[NotedInputs]:
 
 def _noted(path: Place) -> NotedInputs:
     try:
-        files, state = Tape[InputFile](), hashlib.sha256()
+        files, state, line = Tape[InputFile](), hashlib.sha256(), b""
         with path.open("rb") as file:
             for line in file:
+                state.update(line)
                 if line.startswith(b"{"):
                     break
-                state.update(line)
                 files.append(msgspec.convert(parsed_json(line), InputFile))
-            else:
-                line = b""
-            seal = line + file.read()
-        end = msgspec.convert(parsed_json(seal), _NoteEnd)
-        if end["sha256"] != state.hexdigest():
+            seal = file.read()
+        skipped = msgspec.convert(parsed_json(line), Sums)
+        if msgspec.convert(parsed_json(seal), _Seal)["inputs"] != state.hexdigest():
             msg = "its seal is broken"
             raise ValueError(msg)
         if not all(one.relative < two.relative for one, two in pairwise(files)):
             msg = "its files are not in order"
             raise ValueError(msg)
-        return NotedInputs(files, end["skipped"], seal)
+        return NotedInputs(files, skipped, seal)
     except (OSError, ValueError) as error:
         msg = f"{path} is damaged ({error}): run prepare again with --update"
         raise UserError(msg) from error
@@ -449,13 +476,16 @@ def read_plan(folder: Place) -> Plan:
     """What `write_plan` wrote; of slices, which plan the same chunks of the same files, any one's.
 
     Raises:
-      UserError: if it is not there, or slices saw different inputs.
+      UserError: if it is not there, is damaged, or slices saw different inputs.
     """
     try:
         first, *others = _sorted(folder, "plan*.jsonl")
         with first.open("rb") as file:
             chunks = Tape(map(_chunk, file))
         files, skipped, seal = _noted(_inputs_of(first))
+        if parsed_json(seal)["chunks"] != _digest_of(chunks):
+            msg = f"{first.name} is not the plan that was noted"
+            raise ValueError(msg)
     except (OSError, ValueError) as error:
         msg = f"{folder} holds no whole plan ({error}): run prepare again with --update"
         raise UserError(msg) from error

@@ -4,7 +4,6 @@ A listed file is some 600 bytes as Python objects and some 30 on a tape, because
 neighbours are alike; a row is read again in two microseconds.
 """
 
-import itertools
 import pickle
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -21,7 +20,7 @@ _LEVEL = 1
 
 
 class Tape(Generic[T]):
-    """Rows in the order in which they were appended.
+    """Rows in the order in which they were appended; none is appended while they are iterated.
 
     Example:
       >>> tape = Tape([("a.txt", 5), ("b.txt", 7)])
@@ -89,12 +88,3 @@ class Tape(Generic[T]):
         if self._seen is None or self._seen[0] != number:
             self._seen = (number, self._block(number))
         return self._seen[1][index - self._starts[number]]
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Tape)
-            and len(self) == len(other)
-            and all(itertools.starmap(lambda one, two: one == two, zip(self, other, strict=True)))
-        )
-
-    __hash__ = None  # type: ignore[assignment] # Rows may be appended.

@@ -16,7 +16,7 @@ from pipeline.commit import RUN, committed, forget_pieces, locked
 from pipeline.engine import engine_words, forget_engine
 from pipeline.manifest import write_manifest
 from pipeline.output import check_free, read_config, unfinish
-from pipeline.plan import WHOLE, Plan, noted_counts, read_plan
+from pipeline.plan import WHOLE, Plan, noted_counts, plan_path, read_plan
 from pipeline.remote import Place, check_stores
 from pipeline.supervise import n_cores, run_driver, write_options
 from pipeline.tape import Tape
@@ -158,3 +158,10 @@ def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Co
                 tick=seldom,
                 say=lambda line: say(console, line),
             )
+    if missing := len(mine) - len(committed(out).intersection(mine)):
+        # The run went by what is written, and this command by what it would write.
+        msg = (
+            f"{plan_path(out / RUN, which)} is not the plan of these inputs, so "
+            f"{counted(missing, 'chunk')} of it are not committed: run prepare again with --update"
+        )
+        raise UserError(msg)

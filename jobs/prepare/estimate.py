@@ -14,6 +14,7 @@ from pipeline.output import check_free, check_places, is_output
 from pipeline.plan import Plan, make_plan
 from pipeline.remote import Place, check_stores
 from pipeline.supervise import n_cores
+from pipeline.tape import Tape
 from schemas.config import PrepareConfig
 from schemas.words import counted
 
@@ -71,9 +72,9 @@ def _show_standing(out: Place, plan: Plan, config: PrepareConfig, options: Prepa
     if not options.repair:
         check_places(out)
     damaged, stale = chunks_to_take_back(out, plan, config, options)
-    names = [chunk.digest for chunk in plan.chunks]
-    whole = [name for name in names if name not in damaged]
-    again = {*damaged, *stale, *incomplete_chunks(out, whole)}
+    again = {*damaged, *stale}
+    names = Tape(chunk.digest for chunk in plan.chunks)
+    again.update(incomplete_chunks(out, (name for name in names if name not in again)))
     kept = len(committed(out).intersection(names) - again)
     words = f"{on_one_line(str(out))}: {kept} of {counted(len(names), 'chunk')} committed already"
     if again:

@@ -158,7 +158,8 @@ def test_a_record_is_refused_wherever_it_is_forged_even_if_sealed(here):
 # refused for)
 NOTES = [
     ("_run/inputs.jsonl", 0, lambda out: noted_inputs(out / "_run"), 30),
-    ("_run/inputs.jsonl", -1, lambda out: noted_inputs(out / "_run"), 20),
+    ("_run/inputs.jsonl", -2, lambda out: noted_inputs(out / "_run"), 9),
+    ("_run/inputs.jsonl", -1, lambda out: read_plan(out / "_run"), 18),
     ("_run/plan.jsonl", 0, lambda out: read_plan(out / "_run"), 60),
     ("_run/config.json", None, read_config, 80),
     ("tokenizer_config.json", None, load_output_tokenizer, 20),

@@ -233,20 +233,44 @@ def test_slices_and_finish_equal_one_run(argv, prepared, tmp_path):
     assert tree(out) == tree(prepared)
 
 
-@pytest.mark.parametrize("name", ["plan-2.jsonl", "inputs-2.jsonl"])
-def test_what_slices_share_is_mended_by_an_update(argv, prepared, tmp_path, name):
+def test_a_damaged_plan_of_slices_is_noticed_and_mended_by_an_update(argv, prepared, tmp_path):
     out = tmp_path / "out"
-    for which in ("1/2", "2/2"):
-        assert duologue(*argv(out, "--slice", which, "--workers", 1)).code == 0
-    shared = out / "_run" / name
-    *lines, last = shared.read_bytes().splitlines(keepends=True)
-    shared.write_bytes(b"".join([*lines[1:], last]))
-    refused = duologue("finish", out)
-    assert refused.code == 1
-    assert refused.last_line.endswith("run prepare again with --update")
-    assert duologue(*argv(out, "--slice", "1/2", "--update")).code == 0
+    assert duologue(*argv(out, "--slice", "1/2", "--workers", 1)).code == 0
+    shared = out / "_run/plan-2.jsonl"
+    # Every second chunk is of the other slice.
+    first, _, *others = shared.read_bytes().splitlines(keepends=True)
+    shared.write_bytes(b"".join([first, *others]))
+    for ran in (duologue(*argv(out, "--slice", "2/2", "--workers", 1)), duologue("finish", out)):
+        assert ran.code == 1
+        assert ran.last_line.endswith("run prepare again with --update")
+    assert duologue(*argv(out, "--slice", "2/2", "--update")).code == 0
+    assert duologue(*argv(out, "--slice", "1/2")).code == 0
     assert duologue("finish", out).code == 0
     assert tree(out) == tree(prepared)
+
+
+def test_slices_that_see_the_inputs_elsewhere_are_updated(corpus, tokenizer_file, tmp_path):
+    """Of two machines each has its own plan; then both see a new file."""
+    out = tmp_path / "out"
+    folders = [shutil.copytree(corpus, tmp_path / name / "corpus") for name in "ab"]
+
+    def run(slice_number, *more):
+        made = [*COMMON, "--workers", 1, "--slice", f"{slice_number}/2", *more]
+        argv = ["prepare", folders[slice_number - 1], "--tokenizer", tokenizer_file, "--out", out]
+        ran = duologue(*argv, *made)
+        assert ran.code == 0, ran.err
+
+    run(1)
+    run(2)
+    for folder in folders:
+        (folder / "faq/new.txt").write_text(exchange(3000))
+        os.utime(folder / "faq/new.txt", (1, 1))
+    run(2, "--update")
+    run(1)
+    assert duologue("finish", out).code == 0
+    argv = ["prepare", folders[0], "--tokenizer", tokenizer_file, *COMMON]
+    assert duologue(*argv, "--out", tmp_path / "fresh").code == 0
+    assert tree(out) == tree(tmp_path / "fresh")
 
 
 def test_update_equals_a_fresh_run(corpus, prepared, tokenizer_file, tmp_path):

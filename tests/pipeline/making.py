@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.changes import incomplete_chunks, stale_chunks, take_back
-from pipeline.commit import RUN, committed, forget_pieces, sweep
+from pipeline.commit import RUN, committed, forget_pieces, records, remove_temporary, swept
 from pipeline.inputs import list_inputs
 from pipeline.manifest import write_manifest
 from pipeline.output import begin, unfinish
@@ -93,7 +93,7 @@ def steps(out: Path, folder: Path, config: PrepareConfig = CONFIG) -> Iterator[N
         yield
         take_back(out, [each])
     yield
-    sweep(out)
+    remove_temporary(out)
     yield
     write_plan(plan, out / RUN)
     yield
@@ -123,3 +123,9 @@ def read(part: InputRange, config: PrepareConfig = CONFIG) -> list[Document]:
 def read_all(parts: Iterable[InputRange], config: PrepareConfig = CONFIG) -> list[Document]:
     """The documents of several ranges, in order."""
     return [document for part in parts for document in read(part, config)]
+
+
+def sweep(out):
+    """Remove what no record names, as the end of a run does."""
+    for _ in swept(out, records(out)):
+        pass

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.changes import damaged_chunks, refuse_changes, stale_chunks, take_back
-from pipeline.commit import committed, forget_pieces, record_path, sweep
+from pipeline.commit import committed, forget_pieces, record_path
 from pipeline.output import begin
 from pipeline.piece import read_pieces
 from pipeline.plan import forget_plans, noted_inputs, read_plan, write_plan
@@ -23,6 +23,7 @@ from tests.pipeline.making import (
     make_output,
     plan_of,
     put,
+    sweep,
     tokenized,
     update,
 )
@@ -247,12 +248,14 @@ def test_slices_that_saw_different_inputs_are_not_finished(root):
     forget_plans(out / "_run", (1, 2))
     assert {path.name for path in out.glob("_run/plan*")} == {"plan-1-2.jsonl", "plan-3.jsonl"}
     assert len(noted_inputs(out / "_run")) == 2
-    assert read_plan(out / "_run").chunks == plan_of(folder).chunks
+    assert [*read_plan(out / "_run").chunks] == [*plan_of(folder).chunks]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "0", "skipped": {}}', "[]\n{}\n"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}\n{}\n", "[]\n{}\n", None])
 def test_damaged_notes_are_no_notes(root, text):
-    (root / "out/_run/inputs.jsonl").write_text(text)
+    note = root / "out/_run/inputs.jsonl"
+    # A whole note, which its seal does not seal.
+    note.write_text(note.read_text().replace("04.txt", "4.txt") if text is None else text)
     refuse_changes(root / "out", plan_of(root / "in"), CONFIG)
     edit(root / "in")
     with pytest.raises(UserError, match=r"03\.txt"):

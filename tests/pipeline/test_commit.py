@@ -17,10 +17,11 @@ from pipeline.commit import (
     read_record,
     record_path,
     records,
-    sweep,
+    remove_temporary,
 )
 from schemas.errors import UserError
 from schemas.manifest import ChunkRecord, ShardRecord
+from tests.pipeline.making import sweep
 from tests.running import tree
 
 SHARD = ShardRecord(
@@ -106,6 +107,16 @@ def test_sums_do_not_depend_on_grouping(each):
         right = pair
     assert left == right
     assert left.get("n", 0) == len(each)
+
+
+def test_what_killed_writers_left_can_go_while_chunks_are_missing(tmp_path):
+    write_files(tmp_path, of=record(0))
+    left = [".README.md.1-1.tmp", "documents/train/.b.arrow.1-1.tmp", "rejected/.b.jsonl.1-1.tmp"]
+    for name in left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    remove_temporary(tmp_path)
+    assert tree(tmp_path).keys() == {*record(0).paths}
 
 
 def test_sweeping_removes_only_what_no_record_names(tmp_path):

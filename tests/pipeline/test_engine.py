@@ -14,6 +14,7 @@ from pipeline.engine import (
     segment_tokenizer,
     wait_for_engine,
 )
+from pipeline.plan import WHOLE
 from tests.pipeline.making import make_output, put
 from tests.running import exchange
 from transforms.engines import FAST
@@ -35,7 +36,7 @@ def engine(out):
 
 
 def test_a_big_run_takes_the_fast_engine(out):
-    looked_at = begin_choosing(out, WORTH_BYTES)
+    looked_at = begin_choosing(out, WHOLE, WORTH_BYTES, [])
     assert not (out / NOTE).exists()
     assert segment_tokenizer(out, SHA256, looked_at).is_fast
     assert engine(out) == FAST
@@ -48,7 +49,7 @@ def test_a_big_run_takes_the_fast_engine(out):
 def test_a_small_run_forgets_what_a_big_one_found(out):
     (out / NOTE).write_text(json.dumps({"engine": FAST}))
     forget_engine(out)
-    assert begin_choosing(out, WORTH_BYTES - 1) is None
+    assert begin_choosing(out, WHOLE, WORTH_BYTES - 1, []) is None
     assert not segment_tokenizer(out, SHA256).is_fast
     assert engine_words(out) is None
 
@@ -78,7 +79,7 @@ def test_what_the_fast_engine_does_not_do_right_is_left_to_the_reference(out, ch
     config = json.loads(path.read_bytes())
     change(config)
     path.write_text(json.dumps(config))
-    wait_for_engine(out, begin_choosing(out, WORTH_BYTES))
+    wait_for_engine(out, begin_choosing(out, WHOLE, WORTH_BYTES, []))
     assert engine(out) == "tokenizers"
     assert why in engine_words(out)
     assert engine_words(out).endswith("tokenizers does it, which is slower")

@@ -42,7 +42,7 @@ def folder(tmp_path):
 @pytest.mark.usefixtures("refusing")
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("which", [(0, 1), (1, 3)])
-def test_workers_find_what_is_not_committed(folder, tmp_path, monkeypatch, which):
+def test_workers_pass_over_what_is_committed(folder, tmp_path, monkeypatch, which):
     """A job on a cluster begins with stretches of the plan, not with its chunks."""
     monkeypatch.setattr(plan, "STRETCH_CHUNKS", 4)
     out = tmp_path / "out"

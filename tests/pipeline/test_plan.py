@@ -11,6 +11,7 @@ from pipeline.inputs import InputFile
 from pipeline.plan import (
     Chunk,
     by_suffix,
+    forget_plans,
     left_out_words,
     make_plan,
     noted_counts,
@@ -23,6 +24,7 @@ from pipeline.plan import (
     usable_files,
     write_plan,
 )
+from pipeline.remote import RemotePath
 from pipeline.tape import Tape
 from schemas.errors import UserError
 from tests.pipeline.making import CONFIG, plan_of, put
@@ -109,14 +111,16 @@ def test_a_written_plan_is_read_back(tmp_path):
     plan = plan_of(tmp_path / "in")
     assert len(plan.chunks) > 3
     write_plan(plan, tmp_path)
-    assert read_plan(tmp_path) == plan
+    read = read_plan(tmp_path)
+    assert ([*read.files], [*read.chunks]) == ([*plan.files], [*plan.chunks])
+    assert (read.skipped, read.seal) == (plan.skipped, plan.seal)
     found = [
         (noted.digest, noted.cost, read_chunk(tmp_path / "plan.jsonl", noted.offset))
         for noted in planned_chunks(tmp_path / "plan.jsonl")
     ]
     assert found == [(chunk.digest, chunk.cost, chunk) for chunk in plan.chunks]
     assert isinstance(found[0][2], Chunk)
-    assert isinstance(read_plan(tmp_path).files[0], InputFile)
+    assert isinstance(read.files[0], InputFile)
 
 
 def test_half_a_plan_is_refused(tmp_path):
@@ -199,7 +203,32 @@ def test_slices_that_see_the_same_inputs_share_a_plan(tmp_path):
     ]
     assert roots == ["/a", "/a", "/b"]
     assert noted_counts(tmp_path) == {3}
-    assert read_plan(tmp_path).chunks in (here.chunks, there.chunks)
     # And does not any more.
     write_plan(here, tmp_path, (2, 3))
     assert {path.name for path in tmp_path.iterdir()} == {"plan-3.jsonl", "inputs-3.jsonl"}
+
+
+def test_a_slice_that_writes_the_plan_anew_has_no_other(tmp_path):
+    here, there = (make_plan(files_of(MANY, root), (), BIG) for root in ("/a", "/b"))
+    write_plan(here, tmp_path, (0, 2))
+    write_plan(there, tmp_path, (1, 2))
+    more = make_plan(files_of({**MANY, "zz.txt": 5}, "/b"), (), BIG)
+    write_plan(more, tmp_path, (1, 2), anew=True)
+    forget_plans(tmp_path, (1, 2))
+    assert {path.name for path in tmp_path.iterdir()} == {"plan-2.jsonl", "inputs-2.jsonl"}
+    assert [*read_plan(tmp_path).chunks] == [*more.chunks]
+
+
+def test_a_plan_that_is_not_the_noted_one_is_refused(tmp_path):
+    write_plan(make_plan(files_of(MANY), (), BIG), tmp_path)
+    path = tmp_path / "plan.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UserError, match=r"not the plan that was noted.*--update"):
+        read_plan(tmp_path)
+
+
+def test_slices_in_an_object_store_share_no_plan():
+    """They do not take turns there, and the later one would write over the other's."""
+    folder = RemotePath("s3://bucket/out/_run")
+    names = [plan_path(folder, which).name for which in ((0, 2), (1, 2), (0, 1))]
+    assert names == ["plan-0-2.jsonl", "plan-1-2.jsonl", "plan.jsonl"]

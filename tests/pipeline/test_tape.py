@@ -31,13 +31,6 @@ def test_joined_tapes_are_the_rows_of_one_after_another(parts, more):
         joined.append(row)
     rows = [row for part in (*parts, more) for row in part]
     assert [*joined] == [joined[at] for at in range(len(joined))] == rows
-    assert joined == Tape(rows)
-
-
-@settings(max_examples=50)
-@given(LISTS, LISTS)
-def test_tapes_are_equal_where_their_rows_are(one, two):
-    assert (Tape(one) == Tape(two)) is (one == two)
 
 
 @pytest.mark.parametrize("at", [-1, 2])

@@ -76,6 +76,7 @@ def test_slices_then_finish(store, bucket, url, prepare, prepared):
     assert prepare("--slice", "1/2").code == 0
     assert "--slice 2/2, then finish" in store.duologue("finish", url).last_line
     assert prepare("--slice", "2/2").code == 0
+    assert len([*(bucket / "shards/_run").glob("plan-*-2.jsonl")]) == 2
     ran = store.duologue("finish", url)
     assert ran.code == 0, ran.err
     assert tree(bucket / "shards") == tree(prepared)

@@ -68,7 +68,7 @@ def test_a_file_that_fails_while_it_is_made_leaves_the_older_one(folder):
     with pytest.raises(ZeroDivisionError):
         fail()
     assert path.read_bytes() == b"older"
-    assert [*temporary_files(folder)] == []
+    assert [*temporary_files(folder, [])] == []
 
 
 def test_an_upload_whose_server_goes_leaves_nothing(store, folder, monkeypatch):
