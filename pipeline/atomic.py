@@ -242,8 +242,8 @@ def check_place(path: Path) -> None:
       UserError: if path, or what it is to be in, is a file or a link that leads nowhere, or path
         is a URL.
     """
-    if is_url(path):
-        msg = f"{path} is a URL: only prepare writes to those; choose a folder for --out"
+    if url := typed_url(path):
+        msg = f"{url} is a URL: only prepare writes to those; choose a folder for --out"
         raise UserError(msg)
     place = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
     if place.is_dir():
@@ -256,9 +256,9 @@ def check_place(path: Path) -> None:
     raise UserError(msg)
 
 
-def is_url(path: Path) -> bool:
-    """Whether a URL was typed where only a folder can be; as a path it lost one of its slashes."""
-    return _URL.match(str(path)) is not None
+def typed_url(path: Path) -> str | None:
+    """The URL that was typed where only a folder can be: as a path it lost one of its slashes."""
+    return str(path).replace(":/", "://", 1) if _URL.match(str(path)) else None
 
 
 def check_vacant(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.remote import Place, filesystems
+from pipeline.remote import Place, failures_named, filesystems
 from pipeline.tape import Tape
 from schemas.errors import UserError
 from schemas.words import counted
@@ -358,11 +358,5 @@ def _state_of_url(url: str) -> tuple[int, float] | None:
 
 
 def _match(pattern: str) -> list["FileMetadata"]:
-    # Imported here: a second of start-up that local files can do without.
-    from apache_beam.io.filesystem import BeamIOError
-
-    try:
+    with failures_named(pattern):
         return list(filesystems().match([pattern])[0].metadata_list)
-    except (ValueError, BeamIOError) as error:
-        msg = f"cannot list {pattern}: {' '.join(str(error).split())}"
-        raise UserError(msg) from error

@@ -11,9 +11,9 @@ from pipeline.atomic import (
     atomic_file,
     check_place,
     is_folder,
-    is_url,
     make_folder,
     remove,
+    typed_url,
     write_json,
 )
 from pipeline.commit import CHUNKS, REJECTED, RUN
@@ -68,8 +68,8 @@ def read_config(out: Place) -> PrepareConfig:
 def _no_output(out: Place) -> UserError:
     """Of a folder that `prepare` has not begun to write into, or of what is no folder."""
     mend = "give the --out folder of a duologue prepare"
-    if isinstance(out, Path) and is_url(out):
-        return UserError(f"{out} is a URL: copy the output to this machine, and name the copy")
+    if isinstance(out, Path) and (url := typed_url(out)):
+        return UserError(f"{url} is a URL: copy the output to this machine, and name the copy")
     if isinstance(out, Path) and out.is_file():
         folder = next((each for each in out.absolute().parents if is_output(each)), None)
         return UserError(f"{out} is a file: {f'give its folder, {folder}' if folder else mend}")

@@ -126,7 +126,9 @@ def usable_files(
         raise UserError(_none_usable(left_out))
     if not any(file.size_bytes for file in usable):
         why = "empty" if all(file.is_readable for file in usable) else "empty or cannot be read"
-        msg = f"no usable file: all {len(usable)} are {why}, such as {usable[0].relative}"
+        first = usable[0].relative
+        which = f"{first} is" if len(usable) == 1 else f"all {len(usable)} are"
+        msg = f"no usable file: {which} {why}" + f", such as {first}" * (len(usable) > 1)
         raise UserError(msg)
     return usable, left_out
 

@@ -11,6 +11,7 @@ import importlib.util
 import io
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -37,7 +38,10 @@ _MENDS = (
     ("AccessDenied", "let this key list, read, write and delete there"),
     ("Forbidden", "let this key list, read, write and delete there"),
     ("Unable to get filesystem", "Beam knows s3:// and gs://, each with its package installed"),
+    ("Failed to import", "install what it names"),
 )
+_LACKS_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/[^/]", re.IGNORECASE)
+
 _ANY_MEND = "run the same command again: what is committed is kept"
 
 
@@ -91,7 +95,7 @@ class RemotePath:
 
     def exists(self) -> bool:
         """Whether there is an object of this name."""
-        with _failures_named(self.url):
+        with failures_named(self.url):
             return bool(filesystems().exists(self.url))
 
     def is_file(self) -> bool:
@@ -119,7 +123,7 @@ class RemotePath:
     def _matching(self, pattern: str, limit: int | None = None) -> list[Any]:
         # Beam's patterns have no way to say a star: any character, and then those of this name.
         plain = "".join("?" if each in "*?[" else each for each in self.url)
-        with _failures_named(self.url):
+        with failures_named(self.url):
             [found] = filesystems().match([f"{plain}/{pattern}"], [limit])
         return [file for file in found.metadata_list if file.path.startswith(f"{self.url}/")]
 
@@ -133,7 +137,7 @@ class RemotePath:
         if mode != "rb":
             msg = f"objects are opened to be read, not for {mode!r}; write_bytes() writes them"
             raise ValueError(msg)
-        with _failures_named(self.url):
+        with failures_named(self.url):
             file = filesystems().open(self.url, compression_type="uncompressed")
         if isinstance(file, io.BufferedReader):
             # Beam's own buffer fetches 16 MB for a line.
@@ -147,7 +151,7 @@ class RemotePath:
           FileNotFoundError: if there is none.
           UserError: if it can't be read.
         """
-        with self.open() as file, _failures_named(self.url):
+        with self.open() as file, failures_named(self.url):
             # In large steps: asked for all, Beam takes 8 kB at a time.
             return b"".join(iter(lambda: file.read(1 << 20), b""))
 
@@ -157,7 +161,7 @@ class RemotePath:
         Raises:
           UserError: if it can't be written.
         """
-        with _failures_named(self.url):
+        with failures_named(self.url):
             file = filesystems().create(self.url, compression_type="uncompressed")
             # By one call: Beam cannot take an upload back, and completes what it was given when an
             # unclosed file is collected. So that is nothing, or all.
@@ -188,7 +192,7 @@ def delete(paths: Iterable[RemotePath]) -> None:
       UserError: if one can't be deleted.
     """
     if urls := [path.url for path in paths]:
-        with _failures_named(urls[0]):
+        with failures_named(urls[0]):
             filesystems().delete(urls)
 
 
@@ -255,14 +259,17 @@ def _share_clients() -> None:
 
 
 def check_stores(urls: Iterable[str]) -> None:
-    """Refuse at once what Beam's S3 filesystem would try again for ten minutes.
+    """Refuse what is nearly a URL, and what Beam's S3 filesystem would try for ten minutes.
 
     Raises:
       UserError: no library, no credentials, no such bucket, no permission, or no server there.
     """
     for url in urls:
+        if _LACKS_SLASH.match(url) and not os.path.lexists(url):
+            msg = f"{url} is neither a path nor a URL: write {url.replace(':/', '://', 1)}"
+            raise UserError(msg)
         if url.startswith("s3://"):
-            with _failures_named(url):
+            with failures_named(url):
                 _check_s3(url)
 
 
@@ -284,8 +291,12 @@ def _check_s3(url: str) -> None:
 
 
 @contextlib.contextmanager
-def _failures_named(url: str) -> Iterator[None]:
-    """Raise what goes wrong as one line; that there is no such object stays FileNotFoundError."""
+def failures_named(url: str) -> Iterator[None]:
+    """Raise what goes wrong in a store as one line; FileNotFoundError, for no such object, stays.
+
+    Raises:
+      UserError: names the URL, the cause and the mend.
+    """
     try:
         yield
     except (UserError, FileNotFoundError):
@@ -293,6 +304,9 @@ def _failures_named(url: str) -> Iterator[None]:
     except Exception as error:
         # Whatever the store's library raises: Beam wraps it, or does not.
         why = " ".join(str(_cause(error)).split())
+        if why.startswith("Unable to get filesystem"):
+            # It goes on about a package of one store, whichever was asked for.
+            why = "Unable to get filesystem of this kind"
         mend = next((mend for sign, mend in _MENDS if sign in why), _ANY_MEND)
         msg = f"{url}: {why.rstrip('.')}: {mend}"
         raise UserError(msg) from error

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -119,9 +119,9 @@ class PackedRows:
         """How many contexts there are."""
         return len(self.rows_of_context)
 
-    def batch(self, contexts: Ints) -> Batch:
+    def batch(self, contexts: Iterable[int]) -> Batch:
         """The batch of some contexts, at least one, in the order given."""
-        held = [self.rows_of_context[context] for context in contexts.tolist()]
+        held = [self.rows_of_context[context] for context in contexts]
         rows, ordinal, sizes = self._stretches(held)
         start = np.cumsum(sizes) - sizes
         position = np.arange(len(held) * self.context) - np.repeat(start, sizes)

@@ -453,7 +453,11 @@ def here(tmp_path, tokenizer_file):
         # Inputs that are not there, or give nothing.
         ("missing.txt", 1, ["no such input: missing.txt", "glob in quotes"]),
         ("missing/*.txt", 1, ["no such input: missing/*.txt"]),
-        ("s3x://bucket/a", 1, ["cannot list s3x://bucket/a"]),
+        (
+            "s3x://bucket/a",
+            1,
+            ["s3x://bucket/a: Unable to get filesystem of this kind: Beam knows s3://"],
+        ),
         ("empty.txt", 1, ["no usable file", "empty.txt"]),
         ("empty", 1, ["no usable file: found no files", ".jsonl"]),
         ("pictures", 1, ["a.png", "--format"]),

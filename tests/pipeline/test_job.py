@@ -2,13 +2,12 @@
 
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import plan
 from pipeline.changes import take_back
 from pipeline.coder import PieceCoder
-from pipeline.commit import committed, record_path
-from pipeline.job import PrepareChunks, ReadChunks, run_job
+from pipeline.commit import record_path
+from pipeline.job import ReadChunks, run_job
 from pipeline.output import begin
 from pipeline.piece import Piece
 from pipeline.plan import planned_chunks, write_plan
@@ -58,27 +57,6 @@ def test_workers_pass_over_what_is_committed(folder, tmp_path, monkeypatch, whic
     assert {name: each for name, each in tree(out).items() if name != "README.md"} == {
         name: each for name, each in whole.items() if name != "README.md"
     }
-
-
-@pytest.mark.usefixtures("refusing")
-@pytest.mark.filterwarnings("default")
-def test_no_table_is_pickled_between_the_steps(folder, tmp_path):
-    out = tmp_path / "out"
-    planned = plan_of(folder)
-    begin(out, CONFIG)
-    TOKENIZER.save(out)
-    write_plan(planned, out / "_run")
-    offsets = [chunk.offset for chunk in planned_chunks(out / "_run/plan.jsonl")]
-    with beam.Pipeline(options=PipelineOptions([LOCAL_RUNNER])) as pipeline:
-        _ = (
-            pipeline
-            | beam.Create(offsets, reshuffle=False).with_output_types(int)
-            | PrepareChunks(out, out / "_run/plan.jsonl", CONFIG)
-        )
-    assert len(offsets) == len(planned.chunks) > 4
-    assert committed(out) == {chunk.digest for chunk in planned.chunks}
-    make_output(tmp_path / "plain", folder)
-    assert tree(out) == tree(tmp_path / "plain")
 
 
 def test_a_committed_chunk_has_no_pieces(folder, tmp_path):
