@@ -47,7 +47,10 @@ BEGIN_BYTES = max(map(len, _FORMAT_OF_BEGIN))
 """Of a file, which tell its format."""
 
 TEXT_COLUMN = "text"
-"""The column that is read where none is named; made of a pair in JSON lines that lack it."""
+"""The column that is read where none is named; in JSON lines without it a chat or a pair is."""
+
+CHAT_COLUMN = "messages"
+"""Of JSON lines: a list of role and content."""
 
 _PAIRS = (
     (("question",), "answer"),
@@ -205,13 +208,12 @@ def check_column(file: InputFile, columns: list[str], option: str, column: str) 
       UserError: naming those that there are, and the option.
     """
     may_be_chat = option == "--text-column" and not file.path.lower().endswith(".parquet")
-    if column in columns or (may_be_chat and column == TEXT_COLUMN and pair_of(columns)):
+    is_chat = CHAT_COLUMN in columns or pair_of(columns)
+    if column in columns or (may_be_chat and column == TEXT_COLUMN and is_chat):
         return
-    chat = "messages" if may_be_chat and "messages" in columns else None
-    mend = f"Its chats are read with {option} {chat}" if chat else f"Name one with {option}"
     there = ", ".join(columns)
     there = there if len(there) <= _COLUMNS_SHOWN else f"{there[:_COLUMNS_SHOWN]}..."
-    msg = f"{file.relative} has no column {column!r}; there are: {there}. {mend}"
+    msg = f"{file.relative} has no column {column!r}; there are: {there}. Name one with {option}"
     raise UserError(msg)
 
 

@@ -1,6 +1,6 @@
 """JSON lines: a line is a record, one of its fields the text, or a chat.
 
-A record without `text` that has a question and its answer is read as a chat of the two.
+A record without `text` is read as its chat, or as one of its question and its answer.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ import orjson
 
 from pipeline.inputs import InputFile
 from pipeline.readers.base import (
+    CHAT_COLUMN,
     INVALID_UTF8,
     TEXT_COLUMN,
     Document,
@@ -59,17 +60,23 @@ def _document(relative: str, offset: int, line: bytes, config: PrepareConfig) ->
         record = _parsed(json)
     if not isinstance(record, dict):
         return rejected(source, offset, _not_a_record(json, record), line)
-    text = _text(record, config.text_column)
+    column = _text_column(record, config.text_column)
+    text = _text(record, column)
     if not isinstance(text, str):
-        return rejected(source, offset, _no_text(record, config.text_column), line)
-    for column in (config.id_column, config.source_column):
-        if column is not None and not isinstance(record.get(column), str | int):
-            return rejected(
-                source, offset, f"no id: column {column!r} has no string or integer", line
-            )
+        return rejected(source, offset, _no_text(record, column), line)
+    for name in (config.id_column, config.source_column):
+        if name is not None and not isinstance(record.get(name), str | int):
+            reason = f"no id: column {name!r} has no string or integer"
+            return rejected(source, offset, reason, line)
     id_key = None if config.id_column is None else str(record[config.id_column])
     named = source if config.source_column is None else str(record[config.source_column])
     return Document(named, offset, id_key, text)
+
+
+def _text_column(record: dict[str, Any], asked: str) -> str:
+    """The column that is read: of a record without the default one its chat."""
+    has_chat = asked == TEXT_COLUMN and asked not in record and CHAT_COLUMN in record
+    return CHAT_COLUMN if has_chat else asked
 
 
 def _text(record: dict[str, Any], column: str) -> object:

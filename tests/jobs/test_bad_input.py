@@ -436,7 +436,6 @@ def here(tmp_path, tokenizer_file):
     (tmp_path / "body.jsonl").write_text('{"body": "x", "title": "y"}\n')
     (tmp_path / "faq.jsonl").write_text('{"question": "x", "reply": "y"}\n')
     (tmp_path / "pair.jsonl").write_text('{"question": null, "answer": "y"}\n')
-    (tmp_path / "chat.jsonl").write_text('{"messages": []}\n')
     pq.write_table(pa.table({"body": ["x"], "title": ["y"]}), tmp_path / "body.parquet")
     (tmp_path / "bare/tokenizer.json").write_text(tiny_tokenizer(eos=None))
     (tmp_path / "gaps.json").write_text(json.dumps(with_gaps(json.loads(tiny_tokenizer(None)))))
@@ -472,7 +471,6 @@ def here(tmp_path, tokenizer_file):
         ("body.parquet", 1, ["no column 'text'", "body, title", "--text-column"]),
         ("faq.jsonl", 1, ["faq.jsonl has no column 'text'", "question, reply", "--text-column"]),
         ("pair.jsonl --id-column text", 1, ["no column 'text'; there are: question, answer."]),
-        ("chat.jsonl", 1, ["no column 'text'", "Its chats are read with --text-column messages"]),
         ("body.jsonl --text-column body --id-column no", 1, ["no column 'no'", "--id-column"]),
         # Tokenizers.
         ("good.txt --tokenizer bare", 1, ["no end-of-turn token", "<|im_end|>", "--eos TOKEN"]),
@@ -550,22 +548,23 @@ def test_no_error_is_a_bare_number(here, argv):
     assert ran.last_line.startswith("duologue: ")
 
 
-def test_chats_are_read_as_their_turns(here):
+@pytest.mark.parametrize("column", ["messages", "chat"])
+def test_chats_are_read_as_their_turns(here, column):
     messages = [
         {"role": "user", "content": "Who?"},
         {"role": "assistant", "content": "Me."},
     ]
-    lines = [{"messages": messages}, {"messages": [1]}, {"messages": []}]
+    lines = [{column: messages}, {column: [1]}, {column: []}]
     (here / "chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     argv = ["prepare", "chat.jsonl", "--out", "out", "--tokenizer", "tokenizer.json"]
-    ran = duologue(*argv, "--text-column", "messages", cwd=here)
+    ran = duologue(*argv, *(["--text-column", column] if column == "chat" else []), cwd=here)
     assert ran.code == 3
     tokenizer = Tokenizer.from_file(str(here / "out/tokenizer.json"))
     [row] = rows_of(here / "out", "documents")
     assert text_of(row, tokenizer) == "User: Who?\n\nAssistant: Me.\n"
     reasons = {each["reason"] for each in rejected_of(here / "out").values()}
     assert reasons == {
-        "no text: column 'messages' holds a list that is no chat of role and content"
+        f"no text: column '{column}' holds a list that is no chat of role and content"
     }
 
 
@@ -576,6 +575,8 @@ def test_questions_with_their_answers_are_read_as_turns(here):
         {"instruction": "Add.", "input": "1 and 2", "output": "3"},
         {"instruction": "Sing.", "output": "La."},
         {"input": "2", "output": "4"},
+        # All turns before two of them.
+        {"prompt": "A?", "completion": "B.", "messages": [{"role": "user", "content": "Whole?"}]},
         # A text of its own is what is read.
         {"text": "Mine.", "question": "Who?", "answer": "Me."},
         {"question": "Who?", "answer": None},
@@ -592,6 +593,7 @@ def test_questions_with_their_answers_are_read_as_turns(here):
         "User: Sing.\n\nAssistant: La.\n",
         'User: What is "it"?\n\nAssistant: One\nline.\n',
         "User: Who?\n\nAssistant: Me.\n",
+        "User: Whole?\n",
     ]
     assert "episodes: 5 rows" in ran.out
     assert "rejected: 1 document, no text" in ran.out
