@@ -107,6 +107,8 @@ def main() -> None:
     work = list(pending_chunks(folder, the_slice)) if int(workers) else None
     n_bytes = sum(chunk.cost for chunk in (planned(folder, the_slice) if work is None else work))
     looked_at = begin_choosing(folder, the_slice, n_bytes, options)
+    # Beam and Arrow import it where it is, for a quarter of a second, and nobody here needs it.
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     # Only now: importing Beam takes nearly as long as looking at the engine does. Workers read and
     # segment meanwhile.
     from pipeline.job import run_job
