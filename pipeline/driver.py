@@ -93,6 +93,17 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+class _NoPandas:
+    """Beam and Arrow import it where it is found, for a third of a second, and nobody needs it."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """As of `importlib.abc.MetaPathFinder`."""
+        del path, target
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
+
+
 def main() -> None:
     """Run the job that the command line names."""
     out, which, workers, *options = sys.argv[1:]
@@ -107,8 +118,7 @@ def main() -> None:
     work = list(pending_chunks(folder, the_slice)) if int(workers) else None
     n_bytes = sum(chunk.cost for chunk in (planned(folder, the_slice) if work is None else work))
     looked_at = begin_choosing(folder, the_slice, n_bytes, options)
-    # Beam and Arrow import it where it is, for a quarter of a second, and nobody here needs it.
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    sys.meta_path.insert(0, _NoPandas)
     # Only now: importing Beam takes nearly as long as looking at the engine does. Workers read and
     # segment meanwhile.
     from pipeline.job import run_job

@@ -105,7 +105,7 @@ class _Fast:
     """An engine that is made anew when what it keeps of words has grown too big."""
 
     def __init__(self, config: dict[str, Any], token_type: pa.DataType) -> None:
-        self._dtype = token_type.to_pandas_dtype()
+        self._dtype = np.dtype(str(token_type))
         self._normalize = _unicode_form(config)
         normalizer = config["normalizer"] if self._normalize is None else None
         self._json = orjson.dumps({**config, "normalizer": normalizer})

@@ -332,7 +332,7 @@ class SegmentTokenizer:
         """list<token_type> of encoded texts."""
         sizes = [0 if ids is None else len(ids) for ids in encoded]
         offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int32)]).astype(np.int32)
-        nothing = np.zeros(0, self.token_type.to_pandas_dtype())
+        nothing = np.zeros(0, str(self.token_type))
         ids = np.concatenate([nothing, *(ids for ids in encoded if ids is not None)])
         is_null = pa.array([ids is None for ids in encoded], pa.bool_())
         return pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids), mask=is_null)
@@ -346,7 +346,7 @@ class SegmentTokenizer:
                     f"the vocabulary lacks {token!r}: add the scheme to schemas.delimiters.SCHEMES"
                 )
                 raise ValueError(msg)
-            return np.array([index], self.token_type.to_pandas_dtype())
+            return np.array([index], str(self.token_type))
         ids = self.encode_text(piece)
         if ids is None:
             msg = (
