@@ -98,10 +98,13 @@ class PendingChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped he
 
     def expand(self, begin: "beam.pvalue.PBegin") -> "beam.PCollection[int]":
         """Stretches of the plan, spread so that no worker looks for all records."""
+        # Not by Reshuffle, for another follows: Flink leaves out the second of two that only steps
+        # like these stand between, and one worker would be given all chunks of a stretch.
         return (
             begin
-            | beam.Create([*stretches(self.plan)], reshuffle=False).with_output_types(Stretch)
-            | beam.Reshuffle()
+            | beam.Create([*enumerate(stretches(self.plan))], reshuffle=False)
+            | beam.GroupByKey()
+            | beam.FlatMapTuple(lambda _, found: found).with_output_types(Stretch)
             | beam.ParDo(FindPending(self.out, self.plan, self.which, self.options))
         )
 
