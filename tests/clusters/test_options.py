@@ -8,8 +8,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 ROOT = Path(__file__).parents[2]
 
-OF_THE_POOL = {"--service_port", "--container_executable"}
-"""Of Beam's pool of workers, which is a program of its own."""
+OF_THE_POOL = {"--service_port", "--container_executable", "--worker_pool"}
+"""Of Beam's pool of workers and its boot program."""
 
 
 def told_options(text: str) -> set[str]:
