@@ -17,7 +17,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 from pipeline.commit import RUN, committed
 from pipeline.engine import begin_choosing, loaded_tokenizer, wait_for_engine
@@ -29,15 +28,11 @@ from schemas.errors import UserError
 from transforms.engines import FAST, REFERENCE
 
 
-def planned(out: Place, which: tuple[int, int]) -> Iterator[PlannedChunk]:
-    """A slice's chunks."""
-    return islice(planned_chunks(plan_path(out / RUN, which)), which[0], None, which[1])
-
-
 def pending_chunks(out: Place, which: tuple[int, int]) -> Iterator[PlannedChunk]:
     """A slice's chunks that have no record."""
     done = committed(out)
-    return (chunk for chunk in planned(out, which) if chunk.digest not in done)
+    plan = planned_chunks(plan_path(out / RUN, which), which)
+    return (chunk for chunk in plan if chunk.digest not in done)
 
 
 def shares(chunks: Iterable[PlannedChunk], workers: int) -> list[list[PlannedChunk]]:
@@ -116,7 +111,8 @@ def main() -> None:
     os.dup2(2, 1)
     # On a cluster they may be millions, committed ones too: its workers read which there are.
     work = list(pending_chunks(folder, the_slice)) if int(workers) else None
-    n_bytes = sum(chunk.cost for chunk in (planned(folder, the_slice) if work is None else work))
+    all_of_it = planned_chunks(plan_path(folder / RUN, the_slice), the_slice)
+    n_bytes = sum(chunk.cost for chunk in (all_of_it if work is None else work))
     looked_at = begin_choosing(folder, the_slice, n_bytes, options)
     sys.meta_path.insert(0, _NoPandas)
     # Only now: importing Beam takes nearly as long as looking at the engine does. Workers read and

@@ -14,14 +14,7 @@ from pipeline.commit import RUN, is_committed
 from pipeline.engine import segment_tokenizer
 from pipeline.output import read_config
 from pipeline.piece import Piece, read_pieces
-from pipeline.plan import (
-    PlannedChunk,
-    Stretch,
-    plan_path,
-    read_chunk,
-    slice_of_stretch,
-    stretches,
-)
+from pipeline.plan import PlannedChunk, plan_path, planned_chunks, read_chunk
 from pipeline.remote import Place, use_options
 from pipeline.write_shards import write_piece
 from schemas.config import PrepareConfig
@@ -60,17 +53,16 @@ def run_job(
       UserError: what a worker raised as one.
     """
     plan = plan_path(out / RUN, which)
-    if chunks is None:
-        offsets: beam.PTransform = PlannedChunks(plan, which, tuple(options))
-    else:
-        offsets = beam.Create([chunk.offset for chunk in chunks], reshuffle=False)
+    prepare = PrepareChunks(out, plan, read_config(out), tuple(options), looked_at)
     try:
         with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
-            _ = (
-                pipeline
-                | "Chunks" >> offsets.with_output_types(int)
-                | PrepareChunks(out, plan, read_config(out), tuple(options), looked_at)
-            )
+            if chunks is None:
+                begin = pipeline | "Slice" >> beam.Create([which], reshuffle=False)
+                offsets = begin | "Plan" >> beam.ParDo(FindChunks(plan, prepare.options))
+            else:
+                begin = beam.Create([chunk.offset for chunk in chunks], reshuffle=False)
+                offsets = pipeline | "Chunks" >> begin.with_output_types(int)
+            _ = offsets | prepare
     except Exception as error:
         # Runners give a worker's exception back as it was, or as text within their own; either
         # way Beam has added the step that it came from.
@@ -80,48 +72,21 @@ def run_job(
         raise
 
 
-@dataclasses.dataclass
-class PlannedChunks(beam.PTransform):  # type: ignore[misc] # Beam is untyped here
-    """Offsets, in a written plan, of the chunks of a slice, the committed ones too.
-
-    Attributes:
-      plan: as of `PrepareChunks`.
-      which: (I, N), the slice.
-      options: as of `PrepareChunks`.
-    """
-
-    plan: Place
-    which: tuple[int, int]
-    options: tuple[str, ...] = ()
-
-    def expand(self, begin: "beam.pvalue.PBegin") -> "beam.PCollection[int]":
-        """Stretches of the plan, which workers read."""
-        return (
-            begin
-            | beam.Create([*stretches(self.plan)], reshuffle=False).with_output_types(Stretch)
-            | beam.Reshuffle()
-            | beam.ParDo(FindChunks(self.plan, self.which, self.options))
-        )
-
-
-@beam.typehints.with_input_types(Stretch)
 @beam.typehints.with_output_types(int)
 class FindChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
-    """Stretch of the plan -> offsets of those of its chunks that are of the slice."""
+    """(I, N) of a slice -> offsets, in a written plan, of its chunks, the committed ones too."""
 
-    def __init__(self, plan: Place, which: tuple[int, int], options: tuple[str, ...]) -> None:
+    def __init__(self, plan: Place, options: tuple[str, ...]) -> None:
         self._plan = plan
-        self._which = which
         self._options = options
 
     def setup(self) -> None:
         """Once a worker."""
         use_options(self._options)
 
-    def process(self, stretch: Stretch) -> Iterator[int]:
-        """Read a stretch."""
-        for chunk in slice_of_stretch(self._plan, stretch, self._which):
-            yield chunk.offset
+    def process(self, which: tuple[int, int]) -> Iterator[int]:
+        """Read the plan; that of millions of chunks in some seconds."""
+        return (chunk.offset for chunk in planned_chunks(self._plan, which))
 
 
 @dataclasses.dataclass

@@ -52,11 +52,9 @@ OPEN_COST_SHARE = 8192
 
 CUTS_A_CHUNK = 4
 """Expected files in a chunk's bytes that a bundle may end behind."""
+
 WRITE_LINES = 1000
 """Of a plan or a note, in memory while they are written."""
-
-STRETCH_CHUNKS = 1000
-"""So that a job of 2 million chunks is described in 77 kB; with all their offsets it is 12 MB."""
 
 SEAL_BYTES = 1024
 """More than a seal has."""
@@ -518,49 +516,25 @@ class PlannedChunk(NamedTuple):
     offset: int
 
 
-def planned_chunks(path: Place, offset: int = 0) -> Iterator[PlannedChunk]:
-    """The chunks of a written plan, in order from that at an offset; one line in memory at a time.
+def planned_chunks(path: Place, which: tuple[int, int] = WHOLE) -> Iterator[PlannedChunk]:
+    """The chunks of a slice (I, N) of a written plan: every Nth from the Ith, counted from 0.
+
+    One line is in memory at a time.
 
     Raises:
       ValueError: if the file is no plan.
     """
+    return islice(_planned_chunks(path), which[0], None, which[1])
+
+
+def _planned_chunks(path: Place) -> Iterator[PlannedChunk]:
+    offset = 0
     with path.open("rb") as file:
-        file.seek(offset)
         for line in file:
             # The ranges, which may be many, are not read: ["<32 hex digits>", <cost>, [...
             digest, cost, _ = line.split(b", ", 2)
             yield PlannedChunk(digest[2:-1].decode("ascii"), int(cost), offset)
             offset += len(line)
-
-
-class Stretch(NamedTuple):
-    """Chunks that stand together in a written plan; few enough for any job to begin with.
-
-    Attributes:
-      offset: byte offset of the first one's line.
-      number: of the first one, counted from 0.
-      end: of the last one, exclusive.
-    """
-
-    offset: int
-    number: int
-    end: int
-
-
-def stretches(path: Place) -> Iterator[Stretch]:
-    """All chunks of a written plan, STRETCH_CHUNKS at a time."""
-    chunks = enumerate(planned_chunks(path))
-    while part := [*islice(chunks, STRETCH_CHUNKS)]:
-        number, first = part[0]
-        yield Stretch(first.offset, number, number + len(part))
-
-
-def slice_of_stretch(
-    path: Place, stretch: Stretch, which: tuple[int, int]
-) -> Iterator[PlannedChunk]:
-    """The chunks of a stretch that are of a slice (I, N): every Nth from the Ith, from 0."""
-    chunks = islice(planned_chunks(path, stretch.offset), stretch.end - stretch.number)
-    yield from islice(chunks, (which[0] - stretch.number) % which[1], None, which[1])
 
 
 def _chunk(line: bytes) -> Chunk:

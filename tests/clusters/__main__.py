@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -41,7 +42,11 @@ def local_run(work: Path, prepare: list[object]) -> tuple[Path, float]:
     out = work / "local"
     shutil.rmtree(out, ignore_errors=True)
     begun = time.monotonic()
-    ran = duologue("prepare", *prepare, "--out", out)
+    try:
+        ran = duologue("prepare", *prepare, "--out", out)
+    except subprocess.TimeoutExpired as error:
+        msg = f"the local run did not end in {error.timeout:.0f} s"
+        raise EngineError(msg) from error
     if ran.code:
         msg = f"the local run failed: {ran.last_line}"
         raise EngineError(msg)
@@ -98,7 +103,10 @@ def main() -> int:
     corpus = made_corpus(install.HOME / "corpus", MEGABYTES, "parts")
     tokenizer = made_tokenizer(install.HOME / "corpus")
     prepare = [corpus.path, "--tokenizer", tokenizer, "--chunk-bytes", CHUNK_BYTES]
-    local, seconds = local_run(work, prepare)
+    try:
+        local, seconds = local_run(work, prepare)
+    except EngineError as error:
+        sys.exit(str(error))
     n_chunks = len(list(local.glob("_chunks/*.json")))
     lines = [
         f"{corpus.text_bytes / 1e6:.0f} MB in {n_chunks} chunks; local run {seconds:.0f} s.\n",

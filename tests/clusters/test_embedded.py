@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.coder import PieceCoder
 from pipeline.commit import is_committed
-from pipeline.job import run_job
+from pipeline.job import ReadChunks, run_job
 from pipeline.output import begin
 from pipeline.piece import Piece
 from pipeline.plan import WHOLE, write_plan
@@ -95,3 +95,22 @@ def test_no_table_is_pickled(options, counted, corpus, tmp_path):
     assert len(plan.chunks) > 4
     assert all(is_committed(tmp_path, chunk.digest) for chunk in plan.chunks)
     assert counted == []
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("default")
+def test_no_worker_is_given_all_chunks(flink, corpus, monkeypatch, tmp_path):
+    plan = plan_of(corpus)
+    begin(tmp_path, CONFIG)
+    TOKENIZER.save(tmp_path)
+    write_plan(plan, tmp_path / "_run")
+    process, workers = ReadChunks.process, []
+
+    def noted(self, offset):
+        workers.append(self)
+        return process(self, offset)
+
+    monkeypatch.setattr(ReadChunks, "process", noted)
+    run_job(tmp_path, WHOLE, None, [*flink[:-1], "--parallelism=2"])
+    assert len(workers) == len(plan.chunks)
+    assert len({*map(id, workers)}) == 2

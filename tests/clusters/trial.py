@@ -77,13 +77,13 @@ def tried(
     with _running(machines, argv, out) as child:
         if victim:
             before = _kill_amid(machines, engine.victims[victim], child, out)
-        code = child.wait(JOB_SECONDS)
+        code = _ended(child, out)
     seconds = time.monotonic() - begun
     said = out.with_suffix(".log").read_text(errors="replace").strip().splitlines()
     again = None
     if victim and code:
         with _running(machines, argv, out) as child:
-            again = child.wait(JOB_SECONDS)
+            again = _ended(child, out)
     here, there = tree(out), tree(local)
     return Trial(
         killed=victim,
@@ -118,6 +118,19 @@ def _running(machines: Machines, argv: list[str], out: Path) -> Iterator[subproc
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+def _ended(child: subprocess.Popen[bytes], out: Path) -> int:
+    """The exit code of a command.
+
+    Raises:
+      EngineError: if it does not end in time.
+    """
+    try:
+        return child.wait(JOB_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        msg = f"the job did not end in {JOB_SECONDS} s; see {out.with_suffix('.log')}"
+        raise EngineError(msg) from error
 
 
 def _kill_amid(

@@ -3,7 +3,6 @@
 import apache_beam as beam
 import pytest
 
-from pipeline import plan
 from pipeline.changes import take_back
 from pipeline.coder import PieceCoder
 from pipeline.commit import record_path
@@ -41,9 +40,8 @@ def folder(tmp_path):
 @pytest.mark.usefixtures("refusing")
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("which", [(0, 1), (1, 3)])
-def test_workers_pass_over_what_is_committed(folder, tmp_path, monkeypatch, which):
-    """A job on a cluster begins with stretches of the plan, not with its chunks."""
-    monkeypatch.setattr(plan, "STRETCH_CHUNKS", 4)
+def test_workers_pass_over_what_is_committed(folder, tmp_path, which):
+    """A job on a cluster begins with the plan's name, not with its chunks."""
     out = tmp_path / "out"
     chunks = [*make_output(out, folder).chunks]
     whole = tree(out)

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import plan
 from pipeline.inputs import InputFile
 from pipeline.plan import (
     Chunk,
@@ -19,8 +18,6 @@ from pipeline.plan import (
     planned_chunks,
     read_chunk,
     read_plan,
-    slice_of_stretch,
-    stretches,
     usable_files,
     write_plan,
 )
@@ -177,18 +174,14 @@ def test_big_inputs_that_cannot_be_cut_are_named():
     assert [*plan.uncut] == ["a.txt", "b.jsonl.gz"]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 1000])
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_every_chunk_is_in_one_stretch_and_of_one_slice(tmp_path, monkeypatch, size, count):
-    monkeypatch.setattr(plan, "STRETCH_CHUNKS", size)
+def test_every_chunk_is_of_one_slice(tmp_path, count):
     write_plan(make_plan(files_of({f"{i}.jsonl": 3 << 20 for i in range(4)}), (), BIG), tmp_path)
     path = tmp_path / "plan.jsonl"
-    parts = [*stretches(path)]
     chunks = [*planned_chunks(path)]
-    assert len(parts) == -(-len(chunks) // size)
+    assert len(chunks) > count
     for index in range(count):
-        found = [each for part in parts for each in slice_of_stretch(path, part, (index, count))]
-        assert found == chunks[index::count]
+        assert [*planned_chunks(path, (index, count))] == chunks[index::count]
 
 
 def test_slices_that_see_the_same_inputs_share_a_plan(tmp_path):
