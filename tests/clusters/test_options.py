@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,13 @@ def test_beam_knows_the_options_that_are_told(path):
     told = told_options((ROOT / path).read_text())
     assert told
     assert told <= known
+
+
+def test_what_is_told_in_yaml_is_yaml():
+    text = (ROOT / "docs/clusters.md").read_text()
+    [told] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    pod = yaml.safe_load(told)["spec"]["taskManager"]["podTemplate"]["spec"]
+    assert [each["name"] for each in pod["containers"]] == ["flink-main-container", "pool"]
 
 
 def test_what_is_told():
