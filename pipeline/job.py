@@ -2,9 +2,11 @@
 
 import dataclasses
 import functools
+import random
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -25,6 +27,8 @@ from transforms.tokenize import tokenize_documents
 
 beam.coders.registry.register_coder(Piece, PieceCoder)
 
+SHUFFLED_CHUNKS = 1000
+"""Offsets that are put out of order together."""
 
 _USER_ERROR = re.compile(
     rf"{UserError.__module__}\.{UserError.__name__}: ((?s:.*?)(?= \[while running)|.*)"
@@ -58,7 +62,8 @@ def run_job(
         with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
             if chunks is None:
                 begin = pipeline | "Slice" >> beam.Create([which], reshuffle=False)
-                offsets = begin | "Plan" >> beam.ParDo(FindChunks(plan, prepare.options))
+                find = FindChunks(plan, prepare.options, random.getrandbits(32))
+                offsets = begin | "Plan" >> beam.ParDo(find)
             else:
                 begin = beam.Create([chunk.offset for chunk in chunks], reshuffle=False)
                 offsets = pipeline | "Chunks" >> begin.with_output_types(int)
@@ -74,11 +79,20 @@ def run_job(
 
 @beam.typehints.with_output_types(int)
 class FindChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
-    """(I, N) of a slice -> offsets, in a written plan, of its chunks, the committed ones too."""
+    """(I, N) of a slice -> offsets, in a written plan, of its chunks, the committed ones too.
 
-    def __init__(self, plan: Place, options: tuple[str, ...]) -> None:
+    Whenever a job does this it comes to the same, so it does not ask what is committed: Spark does
+    it again when an executor dies, and deals the offsets out to who is left. If they were others by
+    then, some chunks would be given to nobody.
+
+    Their order is another in every job. Engines deal in turns: were it always the same, all that a
+    dead worker left would be given to one worker again.
+    """
+
+    def __init__(self, plan: Place, options: tuple[str, ...], seed: int) -> None:
         self._plan = plan
         self._options = options
+        self._seed = seed
 
     def setup(self) -> None:
         """Once a worker."""
@@ -86,7 +100,11 @@ class FindChunks(beam.DoFn):  # type: ignore[misc] # Beam is untyped here
 
     def process(self, which: tuple[int, int]) -> Iterator[int]:
         """Read the plan; that of millions of chunks in some seconds."""
-        return (chunk.offset for chunk in planned_chunks(self._plan, which))
+        order = random.Random(self._seed)
+        offsets = (chunk.offset for chunk in planned_chunks(self._plan, which))
+        while some := [*islice(offsets, SHUFFLED_CHUNKS)]:
+            order.shuffle(some)
+            yield from some
 
 
 @dataclasses.dataclass

@@ -159,9 +159,11 @@ def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Co
                 say=lambda line: say(console, line),
             )
     if missing := len(mine) - len(committed(out).intersection(mine)):
-        # The run went by what is written, and this command by what it would write.
+        # An engine gave them to nobody, or what is written is not the plan that this command made.
+        n_missing = f"{missing} of {counted(len(mine), 'chunk')}"
+        plan_file = plan_path(out / RUN, which)
         msg = (
-            f"{plan_path(out / RUN, which)} is not the plan of these inputs, so "
-            f"{counted(missing, 'chunk')} of it are not committed: run prepare again with --update"
+            f"{out}: the job ended, and {n_missing} are not committed: run the same command again, "
+            f"and if {plan_file} is damaged, with --update"
         )
         raise UserError(msg)

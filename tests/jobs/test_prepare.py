@@ -240,9 +240,13 @@ def test_a_damaged_plan_of_slices_is_noticed_and_mended_by_an_update(argv, prepa
     # Every second chunk is of the other slice.
     first, _, *others = shared.read_bytes().splitlines(keepends=True)
     shared.write_bytes(b"".join([first, *others]))
-    for ran in (duologue(*argv(out, "--slice", "2/2", "--workers", 1)), duologue("finish", out)):
-        assert ran.code == 1
-        assert ran.last_line.endswith("run prepare again with --update")
+    ran = duologue(*argv(out, "--slice", "2/2", "--workers", 1))
+    assert ran.code == 1
+    assert "the job ended, and 1 of" in ran.last_line
+    assert ran.last_line.endswith("plan-2.jsonl is damaged, with --update")
+    ran = duologue("finish", out)
+    assert ran.code == 1
+    assert ran.last_line.endswith("run prepare again with --update")
     assert duologue(*argv(out, "--slice", "2/2", "--update")).code == 0
     assert duologue(*argv(out, "--slice", "1/2")).code == 0
     assert duologue("finish", out).code == 0

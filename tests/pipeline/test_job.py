@@ -6,7 +6,7 @@ import pytest
 from pipeline.changes import take_back
 from pipeline.coder import PieceCoder
 from pipeline.commit import record_path
-from pipeline.job import ReadChunks, run_job
+from pipeline.job import FindChunks, ReadChunks, run_job
 from pipeline.output import begin
 from pipeline.piece import Piece
 from pipeline.plan import planned_chunks, write_plan
@@ -67,3 +67,16 @@ def test_a_committed_chunk_has_no_pieces(folder, tmp_path):
     assert all(any(reader.process(chunk.offset)) for chunk in chunks)
     make_output(out, folder)
     assert not any(list(reader.process(chunk.offset)) for chunk in chunks)
+
+
+def test_what_is_dealt_out_is_the_same_whatever_is_committed(folder, tmp_path):
+    """Spark deals anew when an executor dies: else a chunk may go to nobody."""
+    out, plan = tmp_path / "out", plan_of(folder)
+    make_output(out, folder)
+    find = FindChunks(out / "_run/plan.jsonl", (), seed=7)
+    dealt = [*find.process((0, 1))]
+    take_back(out, [chunk.digest for chunk in plan.chunks][::2])
+    assert [*find.process((0, 1))] == dealt
+    offsets = [chunk.offset for chunk in planned_chunks(out / "_run/plan.jsonl")]
+    assert sorted(dealt) == offsets != dealt
+    assert sorted(find.process((1, 3))) == offsets[1::3]
