@@ -70,13 +70,15 @@ def _memory(owner: str, sizes: dict[str, int]) -> list[str]:
 @contextlib.contextmanager
 def started(machines: Machines, n_workers: int) -> Iterator[Engine]:
     """Start the cluster; it ends with its machines."""
-    conf = machines.logs / "conf"
-    shutil.rmtree(conf, ignore_errors=True)
-    conf.mkdir()
+    # What a killed TaskManager leaves in its folder the next of its name reads and hashes.
+    conf, own = machines.logs / "conf", machines.logs / "own"
+    for folder in (conf, own):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     (conf / "flink-conf.yaml").write_text(CONFIG)
     (conf / "log4j.properties").write_text(LOGGING)
     logged = f"-Dlog4j.configurationFile=file:{conf}/log4j.properties"
-    java = (install.java(), *OPENED, logged, "-Xms256m")
+    java = (install.java(), *OPENED, f"-Djava.io.tmpdir={own}", logged, "-Xms256m")
     flink = (*java, "-cp", f"{install.flink()}/*")
     runtime = "org.apache.flink.runtime"
     master = f"{runtime}.entrypoint.StandaloneSessionClusterEntrypoint"
