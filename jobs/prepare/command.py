@@ -105,11 +105,7 @@ def _refuse_missing(out: Place, plan: Plan) -> None:
 def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Console) -> None:
     which = options.which or WHOLE
     mine = Tape(chunk.digest for chunk in islice(plan.chunks, which[0], None, which[1]))
-    if incomplete := incomplete_chunks(out, mine):
-        take_back(out, incomplete)
-        lost = [path for paths in incomplete.values() for path in paths]
-        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        say(console, f"gone or cut short: {lost[0]}{more}; made again")
+    _take_back_incomplete(out, mine, console)
     done = committed(out)
     before = sum(digest in done for digest in mine)
     # The pieces of a chunk are to be of one reading.
@@ -158,12 +154,30 @@ def _run(out: Place, plan: Plan, options: PrepareOptions, lock: int, console: Co
                 tick=seldom,
                 say=lambda line: say(console, line),
             )
-    if missing := len(mine) - len(committed(out).intersection(mine)):
-        # An engine gave them to nobody, or what is written is not the plan that this command made.
-        n_missing = f"{missing} of {counted(len(mine), 'chunk')}"
-        plan_file = plan_path(out / RUN, which)
+    _refuse_left(out, mine, which)
+
+
+def _take_back_incomplete(out: Place, mine: Tape[str], console: Console) -> None:
+    """Take back the commits of chunks whose files are not all there, and say so."""
+    if incomplete := incomplete_chunks(out, mine):
+        take_back(out, incomplete)
+        lost = [path for paths in incomplete.values() for path in paths]
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        say(console, f"gone or cut short: {lost[0]}{more}; made again")
+
+
+def _refuse_left(out: Place, mine: Tape[str], which: tuple[int, int]) -> None:
+    """Refuse a job that ended without all of its chunks.
+
+    An engine gave them to nobody, or what is written is not the plan that this command made.
+
+    Raises:
+      UserError: if any is not committed.
+    """
+    if left := len(mine) - len(committed(out).intersection(mine)):
+        n_left = f"{left} of {counted(len(mine), 'chunk')}"
         msg = (
-            f"{out}: the job ended, and {n_missing} are not committed: run the same command again, "
-            f"and if {plan_file} is damaged, with --update"
+            f"{out}: the job ended, and {n_left} are not committed: run the same command again, "
+            f"and if {plan_path(out / RUN, which)} is damaged, with --update"
         )
         raise UserError(msg)

@@ -74,6 +74,16 @@ def options(request):
     return [LOCAL_RUNNER] if request.param == "local" else request.getfixturevalue("flink")
 
 
+@pytest.fixture
+def plan(corpus, tmp_path):
+    """Of an output that is begun."""
+    made = plan_of(corpus)
+    begin(tmp_path, CONFIG)
+    TOKENIZER.save(tmp_path)
+    write_plan(made, tmp_path / "_run")
+    return made
+
+
 @pytest.mark.cluster
 def test_embedded_flink_gives_the_bytes_of_a_local_run(
     flink, corpus, tokenizer_file, prepared, tmp_path
@@ -86,11 +96,7 @@ def test_embedded_flink_gives_the_bytes_of_a_local_run(
 
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("default")
-def test_no_table_is_pickled(options, counted, corpus, tmp_path):
-    plan = plan_of(corpus)
-    begin(tmp_path, CONFIG)
-    TOKENIZER.save(tmp_path)
-    write_plan(plan, tmp_path / "_run")
+def test_no_table_is_pickled(options, counted, plan, tmp_path):
     run_job(tmp_path, WHOLE, None, options)
     assert len(plan.chunks) > 4
     assert all(is_committed(tmp_path, chunk.digest) for chunk in plan.chunks)
@@ -99,11 +105,7 @@ def test_no_table_is_pickled(options, counted, corpus, tmp_path):
 
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("default")
-def test_no_worker_is_given_all_chunks(flink, corpus, monkeypatch, tmp_path):
-    plan = plan_of(corpus)
-    begin(tmp_path, CONFIG)
-    TOKENIZER.save(tmp_path)
-    write_plan(plan, tmp_path / "_run")
+def test_no_worker_is_given_all_chunks(flink, plan, monkeypatch, tmp_path):
     process, workers = ReadChunks.process, []
 
     def noted(self, offset):
